@@ -1,0 +1,195 @@
+"""Every app setting: name, default, unit, meaning; read once from the environment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from image_classifier.errors import SettingsError
+
+__all__ = ["SETTINGS", "Setting", "Settings"]
+
+
+class Setting(NamedTuple):
+    """One app setting as people write it.
+
+    Attributes:
+        name: the environment variable.
+        default: the text that an absent or empty variable stands for.
+        meaning: one line for README and for error messages, with the unit.
+        parse: turns the text into the value; raises ValueError with the words "must be …".
+    """
+
+    name: str
+    default: str
+    meaning: str
+    parse: Callable[[str], Any]
+
+
+def _text(text: str) -> str:
+    return text.strip()
+
+
+def _items(text: str) -> tuple[str, ...]:
+    return tuple(item.strip() for item in text.split(",") if item.strip())
+
+
+def _hosts(text: str) -> tuple[str, ...]:
+    hosts = tuple(host.lower().rstrip(".") for host in _items(text))
+    for host in hosts:
+        if "/" in host or ":" in host.strip("[]") and not host.startswith("["):
+            raise ValueError(
+                "must be host names without scheme, port or path, such as example.com,*.example.org"
+            )
+        if "*" in host[1:] or (host.startswith("*") and not host.startswith("*.")):
+            raise ValueError("may have a star only at the front, as in *.example.com")
+    return hosts
+
+
+def _ports(text: str) -> frozenset[int]:
+    try:
+        ports = frozenset(int(item) for item in _items(text))
+    except ValueError:
+        ports = frozenset()
+    if not ports or not all(0 < port < 65536 for port in ports):
+        raise ValueError("must be port numbers from 1 to 65535, separated by commas")
+    return ports
+
+
+def _flag(text: str) -> bool:
+    match text.strip().lower():
+        case "true" | "1":
+            return True
+        case "false" | "0":
+            return False
+    raise ValueError("must be true or false")
+
+
+def _count(text: str) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise ValueError("must be a whole number of 1 or more")
+    return value
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 3600:
+        raise ValueError("must be a number of seconds above 0 and at most 3600")
+    return value
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting(
+        "MODELS_DIR",
+        "models",
+        "folder with the models, as <name>/<version>/; relative to the app's root",
+        _text,
+    ),
+    Setting(
+        "DEFAULT_MODEL",
+        "",
+        "model that answers when a caller names none; empty: the model in classify/ if one is "
+        "there, else the demo model digits",
+        _text,
+    ),
+    Setting(
+        "ENGINE",
+        "auto",
+        "auto (the first that is there and installed) or the name of one engine: tensorflow",
+        lambda text: _text(text).lower(),
+    ),
+    Setting(
+        "MAX_IMAGE_BYTES", "20971520", "largest download or request body that is an image", _count
+    ),
+    Setting(
+        "MAX_IMAGE_PIXELS",
+        "50000000",
+        "largest image, width times height, checked before it is decoded",
+        _count,
+    ),
+    Setting(
+        "FETCH_TIMEOUT_SECONDS", "10", "time for a whole download, not for each read", _seconds
+    ),
+    Setting(
+        "FETCH_ALLOWED_HOSTS",
+        "",
+        "if set, the only hosts that are fetched, comma-separated, *.example.com allowed; "
+        "these may have private addresses",
+        _hosts,
+    ),
+    Setting(
+        "FETCH_ALLOWED_PORTS", "80,443", "ports that may be fetched, comma-separated", _ports
+    ),
+    Setting(
+        "FETCH_ALLOW_PRIVATE_ADDRESSES",
+        "false",
+        "true: private addresses on any port may be fetched too, in Development only, and never "
+        "the cloud's metadata addresses",
+        _flag,
+    ),
+    Setting(
+        "API_KEYS",
+        "",
+        "keys, comma-separated, one of which every request must carry",
+        _items,
+    ),
+    Setting(
+        "ALLOW_ANONYMOUS",
+        "false",
+        "true: outside Development too, requests need no key when API_KEYS is empty",
+        _flag,
+    ),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The app settings, parsed. Each field is the setting of the same name in capitals."""
+
+    models_dir: str
+    default_model: str
+    engine: str
+    max_image_bytes: int
+    max_image_pixels: int
+    fetch_timeout_seconds: float
+    fetch_allowed_hosts: tuple[str, ...]
+    fetch_allowed_ports: frozenset[int]
+    fetch_allow_private_addresses: bool
+    api_keys: tuple[str, ...]
+    allow_anonymous: bool
+    development: bool
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> Settings:
+        """Reads all settings; an absent or empty variable means the default.
+
+        ``development`` is true when ``AZURE_FUNCTIONS_ENVIRONMENT`` is ``Development``, which
+        ``func start`` and the local host set and Azure does not.
+
+        Raises:
+            SettingsError: a value cannot be used; the message names key, value and what is allowed.
+        """
+        values: dict[str, Any] = {}
+        for setting in SETTINGS:
+            text = environ.get(setting.name, "")
+            try:
+                values[setting.name.lower()] = setting.parse(text if text.strip() else setting.default)
+            except ValueError as exc:
+                raise SettingsError(f"{setting.name}={text!r}: it {exc}.") from exc
+        development = environ.get("AZURE_FUNCTIONS_ENVIRONMENT", "").lower() == "development"
+        # The switch counts only in Development: a published copy of local settings stays safe.
+        values["fetch_allow_private_addresses"] &= development
+        return cls(development=development, **values)
+
+    def __repr__(self) -> str:
+        """Leaves the keys out, so that logging the settings gives nothing away."""
+        shown = {**vars(self), "api_keys": f"<{len(self.api_keys)} keys>"}
+        return f"Settings({', '.join(f'{key}={value!r}' for key, value in shown.items())})"
