@@ -79,5 +79,8 @@ class Prediction:
 
 def tags_from_scores(labels: Sequence[str], scores: Sequence[float]) -> tuple[TagProbability, ...]:
     """Pairs labels with scores as the exporter does: rounded first, then the tiny ones left out."""
-    rounded = ((label, round(score, PROBABILITY_DIGITS)) for label, score in zip(labels, scores, strict=True))
+    rounded = (
+        (label, round(score, PROBABILITY_DIGITS))
+        for label, score in zip(labels, scores, strict=True)
+    )
     return tuple(TagProbability(label, p) for label, p in rounded if p > SMALLEST_PROBABILITY)

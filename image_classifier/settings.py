@@ -125,9 +125,7 @@ SETTINGS: tuple[Setting, ...] = (
         "these may have private addresses",
         _hosts,
     ),
-    Setting(
-        "FETCH_ALLOWED_PORTS", "80,443", "ports that may be fetched, comma-separated", _ports
-    ),
+    Setting("FETCH_ALLOWED_PORTS", "80,443", "ports that may be fetched, comma-separated", _ports),
     Setting(
         "FETCH_ALLOW_PRIVATE_ADDRESSES",
         "false",
@@ -181,7 +179,9 @@ class Settings:
         for setting in SETTINGS:
             text = environ.get(setting.name, "")
             try:
-                values[setting.name.lower()] = setting.parse(text if text.strip() else setting.default)
+                values[setting.name.lower()] = setting.parse(
+                    text if text.strip() else setting.default
+                )
             except ValueError as exc:
                 raise SettingsError(f"{setting.name}={text!r}: it {exc}.") from exc
         development = environ.get("AZURE_FUNCTIONS_ENVIRONMENT", "").lower() == "development"

@@ -1,0 +1,61 @@
+"""The rule of ``/api/status``: what is there, and does it work."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import azure.functions as func
+
+from image_classifier.bindings.http import json_response
+from image_classifier.classifier import Classifier
+from image_classifier.engines import ENGINES, choose_engine
+from image_classifier.errors import ClassifierError, ModelError
+from image_classifier.model import Model, read_labels
+
+__all__ = ["status"]
+
+
+def status(req: func.HttpRequest, classifier: Classifier) -> func.HttpResponse:
+    """Loads the default model if that has not happened yet: 200 means a picture will be answered.
+
+    The first call in a process therefore takes as long as the model takes to load.
+    """
+    repository = classifier.repository
+    message = _why_not_ready(classifier)
+    body = {
+        "status": "unavailable" if message else "ready",
+        **({"message": message} if message else {}),
+        "defaultModel": repository.default_name,
+        "development": classifier.settings.development,
+        "models": [
+            {"name": name, "versions": [_describe(model, classifier) for model in versions]}
+            for name, versions in repository.all().items()
+        ],
+        "engines": [
+            {"name": kind.name, "installed": kind.is_installed()} for kind in ENGINES.values()
+        ],
+    }
+    return json_response(
+        body, status=503 if message else 200, headers={"Cache-Control": "no-store"}
+    )
+
+
+def _why_not_ready(classifier: Classifier) -> str | None:
+    try:
+        classifier.repository.get().load()
+    except ClassifierError as exc:
+        return exc.message
+    return None
+
+
+def _describe(model: Model, classifier: Classifier) -> dict[str, Any]:
+    """Labels and engine are read without loading, so that a long list of models stays cheap."""
+    described: dict[str, Any] = {"version": model.version, "labels": [], "engine": None}
+    message = model.failure
+    try:
+        described["labels"] = list(read_labels(model.folder / "labels.txt"))
+        described["engine"] = choose_engine(model.folder, classifier.settings.engine).name
+    except ModelError as exc:
+        message = exc.message
+    described["state"] = "failed" if message else model.state
+    return described | ({"message": message} if message else {})

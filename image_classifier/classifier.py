@@ -1,0 +1,100 @@
+"""The pipeline as a story: bytes -> decode -> preprocess -> run -> decide."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from image_classifier.decode import decode
+from image_classifier.engines import ENGINES
+from image_classifier.errors import ImageTooLarge, InvalidRequest, SettingsError
+from image_classifier.fetch import fetch
+from image_classifier.model import Model
+from image_classifier.preprocess import preprocess
+from image_classifier.repository import Repository
+from image_classifier.results import Prediction, StageTimes, tags_from_scores
+from image_classifier.settings import Settings
+
+__all__ = ["APP_ROOT", "Classifier"]
+
+# The folder that is deployed: this package lies directly in it.
+APP_ROOT = Path(__file__).resolve().parents[1]
+
+
+class Classifier:
+    """Classifies images with the models of one repository. Safe to share among threads.
+
+    Args:
+        settings: all of them.
+        app_root: what relative folders in the settings are relative to.
+
+    Raises:
+        SettingsError: ``ENGINE`` names no engine.
+    """
+
+    def __init__(self, settings: Settings, *, app_root: Path = APP_ROOT) -> None:
+        if settings.engine != "auto" and settings.engine not in ENGINES:
+            allowed = ", ".join(["auto", *ENGINES])
+            raise SettingsError(f"ENGINE={settings.engine!r}: it must be one of {allowed}.")
+        self.settings = settings
+        self.repository = Repository(settings, app_root=app_root)
+
+    def classify_url(
+        self, url: str, *, model: str | None = None, version: int | None = None
+    ) -> Prediction:
+        """Downloads an image and classifies it.
+
+        Raises:
+            ClassifierError: any kind of it.
+        """
+        chosen = self.repository.get(model, version)
+        started = time.perf_counter()
+        data = fetch(url, self.settings)
+        return self._classify(chosen, data, fetch_ms=_milliseconds_since(started))
+
+    def classify_bytes(
+        self, data: bytes, *, model: str | None = None, version: int | None = None
+    ) -> Prediction:
+        """Classifies an encoded image (the bytes of a JPEG, PNG … file).
+
+        Raises:
+            ClassifierError: any kind of it but FetchError.
+        """
+        return self._classify(self.repository.get(model, version), data)
+
+    def _classify(self, model: Model, data: bytes, *, fetch_ms: float | None = None) -> Prediction:
+        if not data:
+            raise InvalidRequest("The image is empty: it has 0 bytes. Send the whole file.")
+        if len(data) > self.settings.max_image_bytes:
+            raise ImageTooLarge(
+                f"The image has {len(data)} bytes; at most {self.settings.max_image_bytes} are "
+                "allowed (MAX_IMAGE_BYTES). Send a smaller file."
+            )
+        started = time.perf_counter()
+        image = decode(data, max_pixels=self.settings.max_image_pixels)
+        decode_ms = _milliseconds_since(started)
+
+        loaded = model.load()
+
+        started = time.perf_counter()
+        tensor = preprocess(image, loaded.engine.contract)
+        preprocess_ms = _milliseconds_since(started)
+
+        started = time.perf_counter()
+        scores = tuple(loaded.engine.run(tensor[None])[0].tolist())
+        infer_ms = _milliseconds_since(started)
+
+        return Prediction(
+            created=datetime.now(UTC).replace(tzinfo=None),
+            tags=tags_from_scores(loaded.labels, scores),
+            scores=scores,
+            model=model.name,
+            version=model.version,
+            engine=loaded.engine_name,
+            times=StageTimes(fetch_ms, decode_ms, preprocess_ms, infer_ms),
+        )
+
+
+def _milliseconds_since(started: float) -> float:
+    return (time.perf_counter() - started) * 1000

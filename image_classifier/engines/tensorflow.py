@@ -1,0 +1,90 @@
+"""Runs frozen TensorFlow graphs (``model.pb``): read once, one graph, one session for all threads.
+
+The only module that imports TensorFlow; it is imported when a model first needs it.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from image_classifier.contract import Contract
+from image_classifier.engines.frozen_graph import read_frozen_graph, recognise
+from image_classifier.errors import ModelError
+
+# TensorFlow's start-up chatter (CPU features, no GPU) is not about the model; errors still show.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import tensorflow as tf  # reads the variable above when it is imported
+from tensorflow.core.framework.graph_pb2 import GraphDef
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+__all__ = ["FrozenGraphEngine", "load"]
+
+
+def load(weights: Path, contract: Contract | None) -> FrozenGraphEngine:
+    """Loads a frozen graph.
+
+    Args:
+        weights: the ``model.pb``.
+        contract: from ``model.json``; without it the graph must be a Custom Vision export.
+
+    Raises:
+        ModelError: the file is not such a graph; the message names it and the reason.
+    """
+    graph_def = read_frozen_graph(weights, GraphDef, SavedModel)
+    return FrozenGraphEngine(weights, graph_def, contract or recognise(weights, graph_def))
+
+
+class FrozenGraphEngine:
+    """One imported graph and the one session that all threads share."""
+
+    def __init__(self, weights: Path, graph_def: Any, contract: Contract) -> None:
+        self.contract = contract
+        graph = tf.Graph()
+        with graph.as_default():
+            try:
+                tf.import_graph_def(graph_def, name="")
+            except (ValueError, tf.errors.OpError) as exc:
+                raise ModelError(
+                    f"{weights} is damaged or cut short: {_first_line(exc)}. Export it again."
+                ) from exc
+        inputs = _tensor(graph, contract.input_name, weights)
+        outputs = _tensor(graph, contract.output_name, weights)
+        if outputs.shape.rank not in (None, 2):
+            raise ModelError(
+                f"{weights} is not a classifier: its output {contract.output_name} has rank "
+                f"{outputs.shape.rank}, as object detection exports have. Export a "
+                "classification project."
+            )
+        self._session = tf.compat.v1.Session(graph=graph)
+        # A callable spares each request the parsing of names that session.run does.
+        self._run = self._session.make_callable(outputs, feed_list=[inputs])
+
+    def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See ``Engine.run``; ModelError if the graph cannot take the batch."""
+        try:
+            scores: NDArray[np.float32] = self._run(batch)
+        except (ValueError, TypeError, tf.errors.OpError) as exc:
+            raise ModelError(
+                f"The graph cannot run on an input of shape {list(batch.shape)}: "
+                f"{_first_line(exc)}."
+            ) from exc
+        return scores
+
+
+def _tensor(graph: Any, name: str, weights: Path) -> Any:
+    try:
+        return graph.get_tensor_by_name(name)
+    except (KeyError, ValueError) as exc:
+        raise ModelError(
+            f"{weights} has no tensor {name!r}, which model.json or its kind calls for."
+        ) from exc
+
+
+def _first_line(exc: Exception) -> str:
+    return str(exc).strip().split("\n", 1)[0].rstrip(".")

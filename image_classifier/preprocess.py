@@ -1,0 +1,136 @@
+"""RGB image -> tensor, exactly as Custom Vision's exporter does it (December 2019 script).
+
+The arrays equal the script's to the bit; only the loops over pixels are gone. Where the numbers
+come from is written beside them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+if TYPE_CHECKING:
+    from image_classifier.contract import Contract
+
+__all__ = ["preprocess"]
+
+LONGEST_SIDE = 1600  # larger pictures are made smaller first
+SQUARE_SIDE = 256  # the centre square is resized to this, then cropped to the graph's size
+_UNIT = 2 * SQUARE_SIDE  # sampling positions are multiples of 1 / _UNIT of a pixel
+
+
+def preprocess(image: Image.Image, contract: Contract) -> NDArray[np.float32]:
+    """Makes the tensor that the graph wants of one image.
+
+    Args:
+        image: mode RGB, upright, any size from 1 x 1.
+        contract: the graph's size, channel order, mean and scale, and how to resize.
+
+    Returns:
+        float32 [height, width, channels], C order: ``(pixel - mean) * scale``, pixels 0..255.
+    """
+    if contract.resize == "custom_vision" and max(contract.height, contract.width) <= SQUARE_SIDE:
+        pixels = _exporter_crop(_shrink(image), contract.height, contract.width)
+    elif contract.resize == "stretch":
+        size = (contract.width, contract.height)
+        pixels = np.asarray(image.resize(size, Image.Resampling.BILINEAR)).astype(np.float32)
+    else:
+        pixels = _shorter_side_crop(image, contract.height, contract.width)
+    return _to_tensor(pixels, contract)
+
+
+def _shrink(image: Image.Image) -> Image.Image:
+    """Resizes so that the longer side is 1600, if a side is that long."""
+    width, height = image.size
+    if width < LONGEST_SIDE and height < LONGEST_SIDE:
+        return image
+    if height > width:
+        size = (LONGEST_SIDE * width // height, LONGEST_SIDE)
+    else:
+        size = (LONGEST_SIDE, LONGEST_SIDE * height // width)
+    # A picture 1 pixel wide and 3000 high must not lose its only column.
+    size = (max(1, size[0]), max(1, size[1]))
+    gentle = max(width, height) <= LONGEST_SIDE * 2
+    return image.resize(size, Image.Resampling.BILINEAR if gentle else Image.Resampling.BICUBIC)
+
+
+def _exporter_crop(image: Image.Image, height: int, width: int) -> NDArray[np.float32]:
+    """Centre square -> 256 x 256 by bilinear without antialiasing -> centre crop, in one step.
+
+    Only the rows and columns that survive the crop are computed, and in whole numbers: the square
+    is 256 wide, so every sampling position is a multiple of 1/512 and every result a multiple of
+    1/512**2. That makes the sums exact, as the script's float64 is, and several times quicker.
+    """
+    # Four bytes a pixel is how Pillow keeps RGB: no conversion, and a pixel moves as one number.
+    source = np.frombuffer(image.tobytes("raw", "RGBX"), np.uint32).reshape(
+        image.height, image.width
+    )
+    side = min(image.size)
+    y0, y1, dy = _sample_positions(image.height, side, height)
+    x0, x1, dx = _sample_positions(image.width, side, width)
+    dx, dy = np.repeat(dx, 4), dy[:, None]  # one weight for each byte of a row
+
+    def row_sums(rows: NDArray[np.intp]) -> NDArray[np.int32]:
+        lines = source[rows]
+        left = np.take(lines, x0, axis=1).view(np.uint8)
+        right = np.take(lines, x1, axis=1).view(np.uint8)
+        sums: NDArray[np.int32] = left * (_UNIT - dx)
+        sums += right * dx
+        return sums
+
+    sums = row_sums(y0)
+    sums *= _UNIT - dy
+    sums += row_sums(y1) * dy
+    pixels = sums.reshape(height, width, 4)[:, :, :3].astype(np.float32)
+    pixels *= np.float32(1.0 / _UNIT**2)
+    return pixels
+
+
+def _sample_positions(
+    length: int, side: int, count: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.int32]]:
+    """Where the cropped output samples one axis: left index, right index, weight of the right.
+
+    Args:
+        length: pixels of the image on this axis.
+        side: pixels of the centre square.
+        count: pixels of the crop on this axis.
+    """
+    origin = int(0.5 * (length - side))
+    start = max(0, SQUARE_SIDE // 2 - count // 2)
+    # (k + 0.5) * side / 256 - 0.5, in units of 1/512
+    position = (2 * np.arange(start, start + count) + 1) * side - SQUARE_SIDE
+    # Truncated towards zero, not floored: the first sample of an enlarged picture gets a negative
+    # weight, so it is extrapolated. That is what the exporter does.
+    left = np.maximum(position, 0) // _UNIT
+    weight = position - left * _UNIT
+    index = left + origin
+    weight[(index < 0) | (index >= length - 1)] = 0
+    index = index.clip(0, length - 1)
+    return index, np.minimum(index + 1, length - 1), weight.astype(np.int32)
+
+
+def _shorter_side_crop(image: Image.Image, height: int, width: int) -> NDArray[np.float32]:
+    """Resizes so that the image just covers height x width, then cuts the centre out ([S1])."""
+    ratio = max(width / image.width, height / image.height)
+    size = (max(width, round(image.width * ratio)), max(height, round(image.height * ratio)))
+    left, top = (size[0] - width) // 2, (size[1] - height) // 2
+    box = (left, top, left + width, top + height)
+    return np.asarray(image.resize(size, Image.Resampling.BILINEAR).crop(box)).astype(np.float32)
+
+
+def _to_tensor(pixels: NDArray[np.float32], contract: Contract) -> NDArray[np.float32]:
+    """Orders the channels and applies mean and scale."""
+    if contract.channels == "BGR":
+        pixels = pixels[:, :, ::-1]
+    elif contract.channels == "GRAY":
+        # ITU-R 601, the weights of Pillow's own conversion to grey
+        pixels = pixels @ np.array([[0.299], [0.587], [0.114]], np.float32)
+    if any(contract.mean):
+        pixels = pixels - np.asarray(contract.mean, np.float32)
+    if contract.scale != 1.0:
+        pixels = pixels * np.float32(contract.scale)
+    return np.ascontiguousarray(pixels, dtype=np.float32)

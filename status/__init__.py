@@ -1,0 +1,13 @@
+"""``GET|OPTIONS /api/status``: whether the app is ready, and with which models."""
+
+import azure.functions as func
+
+from image_classifier.bindings import http
+from image_classifier.bindings.status import status
+
+CLASSIFIER = http.current_classifier()
+
+
+def main(req: func.HttpRequest) -> func.HttpResponse:
+    """Answers 200 when a picture sent now would be classified, else 503 with the reason."""
+    return http.answer(req, status, classifier=CLASSIFIER, methods="GET, OPTIONS")
