@@ -7,11 +7,11 @@ their metadata services. They are written down here, because ``ipaddress``'s own
 changes its answer for some of them between patch releases of Python 3.11 to 3.13. For IPv6 the
 list is one of what is allowed: global unicast (2000::/3) less its special parts; all else is out.
 
-An IPv6 address can carry an IPv4 address. IPv4-mapped ones are judged as the IPv4 address that the
-system really connects to. NAT64 ones may be fetched when the IPv4 address inside is public (they are
-all that a network without IPv4 has). Every other form is refused whole: 6to4, Teredo, ISATAP,
-IPv4-compatible and IPv4-translated addresses, and NAT64 with a local prefix. What cannot be known
-from an address is a NAT64 gateway on a prefix of a network's own.
+An IPv6 address can carry an IPv4 address. IPv4-mapped ones are judged as the IPv4 address that
+the system really connects to. NAT64 ones may be fetched when the IPv4 address inside is public
+(they are all that a network without IPv4 has). Every other form is refused whole: 6to4, Teredo,
+ISATAP, IPv4-compatible and IPv4-translated addresses, and NAT64 with a local prefix. What cannot be
+known from an address is a NAT64 gateway on a prefix of a network's own.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ _ISATAP = {0x00005EFE, 0x02005EFE}
 
 
 def kind_of(address: IPAddress) -> tuple[Kind, str]:
-    """Says what an address is, and the same in words that follow "is".
+    """Says what an address is, and the same in words.
 
     Example:
         ``kind_of(IPv6Address("::ffff:127.0.0.1"))`` is
@@ -141,19 +141,19 @@ def refusal(
             open on any port.
 
     Returns:
-        None if it may be connected to; else the reason and what is allowed, to follow "because".
+        None if it may be connected to; else the reason and what is allowed, to follow a colon.
     """
     kind, words = kind_of(address)
     if kind is Kind.PRIVATE and allow_private:
         return None
     if kind is Kind.PRIVATE and not host_is_listed:
         return (
-            f"it is {words}, and only public addresses are fetched (in development, "
+            f"its host has {words}, and only public addresses are fetched (in development, "
             "FETCH_ALLOW_PRIVATE_ADDRESSES=true opens private ones)"
         )
     if kind in (Kind.METADATA, Kind.RESERVED):
-        return f"it is {words}, which is never fetched"
+        return f"its host has {words}, which is never fetched"
     if port not in allowed_ports:
         ports = ", ".join(str(allowed) for allowed in sorted(allowed_ports))
-        return f"port {port} is not one that is fetched (FETCH_ALLOWED_PORTS: {ports})"
+        return f"its port, {port}, is not one that is fetched (FETCH_ALLOWED_PORTS: {ports})"
     return None

@@ -1,7 +1,7 @@
-"""URLs of images: parsed so narrowly that no two parsers could read them differently.
+r"""URLs of images: parsed so narrowly that no two parsers could read them differently.
 
 What a URL parser makes of an odd spelling is where attackers look first: ``http://2130706433/``,
-``http://good.example\\@evil.example/``, a full stop from another script. So a host is a plain name
+``http://good.example\@evil.example/``, a full stop from another script. So a host is a plain name
 in ASCII, four decimal numbers, or an IPv6 address in brackets, and everything else is refused
 rather than repaired. Paths and queries are harmless and are only percent-encoded.
 """
@@ -88,7 +88,7 @@ def parse_url(text: str) -> Url:
     """
     if len(text) > MAX_URL_LENGTH:
         raise InvalidRequest(
-            f"The image's URL is {len(text)} characters long; at most {MAX_URL_LENGTH} are allowed. "
+            f"The image's URL is {len(text)} characters long; {MAX_URL_LENGTH} are allowed. "
             "Send the image itself instead."
         )
     if text != text.strip() or "\\" in text or _CONTROL.search(text):
