@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -68,16 +69,19 @@ def _image_of(req: func.HttpRequest) -> tuple[str | None, bytes | None]:
 
 def _only_file(req: func.HttpRequest) -> bytes:
     try:
-        files = list(req.files.values(multi=True))
+        files = [file for _, file in req.files.items(multi=True)]
     except (ValueError, UnicodeError, RequestEntityTooLarge) as exc:
         raise InvalidRequest(f"The multipart body cannot be read: {exc}.") from exc
-    if len(files) != 1:
-        raise InvalidRequest(
-            f"The multipart body has {len(files)} files; send exactly one, as in "
-            "curl -F image=@picture.jpg."
-        )
-    content: bytes = files[0].read()
-    return content
+    with contextlib.ExitStack() as opened:
+        for file in files:
+            opened.callback(file.close)  # large ones are temporary files on disk
+        if len(files) != 1:
+            raise InvalidRequest(
+                f"The multipart body has {len(files)} files; send exactly one, as in "
+                "curl -F image=@picture.jpg."
+            )
+        content: bytes = files[0].read()
+        return content
 
 
 def _from_json(body: bytes) -> tuple[str | None, bytes | None]:

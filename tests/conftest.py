@@ -1,0 +1,66 @@
+"""Fixtures that several test modules share: a clean environment, models, one running host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from image_classifier import Classifier, Settings
+from image_classifier.settings import SETTINGS
+from tests.builders import colour_graph, model_folder
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared"
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of the developer's own shell decides a test."""
+    for setting in SETTINGS:
+        monkeypatch.delenv(setting.name, raising=False)
+    monkeypatch.delenv("AZURE_FUNCTIONS_ENVIRONMENT", raising=False)
+
+
+@pytest.fixture(scope="session")
+def fixtures() -> Path:
+    """The real exports and pictures, used in place."""
+    path = SHARED / "fixtures"
+    if not path.is_dir():
+        pytest.skip("../shared/fixtures is not beside this checkout")
+    return path
+
+
+@pytest.fixture(scope="session")
+def colours_pb() -> bytes:
+    """A frozen Custom Vision-shaped graph that names the main colour of a picture."""
+    return colour_graph()
+
+
+@pytest.fixture
+def settings() -> Settings:
+    """The defaults, in Development."""
+    return Settings.from_environ({"AZURE_FUNCTIONS_ENVIRONMENT": "Development"})
+
+
+@pytest.fixture
+def app_root(tmp_path: Path, colours_pb: bytes) -> Path:
+    """An app's root whose default model is the colour model, called as the demo model is."""
+    model_folder(tmp_path / "models", "digits", 1, graph=colours_pb)
+    return tmp_path
+
+
+@pytest.fixture
+def classifier(settings: Settings, app_root: Path) -> Classifier:
+    """A Classifier over ``app_root``."""
+    return Classifier(settings, app_root=app_root)
+
+
+@pytest.fixture(scope="session")
+def host() -> Iterator[LocalHost]:
+    """The app itself, running in the local host, shared by all tests that only ask it things."""
+    from tests.servers import LocalHost
+
+    with LocalHost(app_root=ROOT, env={}) as running:
+        yield running

@@ -1,0 +1,78 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from image_classifier.contract import Contract, read_contract
+from image_classifier.errors import ModelError
+
+GOOD: dict[str, Any] = {"input": "input", "output": "out:1", "size": [64, 48]}
+
+
+def written(tmp_path: Path, value: Any) -> Path:
+    path = tmp_path / "model.json"
+    path.write_text(value if isinstance(value, str) else json.dumps(value), "utf-8")
+    return path
+
+
+def test_the_least_that_a_model_json_needs(tmp_path: Path) -> None:
+    assert read_contract(written(tmp_path, GOOD)) == Contract(
+        input_name="input:0",
+        output_name="out:1",
+        height=64,
+        width=48,
+        channels="RGB",
+        resize="crop",
+    )
+
+
+def test_everything_that_a_model_json_can_say(tmp_path: Path) -> None:
+    full = {
+        **GOOD,
+        "size": 32,
+        "resize": "stretch",
+        "channels": "GRAY",
+        "mean": [127.5],
+        "scale": 0.5,
+    }
+    contract = read_contract(written(tmp_path, full))
+
+    assert (contract.height, contract.width, contract.channels) == (32, 32, "GRAY")
+    assert (contract.mean, contract.scale, contract.resize) == ((127.5,), 0.5, "stretch")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"input": None}, "names of tensors"),
+        ({"size": [64]}, "size must be"),
+        ({"size": [0, 64]}, "size must be"),
+        ({"size": "64"}, "size must be"),
+        ({"channels": "CMYK"}, "channels is 'CMYK', it must be one of BGR, RGB, GRAY"),
+        ({"channels": ["RGB"]}, "channels is"),
+        ({"resize": "magic"}, "must be one of custom_vision, crop, stretch"),
+        ({"mean": [1, 2]}, "mean must be a list of 3 numbers"),
+        ({"mean": ["a", "b", "c"]}, "could not convert"),
+        ({"scale": "big"}, "could not convert"),
+        ({"chanels": "RGB"}, "unknown keys chanels"),
+    ],
+)
+def test_a_wrong_value_is_named(tmp_path: Path, change: dict[str, Any], words: str) -> None:
+    with pytest.raises(ModelError, match=words) as error:
+        read_contract(written(tmp_path, {**GOOD, **change}))
+
+    assert "model.json" in error.value.message
+    assert "should look like" in error.value.message
+
+
+@pytest.mark.parametrize("key", ["input", "output", "size"])
+def test_a_missing_key_is_named(tmp_path: Path, key: str) -> None:
+    with pytest.raises(ModelError, match=f"the key '{key}' is missing"):
+        read_contract(written(tmp_path, {k: v for k, v in GOOD.items() if k != key}))
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "\ufeff[1]"])
+def test_what_is_no_json_object_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ModelError, match="model.json"):
+        read_contract(written(tmp_path, text))

@@ -1,0 +1,126 @@
+from pathlib import Path
+
+import pytest
+
+from image_classifier import Settings
+from image_classifier.errors import ModelError, UnknownModel
+from image_classifier.repository import Repository
+from tests.builders import model_folder
+
+
+def repository(root: Path, **environ: str) -> Repository:
+    return Repository(Settings.from_environ(environ), app_root=root)
+
+
+def test_the_highest_version_is_current_by_number_not_by_text(tmp_path: Path) -> None:
+    for version in (2, 10, 0):
+        model_folder(tmp_path / "models", "m", version)
+    found = repository(tmp_path)
+
+    assert found.versions("m") == [10, 2, 0]
+    assert found.get("m").version == 10
+    assert found.get("m", 0).folder == tmp_path / "models" / "m" / "0"
+
+
+def test_the_same_model_is_handed_out_each_time(tmp_path: Path) -> None:
+    model_folder(tmp_path / "models", "m", 1)
+    found = repository(tmp_path)
+
+    assert found.get("m") is found.get("m", 1)
+
+
+def test_a_new_version_is_found_without_a_restart(tmp_path: Path) -> None:
+    model_folder(tmp_path / "models", "m", 1)
+    found = repository(tmp_path)
+    assert found.get("m").version == 1
+
+    model_folder(tmp_path / "models", "m", 2)
+
+    assert found.get("m").version == 2
+
+
+def test_an_unknown_name_lists_the_known_ones(tmp_path: Path) -> None:
+    for name in ("cats", "dogs"):
+        model_folder(tmp_path / "models", name)
+
+    with pytest.raises(UnknownModel, match="no model 'birds'; there are: cats, dogs"):
+        repository(tmp_path).get("birds")
+
+
+def test_an_unknown_version_lists_the_known_ones(tmp_path: Path) -> None:
+    for version in (1, 3):
+        model_folder(tmp_path / "models", "m", version)
+
+    with pytest.raises(UnknownModel, match="no version 2; it has: 3, 1"):
+        repository(tmp_path).get("m", 2)
+
+
+@pytest.mark.parametrize("name", ["..", ".", "../other", "m/1", "/etc", "m\x00", "", "a\nb", "ü"])
+def test_a_name_never_leaves_the_models_folder(tmp_path: Path, name: str) -> None:
+    model_folder(tmp_path / "models", "m", 1)
+    model_folder(tmp_path, "other", 1)
+
+    assert repository(tmp_path).versions(name) == []
+
+
+def test_the_default_is_the_demo_model(tmp_path: Path) -> None:
+    model_folder(tmp_path / "models", "digits")
+    model_folder(tmp_path / "models", "a")
+
+    assert repository(tmp_path).get().name == "digits"
+
+
+def test_the_tutorials_pair_in_classify_is_the_default(tmp_path: Path, colours_pb: bytes) -> None:
+    model_folder(tmp_path / "models", "digits")
+    (tmp_path / "classify").mkdir()
+    (tmp_path / "classify" / "model.pb").write_bytes(colours_pb)
+    (tmp_path / "classify" / "labels.txt").write_text("Blue\r\nGreen\r\nRed")
+    found = repository(tmp_path)
+
+    assert found.names() == ["classify", "digits"]
+    assert found.get().name == "classify"
+    assert found.get().load().labels == ("Blue", "Green", "Red")
+
+
+def test_half_of_the_tutorials_pair_is_reported_not_overlooked(tmp_path: Path) -> None:
+    model_folder(tmp_path / "models", "digits")
+    (tmp_path / "classify").mkdir()
+    (tmp_path / "classify" / "model.pb").write_bytes(b"")
+
+    with pytest.raises(ModelError, match=r"labels\.txt is missing"):
+        repository(tmp_path).get().load()
+
+
+def test_default_model_names_another(tmp_path: Path) -> None:
+    model_folder(tmp_path / "models", "digits")
+    model_folder(tmp_path / "models", "cats")
+
+    assert repository(tmp_path, DEFAULT_MODEL="cats").get().name == "cats"
+
+
+def test_a_default_model_that_is_not_there_is_the_apps_fault(tmp_path: Path) -> None:
+    model_folder(tmp_path / "models", "cats")
+
+    with pytest.raises(ModelError, match="default model 'dogs'.*there are: cats.*DEFAULT_MODEL"):
+        repository(tmp_path, DEFAULT_MODEL="dogs").get()
+
+
+def test_no_models_at_all_is_said_in_words(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="there are: none"):
+        repository(tmp_path).get()
+
+
+def test_files_without_a_version_folder_get_a_hint(tmp_path: Path) -> None:
+    folder = tmp_path / "models" / "cats"
+    folder.mkdir(parents=True)
+    (folder / "model.pb").write_bytes(b"")
+
+    with pytest.raises(UnknownModel, match="belong in a version folder"):
+        repository(tmp_path).get("cats")
+
+
+def test_models_dir_may_be_anywhere(tmp_path: Path) -> None:
+    model_folder(tmp_path / "elsewhere", "digits")
+
+    assert repository(tmp_path, MODELS_DIR=str(tmp_path / "elsewhere")).names() == ["digits"]
+    assert repository(tmp_path, MODELS_DIR="elsewhere").names() == ["digits"]

@@ -1,0 +1,78 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from image_classifier.errors import SettingsError
+from image_classifier.settings import SETTINGS, Settings
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def test_defaults_are_those_of_the_table() -> None:
+    settings = Settings.from_environ({})
+
+    assert settings.models_dir == "models"
+    assert settings.max_image_bytes == 20 * 1024 * 1024
+    assert settings.fetch_allowed_ports == {80, 443}
+    assert not settings.development
+    assert not settings.allow_anonymous
+
+
+def test_an_empty_variable_means_the_default() -> None:
+    assert Settings.from_environ({"MAX_IMAGE_PIXELS": " "}).max_image_pixels == 50_000_000
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MAX_IMAGE_BYTES", "20 MB"),
+        ("MAX_IMAGE_BYTES", "0"),
+        ("MAX_IMAGE_PIXELS", "-1"),
+        ("FETCH_TIMEOUT_SECONDS", "soon"),
+        ("FETCH_TIMEOUT_SECONDS", "nan"),
+        ("FETCH_TIMEOUT_SECONDS", "inf"),
+        ("FETCH_ALLOWED_PORTS", "http"),
+        ("FETCH_ALLOWED_PORTS", "70000"),
+        ("FETCH_ALLOWED_HOSTS", "https://example.com/"),
+        ("FETCH_ALLOWED_HOSTS", "exam*ple.com"),
+        ("FETCH_ALLOW_PRIVATE_ADDRESSES", "maybe"),
+        ("ALLOW_ANONYMOUS", "yes please"),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_key(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match="must be|may have") as error:
+        Settings.from_environ({name: value})
+
+    assert name in str(error.value)
+    assert value in str(error.value)
+
+
+def test_private_addresses_stay_closed_outside_development() -> None:
+    published = {"FETCH_ALLOW_PRIVATE_ADDRESSES": "true"}
+    local = {**published, "AZURE_FUNCTIONS_ENVIRONMENT": "Development"}
+
+    assert not Settings.from_environ(published).fetch_allow_private_addresses
+    assert Settings.from_environ(local).fetch_allow_private_addresses
+
+
+def test_keys_do_not_show_in_the_repr() -> None:
+    assert "secret-1" not in repr(Settings.from_environ({"API_KEYS": "secret-1,secret-2"}))
+
+
+def test_the_example_lists_every_setting_and_no_other() -> None:
+    example = json.loads((ROOT / "local.settings.json.example").read_text("utf-8"))["Values"]
+    hosts_own = {
+        "FUNCTIONS_WORKER_RUNTIME",
+        "AzureWebJobsStorage",
+        "AzureWebJobs.classify_queue.Disabled",
+    }
+
+    assert set(example) - hosts_own == {setting.name for setting in SETTINGS}
+
+
+def test_the_example_has_the_defaults_but_for_the_sample_on_localhost() -> None:
+    example = json.loads((ROOT / "local.settings.json.example").read_text("utf-8"))["Values"]
+    changed = {s.name: example[s.name] for s in SETTINGS if example[s.name] != s.default}
+
+    assert changed == {"FETCH_ALLOW_PRIVATE_ADDRESSES": "true"}
