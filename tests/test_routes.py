@@ -20,15 +20,7 @@ from tests.app_tree import ROOT
 
 GUID = "01234567-89ab-cdef-0123-456789abcdef"
 # What could stand for a parameter; those that its constraint lets pass are tried.
-VALUES = (
-    "some",
-    "some/more",
-    "7",
-    "true",
-    "2026-11-20",
-    "01234567-89ab-cdef-0123-456789abcdef",
-    "",
-)
+VALUES = ("some", "some/more", "7", "true", "2026-11-20", GUID, "")
 
 
 class Route(NamedTuple):

@@ -1,0 +1,190 @@
+"""Virtual environments made once, mended when cut off, and left alone while nothing has changed.
+
+Standard library only, and no syntax that Python 3.8 would not read: `dev.py` imports this before
+anything is installed.
+"""
+
+from __future__ import annotations
+
+import collections
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+__all__ = ["Failed", "find_python", "install_page_scripts", "is_ready", "make_venv", "venv_python"]
+
+ROOT = Path(__file__).resolve().parents[1]
+STAMP = ".dev-stamp"
+ADVICE = (
+    "Check the network and the free disk space (3 GB), then run the same command again: it goes on "
+    "where it stopped. On Debian and Ubuntu, `apt-get install python3-venv` may be needed first."
+)
+
+
+class Failed(Exception):
+    """Something that the person at the keyboard has to mend; the message says what and how."""
+
+
+def venv_python(folder: Path) -> Path:
+    """The interpreter of the virtual environment in this folder, whether it is there or not."""
+    return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def is_ready(
+    folder: Path, version: str, requirements: Sequence[Path], packages: Sequence[str] = ()
+) -> bool:
+    """Whether `make_venv` with the same arguments would have nothing to do."""
+    wanted = _fingerprint([version, *packages], requirements)
+    return venv_python(folder).exists() and _stamp_of(folder) == wanted
+
+
+def make_venv(
+    folder: Path,
+    python: str,
+    version: str,
+    requirements: Sequence[Path],
+    packages: Sequence[str] = (),
+) -> bool:
+    """Makes or mends a virtual environment.
+
+    Args:
+        folder: where it is, or is to be.
+        python: the interpreter to make it with.
+        version: that interpreter's version, such as 3.12.
+        requirements: requirements files; a change in one installs again.
+        packages: requirements that stand in no file.
+
+    Returns:
+        Whether there was anything to do.
+
+    Raises:
+        Failed: a step failed; the message holds the last lines and what to do.
+    """
+    if is_ready(folder, version, requirements, packages):
+        return False
+    # Without the stamp, an install that is cut off from here on is repeated next time.
+    if (folder / STAMP).exists():
+        (folder / STAMP).unlink()
+    if not venv_python(folder).exists() or _version_of(folder) != version:
+        command = [python, "-m", "venv", "--clear", str(folder)]
+        run_quietly(command, f"Making {folder.name} (Python {version})", ADVICE)
+    files = [argument for file in requirements for argument in ("-r", str(file))]
+    pip = [str(venv_python(folder)), "-m", "pip", "--disable-pip-version-check", "--no-input"]
+    size = "TensorFlow and the rest: a few minutes and 1.5 GB, once"
+    run_quietly(
+        [*pip, "install", *packages, *files], f"Installing into {folder.name} ({size})", ADVICE
+    )
+    (folder / STAMP).write_text(_fingerprint([version, *packages], requirements), "utf-8")
+    return True
+
+
+def install_page_scripts(frontend: Path) -> bool:
+    """Runs `npm ci` for the pages if Node is there; without, they take their scripts from a CDN.
+
+    Returns:
+        Whether there was anything to do.
+    """
+    npm = shutil.which("npm")
+    lock = frontend / "package-lock.json"
+    if npm is None or shutil.which("node") is None or not lock.is_file():
+        return False
+    modules = frontend / "node_modules"
+    wanted = _fingerprint([], [lock, frontend / "package.json", *sorted(frontend.glob("*.mjs"))])
+    if _stamp_of(modules) == wanted and (frontend / "vendor").is_dir():
+        return False
+    try:
+        what = "Installing the page's scripts (npm ci in frontend/)"
+        run_quietly([npm, "ci", "--no-audit", "--no-fund"], what, "", cwd=frontend)
+    except Failed as failure:
+        print(f"{failure}Until it works, the page takes its scripts from the CDN.")
+    else:
+        (modules / STAMP).write_text(wanted, "utf-8")
+    return True
+
+
+def find_python(version: str) -> str | None:
+    """The path of an interpreter of that version, such as 3.13, that really runs; None without."""
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    commands = [[sys.executable], [f"python{version}"], ["py", f"-{version}"]]
+    commands += [[str(path)] for path in sorted(pyenv.glob(f"versions/{version}*/bin/python"))]
+    commands += [[path] for path in [_output_of(["uv", "python", "find", version])] if path]
+    # Asked by running it: a pyenv shim is on the PATH for versions that are not active, too.
+    question = "import ensurepip, sys; print('%d.%d' % sys.version_info[:2], sys.executable)"
+    for command in commands:
+        answer, _, path = _output_of([*command, "-c", question]).partition(" ")
+        if answer == version:
+            return path
+    return None
+
+
+def run_quietly(command: Sequence[str], what: str, advice: str, cwd: Path = ROOT) -> None:
+    """Runs a command, with its newest line on a terminal and no more.
+
+    Raises:
+        Failed: it ended with another status than 0; the message holds its last lines.
+    """
+    print(f"{what} …")
+    began = time.monotonic()
+    live = sys.stdout.isatty()
+    width = shutil.get_terminal_size().columns - 1
+    last_lines: collections.deque[str] = collections.deque(maxlen=15)
+    with subprocess.Popen(
+        command,
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            last_lines.append(line.rstrip())
+            if live:
+                print("\r" + f"  {line.strip()}"[:width].ljust(width), end="", flush=True)
+    if live:
+        print("\r" + " " * width + "\r", end="")
+    if process.returncode != 0:
+        shown = "".join(f"  | {line}\n" for line in last_lines)
+        raise Failed(f"{shown}That failed (exit {process.returncode}). {advice}")
+    print(f"  done in {time.monotonic() - began:.0f} s")
+
+
+def _output_of(command: Sequence[str]) -> str:
+    """What a command prints; nothing if it is not there or fails."""
+    program = shutil.which(command[0])
+    if program is None:
+        return ""
+    done = subprocess.run(
+        [program, *command[1:]], capture_output=True, encoding="utf-8", errors="replace"
+    )
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _version_of(folder: Path) -> str:
+    """The Python version that a virtual environment was made with; nothing if it has none."""
+    config = folder / "pyvenv.cfg"
+    for line in config.read_text("utf-8").splitlines() if config.is_file() else []:
+        key, _, value = line.partition("=")
+        if key.strip() in ("version", "version_info"):  # venv's word, virtualenv's and uv's word
+            return ".".join(value.strip().split(".")[:2])
+    return ""
+
+
+def _fingerprint(words: Sequence[str], files: Sequence[Path]) -> str:
+    """Changes when what is to be installed changes."""
+    digest = hashlib.sha256("\n".join(words).encode())
+    for file in files:
+        # A checkout with CRLF asks for the same packages.
+        digest.update(b"\0" + file.read_bytes().replace(b"\r\n", b"\n"))
+    return digest.hexdigest()
+
+
+def _stamp_of(folder: Path) -> str | None:
+    stamp = folder / STAMP
+    return stamp.read_text("utf-8") if stamp.is_file() else None
