@@ -1,0 +1,80 @@
+"""What the host says when it starts."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+
+from local_host.config import HostConfig
+from local_host.console import Console
+from local_host.function_table import Function
+from local_host.routes import RouteTable
+from local_host.settings_file import LocalSettings
+
+__all__ = ["show_functions", "show_start"]
+
+
+def show_start(
+    console: Console,
+    config: HostConfig,
+    settings: LocalSettings,
+    skipped: Sequence[str],
+    environment: str,
+) -> None:
+    """Says what this is and where its settings come from."""
+    workers = "1 worker" if config.workers == 1 else f"{config.workers} worker processes"
+    source = settings.path.name if settings.path else "none (no local.settings.json)"
+    console.plain("")
+    console.plain("Local host (stands in for Azure Functions Core Tools)")
+    console.plain(
+        f"Python {platform.python_version()}, azure-functions {version('azure-functions')}, "
+        f"{workers}",
+        "grey",
+    )
+    console.plain(f"App: {config.root}", "grey")
+    console.plain(f"Settings: {source}. Environment: {environment}.", "grey")
+    console.plain("")
+    for name in skipped:
+        console.line(
+            f"Skipping '{name}' from local settings as it's already defined in current "
+            "environment variables."
+        )
+    console.line("Loading the functions…")
+
+
+def show_functions(console: Console, config: HostConfig, load_errors: Mapping[str, str]) -> None:
+    """Lists the functions, HTTP first, then where to look and what is wrong."""
+    routes = RouteTable(config.table.functions, config.host_file.route_prefix)
+    on = [one for one in config.table.functions if not one.disabled]
+    console.line("Worker process started and initialized.")
+    console.plain("\nFunctions:", "yellow")
+    for function in sorted(on, key=lambda one: not one.is_http):
+        if function.name not in routes.errors:
+            console.plain(f"\n\t{_describe(config, function)}")
+    if not on:
+        console.plain("\n\tnone")
+    console.plain("")
+    for function in config.table.functions:
+        if function.disabled:
+            console.line(f"Function {function.name} is disabled.", "yellow")
+    for text in [
+        *(
+            f"The '{name}' function is in error: {text}"
+            for name, text in config.table.errors.items()
+        ),
+        *(f"The '{name}' function is in error: {text}" for name, text in routes.errors.items()),
+        *load_errors.values(),
+    ]:
+        console.line(text, "red")
+    if config.has_pages:
+        console.plain(f"Page: {config.url}/")
+    console.plain("Stop with Ctrl+C.\n")
+
+
+def _describe(config: HostConfig, function: Function) -> str:
+    if function.is_http:
+        methods = f"[{','.join(function.methods)}] " if function.methods else ""
+        return f"{function.name}: {methods}{config.function_url(function)}"
+    trigger = function.trigger.type
+    return f"{function.name}: {trigger} (off: the local host only runs HTTP triggers so far)"

@@ -1,0 +1,7 @@
+from __future__ import annotations
+
+__all__ = ["HostError"]
+
+
+class HostError(Exception):
+    """The host cannot start; the message says why and what to do."""
