@@ -104,6 +104,8 @@ def dial(url: Url, limits: Limits) -> socket.socket:
     allowed = [address for address, reason in refusals if reason is None][:MAX_ADDRESSES]
     if not allowed:
         raise _blocked(url, next((why for _, why in refusals if why), "its host has no address"))
+    # Made before the clock of a connection starts: the first one reads hundreds of certificates.
+    context = tls_context() if url.scheme == "https" else None
     for tries_left, address in zip(range(len(allowed), 0, -1), allowed, strict=True):
         try:
             sock = _connect(url, address, limits, limits.seconds_left() / tries_left)
@@ -111,12 +113,12 @@ def dial(url: Url, limits: Limits) -> socket.socket:
         except OSError:
             if tries_left == 1:
                 raise
-    if url.scheme == "http":
+    if context is None:
         return sock
     try:
         # The handshake as a whole has the socket's timeout, which is the time left. The context
         # makes the socket that it returns, so that one learns its limits a moment later.
-        tls = tls_context().wrap_socket(sock, server_hostname=url.host)
+        tls = context.wrap_socket(sock, server_hostname=url.host)
     except BaseException:
         sock.close()
         raise

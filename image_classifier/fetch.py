@@ -22,7 +22,6 @@ from functools import partial
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPResponse, IncompleteRead
 from socket import gaierror
-from urllib.parse import urljoin
 
 from image_classifier.addresses import refusal
 from image_classifier.dial import Limits, dial
@@ -34,7 +33,7 @@ from image_classifier.errors import (
     InvalidRequest,
 )
 from image_classifier.settings import Settings
-from image_classifier.urls import Url, host_is_listed, parse_url
+from image_classifier.urls import Url, host_is_listed, join_url, parse_url
 
 __all__ = ["MAX_REDIRECTS", "fetch"]
 
@@ -165,9 +164,8 @@ def _next_url(url: Url, response: HTTPResponse) -> Url:
         raise FetchFailed(f"{url} answered {status} without a Location.", upstream_status=status)
     try:
         # http.client reads headers as Latin-1, servers write UTF-8.
-        location = location.encode("latin-1").decode("utf-8", "replace")
-        following = parse_url(urljoin(url.full, location))
-    except (InvalidRequest, ValueError) as exc:
+        following = join_url(url, location.encode("latin-1").decode("utf-8", "replace"))
+    except (InvalidRequest, UnicodeError) as exc:
         raise FetchFailed(
             f"{url} redirects to something that is not a URL.", upstream_status=status
         ) from exc

@@ -13,14 +13,14 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
-from urllib.parse import quote
+from urllib.parse import quote, urljoin
 
 import idna
 
 from image_classifier.addresses import IPAddress
 from image_classifier.errors import FetchBlocked, InvalidRequest
 
-__all__ = ["Url", "host_is_listed", "parse_url", "without_query"]
+__all__ = ["Url", "host_is_listed", "join_url", "parse_url", "without_query"]
 
 MAX_URL_LENGTH = 8192
 _SHOWN_LENGTH = 200
@@ -113,6 +113,21 @@ def parse_url(text: str) -> Url:
     host, address = _parse_host(match["host"].lower())
     port = int(match["port"]) if match["port"] else _DEFAULT_PORTS[scheme]
     return Url(scheme, host, port, _encode(path) or "/", mark + _encode(query), address)
+
+
+def join_url(base: Url, location: str) -> Url:
+    """Where a redirect leads: a whole URL, or a part of one that completes the URL it came from.
+
+    Raises:
+        InvalidRequest: it is not a URL.
+        FetchBlocked: it is refused, as ``parse_url`` would.
+    """
+    if not _SCHEME.match(location):
+        try:
+            location = urljoin(base.full, location)
+        except ValueError as exc:
+            raise InvalidRequest("The location cannot be understood.") from exc
+    return parse_url(location)
 
 
 def without_query(text: str) -> str:
