@@ -21,7 +21,7 @@ __all__ = ["Failed", "find_python", "install_page_scripts", "is_ready", "make_ve
 ROOT = Path(__file__).resolve().parents[1]
 STAMP = ".dev-stamp"
 ADVICE = (
-    "Check the network and the free disk space (3 GB), then run the same command again: it goes on "
+    "Check the network and the free disk space (4 GB), then run the same command again: it goes on "
     "where it stopped. On Debian and Ubuntu, `apt-get install python3-venv` may be needed first."
 )
 
@@ -75,7 +75,7 @@ def make_venv(
         run_quietly(command, f"Making {folder.name} (Python {version})", ADVICE)
     files = [argument for file in requirements for argument in ("-r", str(file))]
     pip = [str(venv_python(folder)), "-m", "pip", "--disable-pip-version-check", "--no-input"]
-    size = "TensorFlow and the rest: a few minutes and 1.5 GB, once"
+    size = "TensorFlow and the rest: a few minutes and 2 GB, once"
     run_quietly(
         [*pip, "install", *packages, *files], f"Installing into {folder.name} ({size})", ADVICE
     )
