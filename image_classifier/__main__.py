@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from image_classifier.classifier import Classifier
-from image_classifier.errors import ClassifierError, SettingsError
+from image_classifier.errors import ClassifierError, InvalidRequest, SettingsError
 from image_classifier.results import Prediction
 from image_classifier.settings import Settings
 
@@ -85,7 +85,7 @@ def _classify(
         data = Path(image).read_bytes()
         return classifier.classify_bytes(data, model=args.model, version=args.version)
     except OSError as exc:
-        return ClassifierError(f"{image} cannot be read: {exc.strerror}.")
+        return InvalidRequest(f"{image} cannot be read: {exc.strerror}.")
     except ClassifierError as exc:
         return exc
 
