@@ -1,0 +1,86 @@
+"""One warm request over loopback HTTP against the same call in process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from typing import Any
+
+from benchmarks.answers import check_same_answer
+from benchmarks.bench_pipeline import classifier_for
+from benchmarks.cases import MILLISECONDS, Case, Goal
+from benchmarks.local_server import Client, local_host, wait_until_ready
+from benchmarks.material import Material, jpeg, material
+from benchmarks.statistics import Samples
+
+IN_PROCESS = "in process"
+KEEP_ALIVE = "HTTP, kept alive"
+NEW_CONNECTION = "HTTP, new connection"
+
+
+@contextmanager
+def cases(quick: bool) -> Iterator[list[Case]]:
+    with material() as found:
+        environ = host_environ(found)
+        with local_host(environ) as (program, port):
+            wait_until_ready(program, port)
+            with (
+                closing(Client(port, found.model, keep_alive=True)) as kept,
+                closing(Client(port, found.model, keep_alive=False)) as fresh,
+            ):
+                yield [_case(found, kept, fresh, quick=quick)]
+
+
+def host_environ(found: Material) -> dict[str, str]:
+    """The host's settings; the environment goes before local.settings.json."""
+    return {
+        "MODELS_DIR": str(found.models_dir),
+        "DEFAULT_MODEL": found.model,
+        "API_KEYS": "",
+        "AZURE_FUNCTIONS_ENVIRONMENT": "Development",
+    }
+
+
+def _case(found: Material, kept: Client, fresh: Client, *, quick: bool) -> Case:
+    classifier = classifier_for(found)
+    real = next(iter(found.pictures))
+    return Case(
+        name="http",
+        about="a warm request over loopback HTTP (image in the body of a POST to the local host, "
+        f"one worker) and the same call in process; {found.about}",
+        implementations={
+            IN_PROCESS: lambda data: classifier.classify_bytes(data).as_dict(),
+            KEEP_ALIVE: kept.classify,
+            NEW_CONNECTION: fresh.classify,
+        },
+        inputs={"generated 600x600.jpg": jpeg(600, 600), real: found.pictures[real]},
+        check=_check,
+        rounds=10 if quick else 200,
+        warm_up_rounds=5,
+        goals=(
+            Goal("a warm request over HTTP / in process, at the median", "<=", 1.3, "x", worst),
+        ),
+        notes=_notes,
+    )
+
+
+def _check(name: str, answers: Mapping[str, Any]) -> None:
+    for who, answer in answers.items():
+        check_same_answer(f"{who}, {name}", answer, answers[IN_PROCESS])
+
+
+def worst(samples: Samples) -> float:
+    """The kept-alive connection's ratio, of the picture where it is worst."""
+    return max(ratio(samples, name, KEEP_ALIVE) for name in samples.inputs())
+
+
+def ratio(samples: Samples, name: str, who: str) -> float:
+    return samples.median(who, name, MILLISECONDS) / samples.median(IN_PROCESS, name, MILLISECONDS)
+
+
+def _notes(samples: Samples) -> list[str]:
+    return [
+        f"{name}: {ratio(samples, name, KEEP_ALIVE):.2f} times the time in process on a kept "
+        f"connection, {ratio(samples, name, NEW_CONNECTION):.2f} on a new one."
+        for name in samples.inputs()
+    ]

@@ -1,0 +1,68 @@
+"""Names the machine and the versions that figures were measured with."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+
+PACKAGES = ("tensorflow-cpu", "tensorflow", "numpy", "pillow", "azure-functions", "uvicorn")
+
+
+def describe(command: str) -> dict[str, str]:
+    """The header of a report: what to know before believing a figure.
+
+    Args:
+        command: what was typed to get it.
+    """
+    memory = psutil.virtual_memory().total / 2**30
+    return {
+        "Command": command,
+        "Date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "Machine": f"{_cpu()}, {_cores()} cores, {memory:.0f} GiB",
+        "Load average before": _load(),
+        "System": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "Python": f"{platform.python_version()} ({platform.python_implementation()})",
+        "Packages": ", ".join(_versions()),
+    }
+
+
+def _cpu() -> str:
+    """The processor's name; the standard library has it on Windows only."""
+    try:
+        if sys.platform == "darwin":
+            command = ["sysctl", "-n", "machdep.cpu.brand_string"]
+            return subprocess.run(command, capture_output=True, text=True).stdout.strip()
+        for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or "unknown processor"
+
+
+def _cores() -> int:
+    """Those that this process may use."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _load() -> str:
+    return ", ".join(f"{load:.2f}" for load in psutil.getloadavg()) + " (1, 5, 15 min)"
+
+
+def _versions() -> list[str]:
+    found = []
+    for name in PACKAGES:
+        try:
+            found.append(f"{name} {importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found

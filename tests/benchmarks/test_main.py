@@ -1,0 +1,158 @@
+"""Runs of the real thing, short, on a small model: that it reports, and that it can fail.
+
+No test here looks at how fast anything was.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from benchmarks import bench_preprocess, report
+from benchmarks.__main__ import ENTRIES, main
+from benchmarks.bench_pipeline import classifier_for, pipeline_case
+from benchmarks.cases import Case, Goal
+from benchmarks.material import Material, jpeg
+from image_classifier import Prediction, TagProbability
+from image_classifier.preprocess import preprocess
+from tests.builders import model_folder
+
+Entry = Callable[[bool], AbstractContextManager[list[Case]]]
+
+
+def entry(made: Case) -> Entry:
+    @contextmanager
+    def cases(quick: bool) -> Iterator[list[Case]]:
+        assert quick
+        yield [made]
+
+    return cases
+
+
+@pytest.fixture
+def found(tmp_path: Path, colours_pb: bytes) -> Material:
+    model_folder(tmp_path, "colours", 1, graph=colours_pb)
+    pictures = {"wide.jpg": jpeg(300, 200), "high.jpg": jpeg(90, 150)}
+    return Material("a small model", tmp_path, "colours", pictures, {})
+
+
+def test_pipeline_compares_both_ways_and_reports(
+    found: Material, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    classifier = classifier_for(found)
+    case = pipeline_case(found, classifier, classifier.classify_bytes, quick=True)
+    file = tmp_path / "figures.json"
+
+    code = main(["--quick", "--json", str(file)], {"pipeline": entry(case)})
+
+    out = capsys.readouterr().out
+    assert code == 0
+    for words in ("## pipeline", "tutorial's way", "all 2", ">= 40 x", "Python:", "numpy"):
+        assert words in out
+    figures = json.loads(file.read_text("utf-8"))
+    assert figures["machine"]["Command"].startswith("python -m benchmarks --quick")
+    assert {row["input"] for row in figures["cases"][0]["figures"]} == {"wide.jpg", "high.jpg"}
+    assert all(row["median"] > 0 for row in figures["cases"][0]["figures"])
+
+
+def test_preprocess_measures_three_sizes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["preprocess", "--quick"]) == 0
+
+    out = capsys.readouterr().out
+    for words in ("600 x 600", "1200 x 900", "4000 x 3000", "< 3 ms"):
+        assert words in out
+
+
+def test_an_implementation_that_swaps_the_channels_is_exit_1(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def broken(image: Image.Image) -> NDArray[np.float32]:
+        return preprocess(image, bench_preprocess.CONTRACT)[:, :, ::-1]
+
+    case = bench_preprocess.preprocess_case(broken, quick=True)
+    code = main(["--quick"], {"preprocess": entry(case)})
+
+    captured = capsys.readouterr()
+    assert code == 1
+    assert "WRONG ANSWER" in captured.err
+    assert "600 x 600" in captured.err
+    assert "median" not in captured.out
+
+
+def wrong_tag(prediction: Prediction) -> Prediction:
+    swapped = tuple(TagProbability("Purple", tag.probability) for tag in prediction.tags)
+    return Prediction(**(vars(prediction) | {"tags": swapped}))
+
+
+def failing(prediction: Prediction) -> Prediction:
+    raise MemoryError("out of memory")
+
+
+@pytest.mark.parametrize("spoil", [wrong_tag, failing])
+def test_a_pipeline_that_answers_wrongly_or_not_at_all_is_exit_1(
+    found: Material, spoil: Callable[[Prediction], Prediction], capsys: pytest.CaptureFixture[str]
+) -> None:
+    classifier = classifier_for(found)
+    case = pipeline_case(
+        found, classifier, lambda data: spoil(classifier.classify_bytes(data)), quick=True
+    )
+
+    code = main(["--quick"], {"pipeline": entry(case)})
+
+    assert code == 1
+    assert "WRONG ANSWER" in capsys.readouterr().err
+
+
+def test_an_answer_unlike_the_recorded_one_is_exit_1(
+    found: Material, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recorded = Material(**(vars(found) | {"expected": {"high.jpg": {"Blue": 0.001, "Red": 0.999}}}))
+    classifier = classifier_for(recorded)
+    case = pipeline_case(recorded, classifier, classifier.classify_bytes, quick=True)
+
+    assert main(["--quick"], {"pipeline": entry(case)}) == 1
+    assert "high.jpg" in capsys.readouterr().err
+
+
+def test_a_name_that_is_no_benchmark_is_refused_with_those_there_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as refused:
+        main(["pipelin"])
+
+    err = capsys.readouterr().err
+    assert refused.value.code == 2
+    assert all(name in err for name in ENTRIES)
+
+
+@pytest.mark.parametrize(
+    ("sign", "value", "met"),
+    [(">=", 40.0, True), (">=", 39.9, False), ("<=", 40.0, True), ("<", 40.0, False)],
+)
+def test_a_goal_is_met_or_missed(sign: str, value: float, met: bool) -> None:
+    goal = Goal("a goal", sign, 40, "x", lambda samples: value)
+
+    assert goal.is_met(value) is met
+
+
+def test_a_missed_goal_shows_as_missed() -> None:
+    from benchmarks.measure import run_case
+
+    goal = Goal("as quick as light", "<", 0.0, "ms", lambda samples: 1.5)
+    made: dict[str, Any] = {"implementations": {"len": len}, "inputs": {"cat": "cat"}}
+    case = Case(
+        name="trap", about="", check=lambda name, answers: None, rounds=1, goals=(goal,), **made
+    )
+
+    text = report.goals_text([report.Result(case, run_case(case))])
+
+    assert "1.50 ms" in text
+    assert "MISSED" in text
