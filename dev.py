@@ -189,6 +189,8 @@ def wait_until_ready(host: subprocess.Popen[bytes], port: int) -> None:
     while host.poll() is None and time.monotonic() < give_up:
         try:
             with opener.open(f"http://127.0.0.1:{port}/admin/host/status", timeout=5):
+                # The host lists its functions in this very moment; that comes first.
+                time.sleep(0.3)
                 return
         except OSError:
             time.sleep(0.1)
@@ -214,12 +216,13 @@ def has_display() -> bool:
 
 def welcome(port: int, settings: Mapping[str, str]) -> str:
     base = f"http://localhost:{port}"
-    lines = ["", f"The page:    {base}/", f"In a shell:  {curl_line(base, settings)}"]
-    if settings.get("API_KEYS"):
-        lines.append("             API_KEYS is set: put one of them where it says KEY")
+    lines = [f"The page: {base}/"]
     if shutil.which("func"):
         lines.append("`func start` (Azure Functions Core Tools) runs the same folders, too.")
-    return "\n".join([*lines, "Ctrl+C ends it.", ""])
+    lines.append("From a shell; the first answer takes some seconds, because TensorFlow is loaded:")
+    if settings.get("API_KEYS"):
+        lines.append("(API_KEYS is set: put one of them where it says KEY)")
+    return "\n".join([*lines, f"  {curl_line(base, settings)}", ""])
 
 
 def curl_line(base: str, settings: Mapping[str, str]) -> str:

@@ -77,7 +77,7 @@ def start(**environment: str) -> Started:
     )
     assert process.stdout is not None
     try:
-        return Started(process, port, read_until(process.stdout, "Ctrl+C"))
+        return Started(process, port, read_until(process.stdout, "  curl "))
     except BaseException:
         end(process)
         raise
@@ -125,17 +125,14 @@ def test_printed_curl_line_works_as_printed(started: Started) -> None:
 
 
 def test_start_says_where_the_page_is(started: Started) -> None:
-    assert re.search(rf"page: +http://localhost:{started.port}/$", started.printed, re.MULTILINE)
+    assert f"\nThe page: http://localhost:{started.port}/\n" in started.printed
 
 
-def test_curl_line_sends_the_picture_where_the_app_may_not_fetch_it() -> None:
-    running = start(FETCH_ALLOW_PRIVATE_ADDRESSES="false", API_KEYS="")
-    try:
-        answer = answer_to(running.curl_line)
-    finally:
-        end(running.process)
+def test_curl_line_sends_the_picture_where_the_app_may_not_fetch_it(started: Started) -> None:
+    line = dev.curl_line(f"http://localhost:{started.port}", {})
+    answer = answer_to(line)
 
-    assert "--data-binary" in running.curl_line
+    assert "--data-binary" in line
     assert answer["predictedTagName"] == label_of_the_sample()
 
 
