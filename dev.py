@@ -13,6 +13,7 @@ from __future__ import annotations  # an older Python must get as far as the sen
 import argparse
 import errno
 import json
+import mimetypes
 import os
 import shutil
 import signal
@@ -234,7 +235,8 @@ def curl_line(base: str, settings: Mapping[str, str]) -> str:
         return f'curl{key} "{base}/api/classify?img={base}/samples/{picture}"'
     # The app may not fetch from this machine then, so the picture itself is sent.
     file = FRONTEND / "samples" / picture
-    body = f'-H "Content-Type: image/png" --data-binary "@{file}"'
+    kind = mimetypes.guess_type(file.name)[0]
+    body = f'-H "Content-Type: {kind}" --data-binary "@{file}"'
     return f'curl{key} {body} "{base}/api/classify"'
 
 
