@@ -10,6 +10,7 @@ import pytest
 from image_classifier import Classifier, Settings
 from image_classifier.settings import SETTINGS
 from tests.builders import colour_graph, model_folder
+from tests.servers import LocalHost
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
@@ -60,7 +61,5 @@ def classifier(settings: Settings, app_root: Path) -> Classifier:
 @pytest.fixture(scope="session")
 def host() -> Iterator[LocalHost]:
     """The app itself, running in the local host, shared by all tests that only ask it things."""
-    from tests.servers import LocalHost
-
     with LocalHost(app_root=ROOT, env={}) as running:
         yield running
