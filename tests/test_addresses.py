@@ -6,6 +6,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from image_classifier.addresses import IPAddress, Kind, kind_of, refusal
@@ -193,11 +194,13 @@ IPV4 = st.one_of(
 )
 
 
+@hypothesis_settings(deadline=None)  # a busy machine is no fault of the rule
 @given(IPV4)
 def test_mapped_address_is_judged_as_what_it_carries(inner: IPv4Address) -> None:
     assert kind_of(IPv6Address((0xFFFF << 32) | int(inner))) == kind_of(inner)
 
 
+@hypothesis_settings(deadline=None)  # a busy machine is no fault of the rule
 @given(IPV4)
 def test_nat64_address_is_public_only_if_what_it_carries_is(inner: IPv4Address) -> None:
     kind, _ = kind_of(IPv6Address((0x64FF9B << 96) | int(inner)))
@@ -206,6 +209,7 @@ def test_nat64_address_is_public_only_if_what_it_carries_is(inner: IPv4Address) 
     assert kind is not Kind.PRIVATE
 
 
+@hypothesis_settings(deadline=None)  # a busy machine is no fault of the rule
 @given(IPV4, st.integers(0, 2**80 - 1), st.integers(0, 2**32 - 1))
 def test_every_other_form_that_carries_an_address_is_never_fetched(
     inner: IPv4Address, noise: int, prefix: int
@@ -229,6 +233,7 @@ def test_every_other_form_that_carries_an_address_is_never_fetched(
         assert reason, f"{name}: {IPv6Address(form)}"
 
 
+@hypothesis_settings(deadline=None)  # a busy machine is no fault of the rule
 @given(st.ip_addresses())
 def test_what_python_calls_special_is_never_public(address: IPAddress) -> None:
     nat64 = address in ip_network("64:ff9b::/96")

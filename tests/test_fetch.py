@@ -349,6 +349,13 @@ def test_open_development_still_keeps_public_addresses_to_their_ports(internet: 
     assert internet.dialled == []
 
 
+def test_name_is_not_looked_up_for_a_port_that_is_refused(internet: Internet) -> None:
+    with pytest.raises(FetchBlocked, match="8080"):
+        fetch("http://public.example:8080/", STRICT)
+
+    assert internet.asked == []
+
+
 def test_listed_hosts_are_the_only_ones(internet: Internet) -> None:
     settings = settings_of(FETCH_ALLOWED_HOSTS="public.example,*.cdn.example")
     internet.names["a.b.cdn.example"] = [PUBLIC]

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from image_classifier.errors import ClassifierError, FetchBlocked, InvalidRequest
@@ -64,6 +65,7 @@ def test_url_of_8192_characters_is_the_longest() -> None:
 TRICKY = st.text("htps:/\\@[]%.?#-_0123x fаａ。\t", max_size=30)
 
 
+@hypothesis_settings(deadline=None)
 @given(
     st.one_of(
         st.text(max_size=30),
@@ -168,6 +170,7 @@ def test_url_shows_itself_without_its_query() -> None:
     )
 
 
+@hypothesis_settings(deadline=None)
 @given(st.text(), st.sampled_from("?#"), st.text())
 def test_nothing_after_a_question_mark_or_hash_is_shown(start: str, mark: str, rest: str) -> None:
     shown = without_query(start + mark + rest)
