@@ -15,7 +15,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 from benchmarks import bench_http, bench_pipeline, bench_preprocess, bench_start, report
 from benchmarks.cases import Case, WrongAnswer
-from benchmarks.machine import describe
+from benchmarks.machine import describe, load_average
 from benchmarks.measure import run_case
 
 # An entry makes its cases, which may need a server or files, and clears up after them.
@@ -48,7 +48,8 @@ def main(argv: Sequence[str] | None = None, entries: Mapping[str, Entry] = ENTRI
         except WrongAnswer as exc:
             print(f"\n{name}: WRONG ANSWER, so no speed counts. {exc}", file=sys.stderr)
             return 1
-    print(f"\n{report.goals_text(results)}")
+    machine["Load average after"] = load_average()
+    print(f"\nLoad average after:  {machine['Load average after']}\n\n{report.goals_text(results)}")
     if args.json:
         text = json.dumps(report.as_json(machine, results), indent=1)
         args.json.write_text(text + "\n", "utf-8")

@@ -26,7 +26,7 @@ def describe(command: str) -> dict[str, str]:
         "Command": command,
         "Date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "Machine": f"{_cpu()}, {_cores()} cores, {memory:.0f} GiB",
-        "Load average before": _load(),
+        "Load average before": load_average(),
         "System": f"{platform.system()} {platform.release()} {platform.machine()}",
         "Python": f"{platform.python_version()} ({platform.python_implementation()})",
         "Packages": ", ".join(_versions()),
@@ -54,7 +54,8 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def _load() -> str:
+def load_average() -> str:
+    """How many programs want the processors; more than there are cores: no quiet moment."""
     return ", ".join(f"{load:.2f}" for load in psutil.getloadavg()) + " (1, 5, 15 min)"
 
 
