@@ -112,8 +112,11 @@ class _Table:
         best = sorted(result.tags, key=lambda tag: -tag.probability)[:3]
         if not best:
             return f"{name:<{self._width}}  (no tag)"
-        top, *rest = (f"{tag.tag_name} {tag.probability:.1%}" for tag in best)
-        return f"{name:<{self._width}}  {top}" + (f"   ({', '.join(rest)})" if rest else "")
+        shown = [f"{tag.tag_name} {tag.probability:.1%}" for tag in best]
+        others = [words for words in shown[1:] if not words.endswith(" 0.0%")]
+        return f"{name:<{self._width}}  {shown[0]}" + (
+            f"   ({', '.join(others)})" if others else ""
+        )
 
 
 def _with_progress(images: list[str], *, wanted: bool) -> Any:

@@ -41,7 +41,8 @@ def exporters_pixel(source: np.ndarray, row: int, column: int) -> np.ndarray:
     pixels = source.astype(np.float64)
     upper = dx * pixels[y0, x1] + (1 - dx) * pixels[y0, x0]
     lower = dx * pixels[y1, x1] + (1 - dx) * pixels[y1, x0]
-    return (dy * lower + (1 - dy) * upper).astype(np.float32)[::-1]
+    pixel: np.ndarray = (dy * lower + (1 - dy) * upper).astype(np.float32)[::-1]
+    return pixel
 
 
 @settings(deadline=None, max_examples=30)
