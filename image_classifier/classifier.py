@@ -6,7 +6,8 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from image_classifier.decode import decode
+from image_classifier.budget import PixelBudget
+from image_classifier.decode import read_header, read_pixels
 from image_classifier.engines import ENGINES
 from image_classifier.errors import ImageTooLarge, InvalidRequest, SettingsError
 from image_classifier.fetch import fetch
@@ -39,6 +40,8 @@ class Classifier:
             raise SettingsError(f"ENGINE={settings.engine!r}: it must be one of {allowed}.")
         self.settings = settings
         self.repository = Repository(settings, app_root=app_root)
+        # Room for one image of the largest size, or for several smaller ones.
+        self._pixels = PixelBudget(settings.max_image_pixels)
 
     def classify_url(
         self, url: str, *, model: str | None = None, version: int | None = None
@@ -71,15 +74,18 @@ class Classifier:
                 f"The image has {len(data)} bytes; at most {self.settings.max_image_bytes} are "
                 "allowed (MAX_IMAGE_BYTES). Send a smaller file."
             )
-        started = time.perf_counter()
-        image = decode(data, max_pixels=self.settings.max_image_pixels)
-        decode_ms = _milliseconds_since(started)
+        header = read_header(data, max_pixels=self.settings.max_image_pixels)
+        loaded = model.load()  # not for what is no image; and before pixels are in memory
 
-        loaded = model.load()
+        with self._pixels.reserve(header.width * header.height):
+            started = time.perf_counter()
+            image = read_pixels(header)
+            decode_ms = _milliseconds_since(started)
 
-        started = time.perf_counter()
-        tensor = preprocess(image, loaded.engine.contract)
-        preprocess_ms = _milliseconds_since(started)
+            started = time.perf_counter()
+            tensor = preprocess(image, loaded.engine.contract)
+            preprocess_ms = _milliseconds_since(started)
+            del header, image  # the room is given back when their pixels are gone
 
         started = time.perf_counter()
         scores = tuple(loaded.engine.run(tensor[None])[0].tolist())

@@ -17,7 +17,7 @@ from PIL import Image, ImageOps, features
 
 from image_classifier.errors import ImageTooLarge, UnsupportedImage
 
-__all__ = ["SUPPORTED_FORMATS", "decode"]
+__all__ = ["SUPPORTED_FORMATS", "decode", "read_header", "read_pixels"]
 
 # Pillow's other plug-ins are never tried: each of them is code that an attacker could reach.
 SUPPORTED_FORMATS: tuple[str, ...] = (
@@ -70,6 +70,11 @@ def decode(data: bytes, *, max_pixels: int) -> Image.Image:
         UnsupportedImage: the bytes are not an image in a supported format, or are damaged.
         ImageTooLarge: the image has more than ``max_pixels`` pixels.
     """
+    return read_pixels(read_header(data, max_pixels=max_pixels))
+
+
+def read_header(data: bytes, *, max_pixels: int) -> Image.Image:
+    """The first half of ``decode``: the size is known and checked, no pixel is in memory yet."""
     image = _open(data)
     width, height = image.size
     if width * height > max_pixels:
@@ -77,6 +82,11 @@ def decode(data: bytes, *, max_pixels: int) -> Image.Image:
             f"The image has {width} x {height} = {width * height} pixels; at most {max_pixels} are "
             "allowed (MAX_IMAGE_PIXELS). Send a smaller picture."
         )
+    return image
+
+
+def read_pixels(image: Image.Image) -> Image.Image:
+    """The second half of ``decode``, for what ``read_header`` gave."""
     try:
         image.load()
         _turn_upright(image)  # before the conversion, which would lose the EXIF data

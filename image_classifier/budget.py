@@ -1,0 +1,65 @@
+"""Bounds the pixels that are in memory at once, whatever number of requests arrive together."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from image_classifier.errors import TooManyRequests
+
+__all__ = ["PixelBudget"]
+
+
+class PixelBudget:
+    """Hands out room for decoded pixels, first come, first served.
+
+    A decoded pixel takes 4 bytes, and up to 4 more while it is turned or converted: 50 million of
+    them take 200 to 400 MB. Waiting costs little next to that: only the encoded file is held.
+
+    Args:
+        limit: pixels at once. An image larger than this alone still gets its turn, by itself.
+        wait_seconds: how long an image waits for room before the request is refused.
+    """
+
+    def __init__(self, limit: int, *, wait_seconds: float = 30.0) -> None:
+        self._limit = limit
+        self._wait_seconds = wait_seconds
+        self._used = 0
+        self._queue: deque[object] = deque()
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def reserve(self, pixels: int) -> Iterator[None]:
+        """Holds room for an image as long as the ``with`` block runs.
+
+        Raises:
+            TooManyRequests: there was no room for ``wait_seconds``.
+        """
+        ticket = object()
+        deadline = time.monotonic() + self._wait_seconds
+        with self._changed:
+            self._queue.append(ticket)
+            try:
+                while not (self._queue[0] is ticket and self._has_room(pixels)):
+                    if not self._changed.wait(deadline - time.monotonic()):
+                        raise TooManyRequests(
+                            "The app is decoding as many images as it has memory for "
+                            f"(MAX_IMAGE_PIXELS), and was for {self._wait_seconds:g} s. Try again "
+                            "a little later."
+                        )
+                self._used += pixels
+            finally:
+                self._queue.remove(ticket)
+                self._changed.notify_all()  # the next in the queue may fit beside this one
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._used -= pixels
+                self._changed.notify_all()
+
+    def _has_room(self, pixels: int) -> bool:
+        return self._used == 0 or self._used + pixels <= self._limit
