@@ -159,6 +159,8 @@ def _segments(template: str) -> Iterator[list[tuple[bool, str]]]:
         if token in ("{", "}"):
             if inside == (token == "{"):
                 raise ValueError("its braces do not pair up")
+            if inside and not text:
+                raise ValueError("{} has no name")
             if text:
                 segment.append((inside, text))
             text, inside = "", not inside

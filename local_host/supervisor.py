@@ -39,7 +39,7 @@ STOP_SIGNALS = tuple(
 )
 # A worker that cannot even get ready so many times in a row will not do so the next time.
 FAILED_STARTS = 3
-RESTART_SECONDS = 1.0
+RESTART_SECONDS = 0.5
 
 OnReady = Callable[[Mapping[str, str]], None]
 
