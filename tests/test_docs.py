@@ -18,7 +18,8 @@ from tests.servers import LocalHost
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
-PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"]
+SECURITY = (ROOT / "SECURITY.md").read_text("utf-8")
+PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"]
 
 # Commands that this module does not run, each with the reason.
 ELSEWHERE = {
@@ -39,6 +40,16 @@ def commands() -> list[str]:
     blocks = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
     text = "\n".join(blocks).replace("\\\n", " ")
     return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def test_the_limits_in_security_md_are_those_in_force() -> None:
+    rows = re.findall(r"^\| `(\w+)`[^|]*\| (\d+)", SECURITY, re.MULTILINE)
+    http = json.loads((ROOT / "host.json").read_text("utf-8"))["extensions"]["http"]
+    values = json.loads((ROOT / "local.settings.json.example").read_text("utf-8"))["Values"]
+    in_force = {name: str(value) for name, value in {**values, **http}.items()}
+
+    assert len(rows) == 5
+    assert {name: in_force[name] for name, _ in rows} == dict(rows)
 
 
 def runs_elsewhere(command: str) -> bool:

@@ -66,6 +66,7 @@ def test_the_example_lists_every_setting_and_no_other() -> None:
         "FUNCTIONS_WORKER_RUNTIME",
         "AzureWebJobsStorage",
         "AzureWebJobs.classify_queue.Disabled",
+        "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT",
     }
 
     assert set(example) - hosts_own == {setting.name for setting in SETTINGS}
