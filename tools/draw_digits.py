@@ -7,6 +7,7 @@ page's samples all draw with this module.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,7 +33,7 @@ class Shape:
 
     Attributes:
         marker: ink from 0 to 1, as the data has it.
-        pen: REACH minus the distance to the centre line in cells, 0 far away.
+        pen: REACH**2 minus the squared distance to the centre line in cells, 0 far away.
         holes: closed loops that are left when the ink is taken at half strength.
     """
 
@@ -84,8 +85,8 @@ def shape_of(pixels: Floats) -> Shape:
     # Smoothed, because a centre line of pixels has corners that no hand would draw. Beside a
     # straight line the mean of x**2 is x**2 + STEADY**2, so its width stays as it was.
     squares = ndimage.gaussian_filter(distance.clip(0, REACH) ** 2, STEADY * FINE)
-    closeness = REACH - np.sqrt((squares - STEADY**2).clip(0, REACH**2))
-    pen = Image.fromarray(closeness.astype(np.float32))
+    # Squares are also smooth at the line itself, where distances have an edge that would ripple.
+    pen = Image.fromarray((REACH**2 + STEADY**2 - squares).clip(0).astype(np.float32))
     return Shape(marker, pen, holes=ndimage.label(np.pad(~inked, 1, constant_values=True))[1] - 1)
 
 
@@ -101,18 +102,19 @@ def draw(shape: Shape, style: Style, *, seed: int = 0) -> Image.Image:
     short = min(width, height)
     cell = style.scale * short / CELLS  # pixels
     source = shape.marker if style.pen is None else shape.pen
+    # resize() enlarges smoothly; transform()'s own bicubic would leave ripples along the edges.
+    finer = min(8, math.ceil(cell / FINE))
+    side = source.width * finer
+    source = source.resize((side, side), Image.Resampling.BICUBIC)
+    to_source = _to_source(style, FINE * finer / cell, side / 2)
     field = np.asarray(
-        source.transform(
-            style.size,
-            Image.Transform.AFFINE,
-            _to_source(style, cell, source.width / 2),
-            Image.Resampling.BICUBIC,
-        )
+        source.transform(style.size, Image.Transform.AFFINE, to_source, Image.Resampling.BILINEAR)
     )
     # Ink changes by about a third from one cell to the next at an outline.
     if style.pen is None:
         level, one_pixel = style.level, 0.33 / cell
     else:
+        field = REACH - np.sqrt((REACH**2 - field).clip(0))
         level, one_pixel = REACH - style.pen * CELLS / 2, 1 / cell
     # A softer edge than twice the level would tint the empty paper.
     edge = min(max(style.blur, one_pixel), 2 * level)
@@ -124,12 +126,12 @@ def draw(shape: Shape, style: Style, *, seed: int = 0) -> Image.Image:
     return Image.fromarray((picture + 0.5).clip(0, 255).astype(np.uint8))
 
 
-def _to_source(style: Style, cell: float, centre: float) -> tuple[float, ...]:
+def _to_source(style: Style, ratio: float, centre: float) -> tuple[float, ...]:
     """The affine map from the picture's pixels to the enlarged digit's."""
     turn = np.deg2rad(style.angle)
     rotate = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     lean = np.array([[style.stretch, -style.slant], [0.0, 1.0]])
-    inverse = np.linalg.inv(rotate @ lean) * FINE / cell
+    inverse = np.linalg.inv(rotate @ lean) * ratio
     short = min(style.size)
     middle = np.array(style.size) / 2 + np.array(style.shift) * short
     offset = centre - inverse @ middle

@@ -67,7 +67,8 @@ left out of the pen's lines (they are in all others). Large pictures are slow to
   paper, expect nothing. The colour of the outermost pixels is taken for the paper's.
 - Some ways of writing are rare in the data or lost at 8 x 8 pixels, and printed digits were not
   trained on.
-- A digit under about 40 % of the picture's height, or turned by more than 15 degrees, fails more.
+- A digit under about 40 % of the picture's height, or turned by more than 15 degrees, fails more:
+  the table's last two lines show how much.
 
 ## How to rebuild
 

@@ -93,13 +93,15 @@ VARIANTS: tuple[Variant, ...] = (
     Variant("100 x 100 PNG", replace(_SMALL, size=(100, 100))),
     Variant("landscape, 640 x 360 PNG", replace(_SMALL, size=(640, 360))),
     Variant("portrait, 360 x 640 PNG", replace(_SMALL, size=(360, 640))),
-    Variant("2000 x 1500 PNG", replace(_SMALL, size=(2000, 1500)), count=30),
+    Variant("2000 x 1500 PNG", replace(_SMALL, size=(2000, 1500)), count=20),
     Variant(
         "like a photo: 800 x 600 JPEG, uneven light, grain",
         Style(size=(800, 600), ink=(40, 50, 110), paper=(235, 230, 215), shade=0.35, noise=8),
         jpeg=75,
         count=120,
     ),
+    Variant("beyond its limits: 30 % of the picture's height", replace(_SMALL, scale=0.3)),
+    Variant("beyond its limits: turned by 30 degrees", replace(_SMALL, angle=30)),
 )
 
 
