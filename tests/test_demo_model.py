@@ -83,11 +83,11 @@ def test_held_out_digits_are_named_rightly_as_the_card_says() -> None:
     assert row is not None
     right, total = int(row[1]), int(row[2])
     assert (total, right / total >= 0.98) == (360, True)
-    # Every second digit: the drawing of all 360 takes longer than a test should.
-    held_out = split_digits()[1][::2]
+    # Every fourth digit: the drawing of all 360 takes longer than a test should.
+    held_out = split_digits()[1][::4]
     with FrozenGraph((MODEL / "model.pb").read_bytes()) as graph:
         measured = score(graph, held_out, VARIANTS[0])
-    assert measured.total == 180
+    assert measured.total == 90
     assert measured.accuracy >= 0.98
     assert measured.total - measured.right <= total - right
 
@@ -98,7 +98,7 @@ def test_held_out_digits_are_named_rightly_as_the_card_says() -> None:
     ids=lambda variant: variant.name,
 )
 def test_other_ways_of_drawing_work_too(variant: Variant) -> None:
-    held_out = split_digits()[1][1::9]
+    held_out = split_digits()[1][1::12]
     with FrozenGraph((MODEL / "model.pb").read_bytes()) as graph:
         assert score(graph, held_out, variant).accuracy >= 0.9
 
