@@ -74,7 +74,7 @@ left out of the pen's lines (they are in all others). Large pictures are slow to
 
     python -m tools.train_demo --epochs {epochs} --seed {seed}
 
-needs `requirements-dev.txt` and about three minutes on two cores. It refuses to replace this model
+needs `requirements-dev.txt` and about 4 minutes on two cores. It refuses to replace this model
 by one below {goal} %. On the same machine and versions a second run gives the same bytes; on
 another processor sums may be rounded differently, so expect the same accuracy to within a digit or
 two. Made with TensorFlow {tensorflow}, scikit-learn {sklearn}, NumPy {numpy}, Pillow {pillow}.
