@@ -73,7 +73,7 @@ def test_no_top_level_name_hides_a_module_of_python_or_of_a_dependency() -> None
     ours |= {folder.name for folder in top_level_folders() if not folder.name.startswith(".")}
     theirs = deployed_names()
 
-    assert {"numpy", "PIL", "requests", "werkzeug"} <= theirs
+    assert {"numpy", "PIL", "werkzeug"} <= theirs
     assert not ours & theirs
     assert not ours & set(sys.stdlib_module_names)
 
