@@ -13,8 +13,9 @@ import numpy as np
 from image_classifier.contract import CHANNELS, read_contract
 from image_classifier.engines import Engine, choose_engine
 from image_classifier.errors import ModelError
+from image_classifier.labels import read_labels
 
-__all__ = ["LoadedModel", "Model", "read_labels"]
+__all__ = ["LoadedModel", "Model"]
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +86,7 @@ class Model:
 
     def _load(self) -> LoadedModel:
         started = time.perf_counter()
-        labels = read_labels(self.folder / "labels.txt")
+        labels = read_labels(self.folder)
         kind = choose_engine(self.folder, self._engine)
         weights = self.folder / kind.weights
         sidecar = self.folder / "model.json"
@@ -107,26 +108,6 @@ class Model:
             for path in self.folder.glob("*")
             if (stat := path.stat())
         )
-
-
-def read_labels(path: Path) -> tuple[str, ...]:
-    """Reads ``labels.txt``: one label a line, UTF-8 with or without BOM, CRLF or LF, stripped.
-
-    Raises:
-        ModelError: the file is missing, empty, not UTF-8, or has an empty line between labels.
-    """
-    try:
-        lines = path.read_text("utf-8-sig").strip().splitlines()
-    except FileNotFoundError as exc:
-        raise ModelError(
-            f"{path} is missing: it must have one label a line, in the order of the output."
-        ) from exc
-    except (OSError, UnicodeDecodeError) as exc:
-        raise ModelError(f"{path} cannot be read as UTF-8 text: {exc}.") from exc
-    labels = tuple(line.strip() for line in lines)
-    if not labels or not all(labels):
-        raise ModelError(f"{path} is empty or has an empty line: it must have one label a line.")
-    return labels
 
 
 def _check_output(engine: Engine, weights: Path, labels: tuple[str, ...]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from image_classifier.engines import weights_files
 from image_classifier.errors import ModelError, UnknownModel
+from image_classifier.labels import LABELS_FILE
 from image_classifier.model import Model
 from image_classifier.settings import Settings
 
@@ -108,7 +109,7 @@ class Repository:
 
     def _has_tutorial_model(self) -> bool:
         # One file of the two is enough: the other is then reported missing, not overlooked.
-        return any((self._tutorial / file).is_file() for file in ("labels.txt", *weights_files()))
+        return any((self._tutorial / file).is_file() for file in (LABELS_FILE, *weights_files()))
 
     def _no_such_model(self, name: str, *, named: bool) -> UnknownModel | ModelError:
         there_are = ", ".join(self.names()) or "none"

@@ -10,7 +10,8 @@ from image_classifier.bindings.http import json_response
 from image_classifier.classifier import Classifier
 from image_classifier.engines import ENGINES, choose_engine
 from image_classifier.errors import ClassifierError, ModelError
-from image_classifier.model import Model, read_labels
+from image_classifier.labels import read_labels
+from image_classifier.model import Model
 
 __all__ = ["status"]
 
@@ -53,7 +54,7 @@ def _describe(model: Model, classifier: Classifier) -> dict[str, Any]:
     described: dict[str, Any] = {"version": model.version, "labels": [], "engine": None}
     message = model.failure
     try:
-        described["labels"] = list(read_labels(model.folder / "labels.txt"))
+        described["labels"] = list(read_labels(model.folder))
         described["engine"] = choose_engine(model.folder, classifier.settings.engine).name
     except ModelError as exc:
         message = exc.message
