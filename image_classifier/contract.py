@@ -9,7 +9,14 @@ from typing import Any
 
 from image_classifier.errors import ModelError
 
-__all__ = ["CAFFE_MEAN_BGR", "CHANNELS", "RESIZE_METHODS", "Contract", "read_contract"]
+__all__ = [
+    "CAFFE_MEAN_BGR",
+    "CHANNELS",
+    "RESIZE_METHODS",
+    "Contract",
+    "parse_contract",
+    "read_contract",
+]
 
 # Mean of the ImageNet pictures, B, G, R: what graphs without data_bn nodes were trained without.
 CAFFE_MEAN_BGR = (104.0, 117.0, 123.0)
@@ -48,6 +55,18 @@ class Contract:
     scale: float = 1.0
     resize: str = "custom_vision"
 
+    def as_dict(self) -> dict[str, Any]:
+        """What ``model.json`` would say; ``parse_contract`` reads it back."""
+        return {
+            "input": self.input_name,
+            "output": self.output_name,
+            "size": [self.height, self.width],
+            "resize": self.resize,
+            "channels": self.channels,
+            "mean": list(self.mean),
+            "scale": self.scale,
+        }
+
 
 def read_contract(path: Path) -> Contract:
     """Reads a ``model.json``.
@@ -56,14 +75,29 @@ def read_contract(path: Path) -> Contract:
         ModelError: the file cannot be read, or a key is missing, unknown or has a wrong value.
     """
     try:
-        data = json.loads(path.read_text("utf-8-sig"))
-    except (OSError, ValueError) as exc:
+        text = path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as exc:
         raise ModelError(f"{path} cannot be read as JSON: {exc}.") from exc
+    return parse_contract(text, where=str(path))
+
+
+def parse_contract(text: str, *, where: str) -> Contract:
+    """Reads the JSON of a ``model.json``.
+
+    Args:
+        text: the JSON.
+        where: the file that it stands in, for the error message.
+
+    Raises:
+        ModelError: it is not JSON, or a key is missing, unknown or has a wrong value.
+    """
     try:
-        return _contract_from(data)
+        return _contract_from(json.loads(text))
+    except json.JSONDecodeError as exc:
+        raise ModelError(f"{where} cannot be read as JSON: {exc}.") from exc
     except (KeyError, TypeError, ValueError) as exc:
         reason = f"the key {exc} is missing" if isinstance(exc, KeyError) else str(exc)
-        raise ModelError(f"{path}: {reason}. It should look like {_EXAMPLE}.") from exc
+        raise ModelError(f"{where}: {reason}. It should look like {_EXAMPLE}.") from exc
 
 
 def _contract_from(data: Any) -> Contract:

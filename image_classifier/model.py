@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from image_classifier.contract import CHANNELS, read_contract
-from image_classifier.engines import Engine, choose_engine
+from image_classifier.engines import Engine, EngineOptions, choose_engine
 from image_classifier.errors import ModelError
 from image_classifier.labels import read_labels
 
@@ -38,11 +38,20 @@ class Model:
         folder: where its files are.
     """
 
-    def __init__(self, name: str, version: int, folder: Path, *, engine: str = "auto") -> None:
+    def __init__(
+        self,
+        name: str,
+        version: int,
+        folder: Path,
+        *,
+        engine: str = "auto",
+        options: EngineOptions = EngineOptions(),  # noqa: B008 - frozen
+    ) -> None:
         self.name = name
         self.version = version
         self.folder = folder
         self._engine = engine
+        self._options = options
         self._lock = threading.Lock()
         self._loaded: LoadedModel | None = None
         self._failure: ModelError | None = None
@@ -90,7 +99,8 @@ class Model:
         kind = choose_engine(self.folder, self._engine)
         weights = self.folder / kind.weights
         sidecar = self.folder / "model.json"
-        engine = kind.load(weights, read_contract(sidecar) if sidecar.is_file() else None)
+        contract = read_contract(sidecar) if sidecar.is_file() else None
+        engine = kind.load(weights, contract, self._options)
         _check_output(engine, weights, labels)
         logger.info(
             "loaded %s/%s with %s in %.1f s",

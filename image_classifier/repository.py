@@ -6,7 +6,7 @@ import re
 import threading
 from pathlib import Path
 
-from image_classifier.engines import weights_files
+from image_classifier.engines import EngineOptions, weights_files
 from image_classifier.errors import ModelError, UnknownModel
 from image_classifier.labels import LABELS_FILE
 from image_classifier.model import Model
@@ -35,6 +35,7 @@ class Repository:
         self._root = app_root / settings.models_dir
         self._tutorial = app_root / TUTORIAL_MODEL
         self._engine = settings.engine
+        self._options = EngineOptions(settings.engine_threads, settings.onnx_providers)
         self._configured_default = settings.default_model
         self._lock = threading.Lock()
         self._models: dict[tuple[str, int], Model] = {}
@@ -98,7 +99,9 @@ class Repository:
             key = (name, version)
             if key not in self._models:
                 folder = self._folder(name, version)
-                self._models[key] = Model(name, version, folder, engine=self._engine)
+                self._models[key] = Model(
+                    name, version, folder, engine=self._engine, options=self._options
+                )
             return self._models[key]
 
     def _folder(self, name: str, version: int) -> Path:

@@ -76,6 +76,16 @@ def _count(text: str) -> int:
     return value
 
 
+def _threads(text: str) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = -1
+    if not 0 <= value <= 256:
+        raise ValueError("must be a whole number from 0 (automatic) to 256")
+    return value
+
+
 def _seconds(text: str) -> float:
     try:
         value = float(text)
@@ -103,8 +113,20 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "ENGINE",
         "auto",
-        "auto (the first that is there and installed) or the name of one engine: tensorflow",
+        "auto (the first that is there and installed) or the name of one engine: onnx, tensorflow",
         lambda text: _text(text).lower(),
+    ),
+    Setting(
+        "ENGINE_THREADS",
+        "0",
+        "threads that one inference uses; 0: what was measured to be best, see benchmarks",
+        _threads,
+    ),
+    Setting(
+        "ONNX_PROVIDERS",
+        "CPUExecutionProvider",
+        "execution providers of ONNX Runtime, comma-separated, the preferred first",
+        _items,
     ),
     Setting(
         "MAX_IMAGE_BYTES", "20971520", "largest download or request body that is an image", _count
@@ -155,6 +177,8 @@ class Settings:
     models_dir: str
     default_model: str
     engine: str
+    engine_threads: int
+    onnx_providers: tuple[str, ...]
     max_image_bytes: int
     max_image_pixels: int
     fetch_timeout_seconds: float

@@ -59,7 +59,7 @@ def test_the_byte_limit_counts_for_what_is_uploaded(app_root: Path) -> None:
 
 
 def test_an_engine_that_does_not_exist_is_found_at_start(app_root: Path) -> None:
-    with pytest.raises(SettingsError, match="ENGINE='caffe'.*auto, tensorflow"):
+    with pytest.raises(SettingsError, match="ENGINE='caffe'.*auto, onnx, tensorflow"):
         Classifier(Settings.from_environ({"ENGINE": "caffe"}), app_root=app_root)
 
 

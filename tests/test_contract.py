@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from image_classifier.contract import Contract, read_contract
+from image_classifier.contract import Contract, parse_contract, read_contract
 from image_classifier.errors import ModelError
 
 GOOD: dict[str, Any] = {"input": "input", "output": "out:1", "size": [64, 48]}
@@ -76,3 +76,18 @@ def test_a_missing_key_is_named(tmp_path: Path, key: str) -> None:
 def test_what_is_no_json_object_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(ModelError, match="model.json"):
         read_contract(written(tmp_path, text))
+
+
+def test_a_contract_survives_being_written_and_read() -> None:
+    contract = Contract(
+        input_name="a:0",
+        output_name="b:0",
+        height=3,
+        width=5,
+        channels="GRAY",
+        mean=(1.5,),
+        scale=0.25,
+        resize="stretch",
+    )
+
+    assert parse_contract(json.dumps(contract.as_dict()), where="here") == contract

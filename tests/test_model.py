@@ -60,7 +60,7 @@ def test_missing_labels_are_named(tmp_path: Path, colours_pb: bytes) -> None:
 
 
 def test_a_folder_without_weights_says_what_belongs_there(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"holds no model: put model\.pb"):
+    with pytest.raises(ModelError, match=r"holds no model: put model\.onnx or model\.pb"):
         Model("m", 1, model_folder(tmp_path)).load()
 
 

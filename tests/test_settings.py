@@ -32,6 +32,8 @@ def test_an_empty_variable_means_the_default() -> None:
         ("FETCH_TIMEOUT_SECONDS", "soon"),
         ("FETCH_TIMEOUT_SECONDS", "nan"),
         ("FETCH_TIMEOUT_SECONDS", "inf"),
+        ("ENGINE_THREADS", "-1"),
+        ("ENGINE_THREADS", "many"),
         ("FETCH_ALLOWED_PORTS", "http"),
         ("FETCH_ALLOWED_PORTS", "70000"),
         ("FETCH_ALLOWED_HOSTS", "https://example.com/"),

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from image_classifier.contract import Contract
 from image_classifier.errors import ModelError
 
-__all__ = ["ENGINES", "Engine", "EngineKind", "choose_engine", "weights_files"]
+__all__ = ["ENGINES", "Engine", "EngineKind", "EngineOptions", "choose_engine", "weights_files"]
 
 
 class Engine(Protocol):
@@ -36,6 +36,19 @@ class Engine(Protocol):
 
 
 @dataclass(frozen=True)
+class EngineOptions:
+    """How an engine should run.
+
+    Attributes:
+        threads: for one inference; 0 leaves it to the engine.
+        providers: ONNX Runtime's execution providers, the preferred first.
+    """
+
+    threads: int = 0
+    providers: tuple[str, ...] = ("CPUExecutionProvider",)
+
+
+@dataclass(frozen=True)
 class EngineKind:
     """One row of the table.
 
@@ -43,7 +56,7 @@ class EngineKind:
         name: what ``ENGINE`` and ``X-Engine`` call it.
         weights: the file in a version folder that it runs.
         package: the Python package it needs.
-        module: ours that has ``load(weights: Path, contract: Contract | None) -> Engine``.
+        module: ours that has ``load(weights, contract or None, options) -> Engine``.
     """
 
     name: str
@@ -55,9 +68,9 @@ class EngineKind:
         """Whether the package is there; it is looked for, not imported."""
         return importlib.util.find_spec(self.package) is not None
 
-    def load(self, weights: Path, contract: Contract | None) -> Engine:
+    def load(self, weights: Path, contract: Contract | None, options: EngineOptions) -> Engine:
         """Imports the runtime and loads the weights; ModelError says what is wrong with them."""
-        engine: Engine = importlib.import_module(self.module).load(weights, contract)
+        engine: Engine = importlib.import_module(self.module).load(weights, contract, options)
         return engine
 
 
@@ -65,6 +78,7 @@ class EngineKind:
 ENGINES: Mapping[str, EngineKind] = {
     kind.name: kind
     for kind in (
+        EngineKind("onnx", "model.onnx", "onnxruntime", "image_classifier.engines.onnx"),
         EngineKind("tensorflow", "model.pb", "tensorflow", "image_classifier.engines.tensorflow"),
     )
 }

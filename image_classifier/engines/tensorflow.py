@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from image_classifier.contract import Contract
+from image_classifier.engines import EngineOptions
 from image_classifier.engines.frozen_graph import read_frozen_graph, recognise
 from image_classifier.errors import ModelError
 
@@ -26,24 +27,28 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 __all__ = ["FrozenGraphEngine", "load"]
 
 
-def load(weights: Path, contract: Contract | None) -> FrozenGraphEngine:
+def load(weights: Path, contract: Contract | None, options: EngineOptions) -> FrozenGraphEngine:
     """Loads a frozen graph.
 
     Args:
         weights: the ``model.pb``.
         contract: from ``model.json``; without it the graph must be a Custom Vision export.
+        options: threads.
 
     Raises:
         ModelError: the file is not such a graph; the message names it and the reason.
     """
     graph_def = read_frozen_graph(weights, GraphDef, SavedModel)
-    return FrozenGraphEngine(weights, graph_def, contract or recognise(weights, graph_def))
+    contract = contract or recognise(weights, graph_def)
+    return FrozenGraphEngine(weights, graph_def, contract, options)
 
 
 class FrozenGraphEngine:
     """One imported graph and the one session that all threads share."""
 
-    def __init__(self, weights: Path, graph_def: Any, contract: Contract) -> None:
+    def __init__(
+        self, weights: Path, graph_def: Any, contract: Contract, options: EngineOptions
+    ) -> None:
         self.contract = contract
         graph = tf.Graph()
         with graph.as_default():
@@ -61,7 +66,8 @@ class FrozenGraphEngine:
                 f"{outputs.shape.rank}, as object detection exports have. Export a "
                 "classification project."
             )
-        self._session = tf.compat.v1.Session(graph=graph)
+        config = tf.compat.v1.ConfigProto(intra_op_parallelism_threads=options.threads)
+        self._session = tf.compat.v1.Session(graph=graph, config=config)
         # A callable spares each request the parsing of names that session.run does.
         self._run = self._session.make_callable(outputs, feed_list=[inputs])
 
