@@ -6,18 +6,28 @@ images that are not RGB, and clips 16-bit grey to white.
 
 from __future__ import annotations
 
-import contextlib
-import io
-import struct
+import logging
 import warnings
-import zlib
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps, features
+from PIL import ExifTags, Image, WebPImagePlugin, features
 
-from image_classifier.errors import ImageTooLarge, UnsupportedImage
+from image_classifier.errors import ImageTooLarge, TooManyRequests, UnsupportedImage
+from image_classifier.jpeg_scans import count_scans
+from image_classifier.pillow_limits import open_within_limits
 
-__all__ = ["SUPPORTED_FORMATS", "decode", "read_header", "read_pixels"]
+__all__ = [
+    "MAX_RLE_PIXELS",
+    "MAX_SCANS",
+    "SUPPORTED_FORMATS",
+    "decode",
+    "read_header",
+    "read_pixels",
+]
+
+logger = logging.getLogger(__name__)
 
 # Pillow's other plug-ins are never tried: each of them is code that an attacker could reach.
 SUPPORTED_FORMATS: tuple[str, ...] = (
@@ -29,6 +39,11 @@ SUPPORTED_FORMATS: tuple[str, ...] = (
     "TIFF",
     *(("AVIF",) if features.check("avif") else ()),
 )
+# Progressive JPEG: encoders write 10 scans, optimisers up to 20; libtiff's bound is 100 too.
+MAX_SCANS = 100
+# Run-length encoded BMP, which Pillow decodes in Python, pixel by pixel: a screen of "4K".
+MAX_RLE_PIXELS = 3840 * 2160
+
 # The limit of ours is checked on every header; Pillow's own would refuse what a setting allows.
 Image.MAX_IMAGE_PIXELS = None
 # Pillow warns of damaged metadata, in words that the sender chooses: not for our log.
@@ -36,23 +51,16 @@ warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 _FORMATS_IN_WORDS = ", ".join(SUPPORTED_FORMATS[:-1]) + " or " + SUPPORTED_FORMATS[-1]
 
-# What Pillow's decoders raise on damaged files; anything else is a bug and should be seen.
-_DECODER_ERRORS = (
-    OSError,
-    ValueError,
-    SyntaxError,
-    TypeError,
-    KeyError,
-    IndexError,
-    AttributeError,
-    OverflowError,
-    ZeroDivisionError,
-    EOFError,
-    MemoryError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-)
+# What to do to an image whose EXIF orientation is the key.
+_UPRIGHT: Mapping[Any, Image.Transpose] = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 def decode(data: bytes, *, max_pixels: int) -> Image.Image:
@@ -75,44 +83,98 @@ def decode(data: bytes, *, max_pixels: int) -> Image.Image:
 
 def read_header(data: bytes, *, max_pixels: int) -> Image.Image:
     """The first half of ``decode``: the size is known and checked, no pixel is in memory yet."""
-    image = _open(data)
-    width, height = image.size
-    if width * height > max_pixels:
-        raise ImageTooLarge(
-            f"The image has {width} x {height} = {width * height} pixels; at most {max_pixels} are "
-            "allowed (MAX_IMAGE_PIXELS). Send a smaller picture."
-        )
+
+    def check_size(width: int, height: int) -> None:
+        if width * height > max_pixels:
+            raise ImageTooLarge(
+                f"The image has {width} x {height} = {width * height} pixels; at most {max_pixels} "
+                "are allowed (MAX_IMAGE_PIXELS). Send a smaller picture."
+            )
+
+    try:
+        image = open_within_limits(data, SUPPORTED_FORMATS, check_size)
+    except ImageTooLarge:
+        raise
+    except MemoryError as exc:
+        raise _no_memory() from exc
+    except Exception as exc:  # only Pillow runs in there: whatever it raises is about the file
+        raise UnsupportedImage(
+            f"This is {_what_it_looks_like(data)}, not an image that can be decoded. "
+            f"Send a {_FORMATS_IN_WORDS} file."
+        ) from exc
+    check_size(*image.size)
+    _check_work(image, data)
     return image
 
 
 def read_pixels(image: Image.Image) -> Image.Image:
-    """The second half of ``decode``, for what ``read_header`` gave."""
+    """The second half of ``decode``, for what ``read_header`` gave; that is used up by it."""
     try:
-        image.load()
-        _turn_upright(image)  # before the conversion, which would lose the EXIF data
-        return _to_rgb(image)
-    except _DECODER_ERRORS as exc:
+        return _to_rgb(_upright(_load(image)))
+    except UnsupportedImage:
+        raise
+    except MemoryError as exc:
+        raise _no_memory() from exc
+    except Exception as exc:  # as above
         raise UnsupportedImage(
             f"The image's {image.format} data cannot be decoded: the file is damaged, cut short or "
             "of an unusual kind. Save it again and send that."
         ) from exc
 
 
-def _open(data: bytes) -> Image.Image:
-    """Reads the header only."""
-    try:
-        return Image.open(io.BytesIO(data), formats=SUPPORTED_FORMATS)
-    except _DECODER_ERRORS as exc:
+def _check_work(image: Image.Image, data: bytes) -> None:
+    """Refuses the two ways to ask for much work with few bytes and few pixels."""
+    if image.format in ("JPEG", "MPO") and count_scans(data, enough=MAX_SCANS + 1) > MAX_SCANS:
         raise UnsupportedImage(
-            f"This is {_what_it_looks_like(data)}, not an image that can be decoded. "
-            f"Send a {_FORMATS_IN_WORDS} file."
-        ) from exc
+            f"The JPEG file has more than {MAX_SCANS} scans. Save it again, as a baseline JPEG, "
+            "and send that."
+        )
+    is_rle = image.format == "BMP" and image.info.get("compression") in (1, 2)
+    if is_rle and image.width * image.height > MAX_RLE_PIXELS:
+        raise ImageTooLarge(
+            f"The image has {image.width} x {image.height} pixels; at most {MAX_RLE_PIXELS} are "
+            "allowed in a BMP file with run-length encoding. Save it as PNG and send that."
+        )
 
 
-def _turn_upright(image: Image.Image) -> None:
-    """Applies the EXIF orientation; metadata that cannot be read counts as none."""
-    with contextlib.suppress(*_DECODER_ERRORS):
-        ImageOps.exif_transpose(image, in_place=True)
+def _no_memory() -> TooManyRequests:
+    """For a MemoryError: the file may be fine, so nothing is said against it."""
+    logger.warning("no memory to decode an image")
+    return TooManyRequests(
+        "The app has too little memory for this image right now. Try again a little later, or "
+        "send a smaller picture."
+    )
+
+
+def _load(image: Image.Image) -> Image.Image:
+    """Decodes the pixels of the first frame."""
+    if not isinstance(image, WebPImagePlugin.WebPImageFile):
+        image.load()
+        return image
+    # image.load() would copy the pixels while libwebp still holds them twice: 16 bytes a pixel.
+    pixels = image._get_next()[0]
+    del image._decoder
+    frame = Image.frombuffer(image.rawmode, image.size, pixels, "raw", image.rawmode, 0, 1)
+    frame.info = image.info
+    return frame
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Applies the EXIF orientation; metadata that cannot be read counts as none.
+
+    ImageOps.exif_transpose would also rewrite the metadata, which takes 7 s and 400 MB for some.
+    """
+    try:
+        method = _UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation))
+    except MemoryError:
+        raise
+    except Exception:  # as in read_pixels
+        return image
+    if method is None:
+        return image
+    turned = image.transpose(method)
+    image.close()  # its pixels are not needed any more, and the caller may hold it
+    return turned
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -121,7 +183,10 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         return image
     if image.mode.startswith("I"):
         # 16-bit grey. Pillow's own conversion clips: every value above 255 would turn white.
-        wide = np.asarray(image).clip(0, 65535).astype(np.uint16)
+        wide = np.asarray(image)
+        if wide.dtype.itemsize > 2:
+            wide = wide.clip(0, 65535)
+        image.close()
         return Image.fromarray((wide >> 8).astype(np.uint8)).convert("RGB")
     if image.mode == "F":
         raise UnsupportedImage(
@@ -130,7 +195,9 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         )
     # Alpha is dropped, as the exporter does; for palettes this also spares Pillow a warning.
     image.info.pop("transparency", None)
-    return image.convert("RGB")
+    rgb = image.convert("RGB")
+    image.close()  # as above
+    return rgb
 
 
 def _what_it_looks_like(data: bytes) -> str:
