@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from PIL import ExifTags, Image, WebPImagePlugin, features
 
+from image_classifier.avif_boxes import has_long_lists
 from image_classifier.errors import ImageTooLarge, TooManyRequests, UnsupportedImage
 from image_classifier.jpeg_scans import count_scans
 from image_classifier.pillow_limits import open_within_limits
@@ -91,6 +92,11 @@ def read_header(data: bytes, *, max_pixels: int) -> Image.Image:
                 "are allowed (MAX_IMAGE_PIXELS). Send a smaller picture."
             )
 
+    if data[4:8] == b"ftyp" and has_long_lists(data):
+        raise UnsupportedImage(
+            "The AVIF file is made of more parts or frames than can be opened in reasonable time. "
+            "Save the picture as one part, or as JPEG or PNG, and send that."
+        )
     try:
         image = open_within_limits(data, SUPPORTED_FORMATS, check_size)
     except ImageTooLarge:
