@@ -24,6 +24,7 @@ def colour_graph(
     rank: int = 2,
     width: int = 3,
     channels: int = 3,
+    swap: bool = False,
 ) -> bytes:
     """A frozen graph whose first scores are the softmax of the mean of each input channel.
 
@@ -37,7 +38,10 @@ def colour_graph(
         if data_bn:
             pixels = tf.subtract(pixels, tf.constant([104.0, 117.0, 123.0]), name="data_bn/sub")
         means = tf.reduce_mean(pixels, axis=[1, 2]) / 16.0
-        scores = tf.matmul(means, tf.constant(np.eye(channels, width, dtype=np.float32)))
+        weights = np.eye(channels, width, dtype=np.float32)
+        if swap:  # the same labels for other colours
+            weights = weights[::-1]
+        scores = tf.matmul(means, tf.constant(weights))
         loss = tf.nn.softmax(scores, name="loss")
         if rank == 4:
             loss = tf.reshape(loss, [-1, 1, 1, width])

@@ -125,7 +125,7 @@ def test_sample_is_named_rightly_and_confidently(
     classifier: Classifier, entry: dict[str, str]
 ) -> None:
     prediction = classifier.classify_bytes((SAMPLE_FOLDER / entry["file"]).read_bytes())
-    assert (prediction.model, prediction.engine) == ("digits", "tensorflow")
+    assert (prediction.model, prediction.engine) == ("digits", "onnx")
     assert prediction.predicted_tag_name == entry["label"]
     assert max(prediction.scores) > 0.95
 

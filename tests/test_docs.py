@@ -28,6 +28,7 @@ ELSEWHERE = {
     "cp local.settings.json.example local.settings.json": "it would change the checkout",
     "func start": "needs Azure Functions Core Tools",
     "mkdir -p models/pets/1": "tests/test_http_api.py adds a model to a copy of the app",
+    "python -m tools.convert models/digits/1": "tests/tools/test_convert.py converts a copy",
     "cp ~/Downloads/export/model.pb": "as above",
     "curl --data-binary @cat.png": "as above",
     "az functionapp": "needs an Azure account",

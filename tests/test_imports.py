@@ -28,7 +28,14 @@ FLOORS = {
     BINDINGS: 5,
     f"{PACKAGE}.__main__": 5,
 }
-RUNTIMES = {"tensorflow", "onnxruntime", "keras", "torch", "ai_edge_litert"}
+# Which module of engines/ may import a runtime.
+RUNTIMES = {
+    "tensorflow": "tensorflow",
+    "keras": "tensorflow",
+    "onnxruntime": "onnx",
+    "ai_edge_litert": "tflite",
+    "torch": "torch",
+}
 
 
 class Import(NamedTuple):
@@ -108,8 +115,8 @@ def fault_of(
     if ours is None:
         if in_package and is_in(target, "azure") and not is_in(module, BINDINGS):
             return "only bindings/ knows azure.functions"
-        if top in RUNTIMES and module != f"{ENGINES}.{top}":
-            return f"only engines/{top}.py may"
+        if top in RUNTIMES and module != f"{ENGINES}.{RUNTIMES[top]}":
+            return f"only engines/{RUNTIMES[top]}.py may"
         if at_load and not in_engines and top not in foreign:
             return "requirements.txt does not bring it to Azure"
         return None
@@ -208,7 +215,7 @@ def test_a_forbidden_import_is_found(module: str, line: str) -> None:
         (f"{BINDINGS}.http", "import azure.functions as func"),
         (f"{BINDINGS}.http", "from image_classifier.classifier import Classifier"),
         (f"{ENGINES}.tensorflow", "import tensorflow as tf"),
-        (f"{ENGINES}.onnxruntime", "import onnxruntime"),
+        (f"{ENGINES}.onnx", "import onnxruntime"),
         (f"{PACKAGE}.model", "def load():\n    from image_classifier.engines import tensorflow"),
         (f"{PACKAGE}.__main__", "def show():\n    from tqdm import tqdm"),
         ("classify", "from image_classifier.bindings import http"),

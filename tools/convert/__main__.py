@@ -1,0 +1,145 @@
+"""The command: convert, prove, keep or refuse."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from image_classifier.__main__ import IMAGE_SUFFIXES
+from image_classifier.engines import ENGINES, Engine, EngineOptions
+from image_classifier.errors import ClassifierError, ModelError
+from tools.convert.graphs import FrozenModel, read_model
+from tools.convert.proof import Agreement, compare, image_tensors, random_tensors
+
+ROOT = Path(__file__).resolve().parents[2]
+LARGEST_DIFFERENCE = 1e-3
+LEAST_AGREEMENT_INT8 = 0.99
+RANDOM_INPUTS = 30
+CALIBRATION_IMAGES = 200
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = _parser().parse_args(argv)
+    failed = 0
+    for folder in args.folders:
+        try:
+            _convert(folder, args)
+        except ClassifierError as exc:
+            print(f"  refused: {exc.message}", file=sys.stderr, flush=True)
+            failed += 1
+    return 1 if failed else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.convert",
+        description="Convert model.pb or a SavedModel to model.onnx beside it, and prove it equal.",
+    )
+    parser.add_argument("folders", nargs="+", type=Path, metavar="MODEL_FOLDER")
+    parser.add_argument(
+        "--images",
+        type=Path,
+        default=ROOT / "frontend" / "samples",
+        help="pictures to prove it on, and to measure int8's ranges on (default: the samples)",
+    )
+    parser.add_argument("--int8", action="store_true", help="8-bit weights and activations")
+    return parser
+
+
+def _convert(folder: Path, args: argparse.Namespace) -> None:
+    steps = _Steps(6 if args.int8 else 5)
+    print(f"{folder}")
+    with steps("read the TensorFlow model"):
+        model = read_model(folder)
+    images = [p for p in sorted(args.images.rglob("*")) if p.suffix.lower() in IMAGE_SUFFIXES]
+    if not images:
+        raise ModelError(f"There are no pictures in {args.images}: name a folder with --images.")
+    with steps("convert"):
+        from tools.convert import onnx_file
+
+        data = onnx_file.convert(model)
+    if args.int8:
+        with steps(f"measure ranges on {min(len(images), CALIBRATION_IMAGES)} pictures"):
+            some = image_tensors(images[:CALIBRATION_IMAGES], model.contract)
+            data = onnx_file.quantize(data, model, some)
+    target = folder / "model.onnx"
+    candidate = folder / "model.onnx.new"
+    try:
+        candidate.write_bytes(data)
+        with steps("load both engines"):
+            reference, other = _reference(model), _engine("onnx", candidate)
+        with steps(f"prove it on {len(images)} pictures and {RANDOM_INPUTS} random inputs"):
+            on_images = compare(reference, other, image_tensors(images, model.contract))
+            on_noise = compare(reference, other, random_tensors(RANDOM_INPUTS, model.contract))
+        _judge(on_images, on_noise, int8=args.int8)
+        with steps("keep it"):
+            candidate.replace(target)
+    finally:
+        candidate.unlink(missing_ok=True)
+    print(f"  {target}: {target.stat().st_size:,} bytes (from {model.source.stat().st_size:,})")
+
+
+def _reference(model: FrozenModel) -> Engine:
+    from image_classifier.engines.tensorflow import FrozenGraphEngine
+
+    return FrozenGraphEngine(model.source, model.graph_def, model.contract, EngineOptions())
+
+
+def _engine(name: str, weights: Path) -> Engine:
+    return ENGINES[name].load(weights, None, EngineOptions())
+
+
+def _judge(on_images: Agreement, on_noise: Agreement, *, int8: bool) -> None:
+    for what, agreement in (("pictures", on_images), ("random inputs", on_noise)):
+        print(
+            f"  {what}: largest difference {agreement.largest_difference:.2e}, top tags agree on "
+            f"{agreement.same_top} of {agreement.inputs}"
+        )
+    if int8:
+        if on_images.top_tag < LEAST_AGREEMENT_INT8:
+            raise ModelError(
+                f"with int8 only {on_images.top_tag:.1%} of the top tags agree; at least "
+                f"{LEAST_AGREEMENT_INT8:.0%} are needed. Convert without --int8, or give more "
+                "pictures of the model's own kind with --images."
+            )
+        return
+    largest = max(on_images.largest_difference, on_noise.largest_difference)
+    # Written so that a difference that is not a number is refused too.
+    if not largest <= LARGEST_DIFFERENCE:
+        raise ModelError(
+            f"the ONNX model differs by {largest:.2e}; at most {LARGEST_DIFFERENCE:.0e} is allowed."
+        )
+
+
+class _Steps:
+    """Says which step runs, of how many, and how long it took; the step itself is kept quiet."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._done = 0
+
+    def __call__(self, what: str) -> _Steps:
+        self._done += 1
+        self._started = time.perf_counter()
+        print(f"  [{self._done}/{self._count}] {what} …", end="", flush=True)
+        return self
+
+    def __enter__(self) -> None:
+        # TensorFlow and tf2onnx write pages about themselves, past Python, to file descriptor 2.
+        self._kept = os.dup(2)
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        os.dup2(self._kept, 2)
+        os.close(self._kept)
+        took = time.perf_counter() - self._started
+        print(" failed" if kind else f" {took:.1f} s", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

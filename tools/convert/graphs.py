@@ -1,0 +1,81 @@
+"""Reads a TensorFlow model as one frozen graph and its contract, whatever way it was saved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from image_classifier.contract import Contract, read_contract
+from image_classifier.engines.frozen_graph import read_frozen_graph, recognise
+from image_classifier.errors import ModelError
+
+__all__ = ["FrozenModel", "read_model"]
+
+
+@dataclass(frozen=True)
+class FrozenModel:
+    """A graph whose weights are constants, and how it is fed.
+
+    Attributes:
+        graph_def: TensorFlow's GraphDef.
+        contract: tensor names, size and preprocessing.
+        source: the file that it was read from.
+    """
+
+    graph_def: Any
+    contract: Contract
+    source: Path
+
+
+def read_model(folder: Path) -> FrozenModel:
+    """Reads ``model.pb`` or a SavedModel from a version folder.
+
+    Raises:
+        ModelError: there is neither, or it cannot be served.
+    """
+    sidecar = folder / "model.json"
+    contract = read_contract(sidecar) if sidecar.is_file() else None
+    frozen, saved = folder / "model.pb", folder / "saved_model.pb"
+    if frozen.is_file():
+        from tensorflow.core.framework.graph_pb2 import GraphDef
+        from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+        graph_def = read_frozen_graph(frozen, GraphDef, SavedModel)
+        return FrozenModel(graph_def, contract or recognise(frozen, graph_def), frozen)
+    if saved.is_file():
+        return _freeze(saved, contract)
+    raise ModelError(f"{folder} has neither model.pb nor saved_model.pb: nothing to convert.")
+
+
+def _freeze(saved: Path, contract: Contract | None) -> FrozenModel:
+    import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import (
+        convert_variables_to_constants_v2,
+    )
+
+    if contract is None:
+        raise ModelError(
+            f"{saved} is a SavedModel: put a model.json beside it that names input, output, size "
+            "and preprocessing; README shows one."
+        )
+    try:
+        loaded = tf.saved_model.load(str(saved.parent))  # owns the variables: keep it alive
+        signature = loaded.signatures["serving_default"]
+    except (OSError, ValueError, KeyError) as exc:
+        raise ModelError(f"{saved} has no signature serving_default that loads: {exc}.") from exc
+    frozen = convert_variables_to_constants_v2(signature)
+    if len(frozen.inputs) != 1:
+        raise ModelError(f"{saved}: its serving_default has {len(frozen.inputs)} inputs, not one.")
+    outputs = sorted(signature.structured_outputs)  # the order of a flattened dict
+    wanted = contract.output_name.partition(":")[0]
+    if wanted not in outputs:
+        raise ModelError(f"{saved} has no output {wanted!r}; it has: {', '.join(outputs)}.")
+    position = outputs.index(wanted)
+    # model.json names the signature's inputs and outputs; the graph has names of its own.
+    contract = replace(
+        contract,
+        input_name=frozen.inputs[0].name,
+        output_name=frozen.outputs[position].name,
+    )
+    return FrozenModel(frozen.graph.as_graph_def(), contract, saved)

@@ -1,0 +1,89 @@
+"""Makes the ONNX file: conversion by tf2onnx, the contract in its metadata, int8 if wanted."""
+
+from __future__ import annotations
+
+import json
+import logging
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from image_classifier.engines.onnx import CONTRACT_KEY
+from image_classifier.errors import ModelError
+from tools.convert.graphs import FrozenModel
+
+__all__ = ["OPSET", "convert", "quantize"]
+
+# ONNX Runtime has known it since 1.13 (2022); nothing that classifiers use came later.
+OPSET = 17
+
+
+def convert(model: FrozenModel) -> bytes:
+    """Converts a frozen graph.
+
+    Returns:
+        The ONNX file, which says in its metadata how it is fed.
+
+    Raises:
+        ModelError: the graph has an operation that ONNX has not, such as the decoding of images.
+    """
+    import tf2onnx
+
+    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
+    contract = model.contract
+    try:
+        proto, _ = tf2onnx.convert.from_graph_def(
+            model.graph_def,
+            input_names=[contract.input_name],
+            output_names=[contract.output_name],
+            opset=OPSET,
+        )
+    except (ValueError, RuntimeError, KeyError, NotImplementedError) as exc:
+        reason = str(exc).strip().split("\n", 1)[0]
+        raise ModelError(f"{model.source} cannot be converted: {reason}.") from exc
+    return _with_contract(proto, model)
+
+
+def quantize(data: bytes, model: FrozenModel, tensors: Iterable[NDArray[np.float32]]) -> bytes:
+    """Turns weights and activations into int8, with ranges measured on real inputs.
+
+    Args:
+        data: what ``convert`` made.
+        model: for the contract.
+        tensors: inputs to measure the ranges on; a hundred or so are enough.
+    """
+    import onnx
+    from onnxruntime import quantization
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    feeds = ({model.contract.input_name: tensor[None]} for tensor in tensors)
+
+    class Reader(quantization.CalibrationDataReader):  # type: ignore[misc]
+        def get_next(self) -> Any:
+            return next(feeds, None)
+
+    with tempfile.TemporaryDirectory() as folder:
+        source, prepared, target = (Path(folder) / name for name in ("a", "b", "c"))
+        source.write_bytes(data)
+        quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
+        quantization.quantize_static(
+            str(prepared),
+            str(target),
+            Reader(),
+            quant_format=quantization.QuantFormat.QDQ,
+            per_channel=True,
+            # 7 bits: processors without VNNI would saturate with 8.
+            reduce_range=True,
+        )
+        return _with_contract(onnx.load(str(target)), model)
+
+
+def _with_contract(proto: Any, model: FrozenModel) -> bytes:
+    del proto.metadata_props[:]
+    entry = proto.metadata_props.add()
+    entry.key, entry.value = CONTRACT_KEY, json.dumps(model.contract.as_dict())
+    return bytes(proto.SerializeToString(deterministic=True))

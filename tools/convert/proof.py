@@ -1,0 +1,73 @@
+"""Runs two engines over the same inputs and measures how far they are apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from image_classifier.contract import CHANNELS, Contract
+from image_classifier.decode import decode
+from image_classifier.engines import Engine
+from image_classifier.preprocess import preprocess
+
+__all__ = ["Agreement", "compare", "image_tensors", "random_tensors"]
+
+Tensors = Iterable[NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How alike two engines answer.
+
+    Attributes:
+        inputs: how many were tried.
+        largest_difference: between any two scores.
+        same_top: how many inputs have the same best label.
+    """
+
+    inputs: int
+    largest_difference: float
+    same_top: int
+
+    @property
+    def top_tag(self) -> float:
+        """The share of inputs, 0 to 1, with the same best label."""
+        return self.same_top / self.inputs if self.inputs else 0.0
+
+
+def image_tensors(images: Sequence[Path], contract: Contract) -> Iterator[NDArray[np.float32]]:
+    """The inputs of real pictures."""
+    for path in images:
+        yield preprocess(decode(path.read_bytes(), max_pixels=10**9), contract)
+
+
+def random_tensors(count: int, contract: Contract, seed: int = 0) -> Iterator[NDArray[np.float32]]:
+    """Noise within the range of the real inputs: flat, smooth and wild, by turns."""
+    rng = np.random.default_rng(seed)
+    shape = (contract.height, contract.width, CHANNELS[contract.channels])
+    mean = np.asarray(contract.mean, np.float32)
+    for index in range(count):
+        cells = (1, 16, max(shape[:2]))[index % 3]
+        coarse = rng.uniform(0, 255, (cells, cells, shape[2]))
+        rows = np.linspace(0, cells - 1, shape[0]).round().astype(int)
+        columns = np.linspace(0, cells - 1, shape[1]).round().astype(int)
+        pixels = coarse[rows][:, columns].astype(np.float32)
+        yield (pixels - mean) * np.float32(contract.scale)
+
+
+def compare(reference: Engine, other: Engine, tensors: Tensors) -> Agreement:
+    """Runs both, one input at a time."""
+    inputs, same_top, largest = 0, 0, 0.0
+    for tensor in tensors:
+        wanted, got = reference.run(tensor[None])[0], other.run(tensor[None])[0]
+        inputs += 1
+        same_top += int(wanted.argmax() == got.argmax())
+        difference = float(np.abs(wanted - got).max())
+        largest = difference if np.isnan(difference) else max(largest, difference)
+        if np.isnan(largest):
+            break
+    return Agreement(inputs, largest, same_top)
