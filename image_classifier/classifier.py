@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,7 +10,12 @@ from pathlib import Path
 from image_classifier.budget import PixelBudget
 from image_classifier.decode import read_header, read_pixels
 from image_classifier.engines import ENGINES
-from image_classifier.errors import ImageTooLarge, InvalidRequest, SettingsError
+from image_classifier.errors import (
+    ClassifierError,
+    ImageTooLarge,
+    InvalidRequest,
+    SettingsError,
+)
 from image_classifier.fetch import fetch
 from image_classifier.model import Model
 from image_classifier.preprocess import preprocess
@@ -42,6 +48,14 @@ class Classifier:
         self.repository = Repository(settings, app_root=app_root)
         # Room for one image of the largest size, or for several smaller ones.
         self._pixels = PixelBudget(settings.max_image_pixels)
+
+    def warm_up(self) -> None:
+        """Loads the default model, which also runs it once; a failure is only logged.
+
+        Who asks later is told of the failure; nobody is served by raising it here.
+        """
+        with contextlib.suppress(ClassifierError):
+            self.repository.get().load()
 
     def classify_url(
         self, url: str, *, model: str | None = None, version: int | None = None

@@ -129,6 +129,12 @@ SETTINGS: tuple[Setting, ...] = (
         _items,
     ),
     Setting(
+        "WARM_UP",
+        "false",
+        "true: the default model is loaded in the background as soon as a worker process starts",
+        _flag,
+    ),
+    Setting(
         "MAX_IMAGE_BYTES", "20971520", "largest download or request body that is an image", _count
     ),
     Setting(
@@ -179,6 +185,7 @@ class Settings:
     engine: str
     engine_threads: int
     onnx_providers: tuple[str, ...]
+    warm_up: bool
     max_image_bytes: int
     max_image_pixels: int
     fetch_timeout_seconds: float

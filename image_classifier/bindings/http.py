@@ -80,6 +80,8 @@ def current_classifier() -> Classifier:
     with _lock:
         if _classifier is None:
             _classifier = Classifier(Settings.from_environ(os.environ))
+            if _classifier.settings.warm_up:
+                threading.Thread(target=_classifier.warm_up, name="warm up", daemon=True).start()
         return _classifier
 
 
