@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-# The same words of TensorFlow on both sides of a comparison: none. Read when it is imported.
+# TensorFlow's start-up chatter is not about speed. Read when it is imported, so set before.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 from benchmarks import bench_http, bench_pipeline, bench_preprocess, bench_start, report
@@ -70,4 +71,10 @@ def _parser(entries: Mapping[str, Entry]) -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    # However it is ended, the servers that it started end with it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        print("\nStopped.", file=sys.stderr)
+        sys.exit(130)

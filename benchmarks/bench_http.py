@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from typing import Any
 
 from benchmarks.answers import check_same_answer
-from benchmarks.bench_pipeline import classifier_for
+from benchmarks.bench_pipeline import classifier_for, settings_for
 from benchmarks.cases import MILLISECONDS, Case, Goal
 from benchmarks.local_server import Client, local_host, wait_until_ready
 from benchmarks.material import Material, jpeg, material
@@ -39,8 +39,7 @@ def http_case(found: Material, *, quick: bool) -> Iterator[Case]:
 def host_environ(found: Material) -> dict[str, str]:
     """The host's settings; the environment goes before local.settings.json."""
     return {
-        "MODELS_DIR": str(found.models_dir),
-        "DEFAULT_MODEL": found.model,
+        **settings_for(found),
         "API_KEYS": "",
         "AZURE_FUNCTIONS_ENVIRONMENT": "Development",
     }

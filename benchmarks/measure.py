@@ -14,34 +14,43 @@ from benchmarks.statistics import Samples
 def run_case(case: Case) -> Samples:
     """Measures one case.
 
-    In each round every input goes to every implementation, one right after the other, so that
-    whatever else the machine does meets them alike. Who begins changes from round to round.
+    Implementations take turns, so that whatever else the machine does meets them alike; who
+    begins changes from round to round.
 
     Raises:
         WrongAnswer: an implementation failed, or the case's check found an answer wrong.
     """
     samples = Samples()
-    names = list(case.implementations)
     rounds = range(-case.warm_up_rounds, case.rounds)
-    calls = len(rounds) * len(case.inputs) * len(names)
+    calls = len(rounds) * len(case.inputs) * len(case.implementations)
     # disable=None: a bar on terminals only
     with tqdm(total=calls, desc=case.name, leave=False, disable=None) as bar:
         for number in rounds:
-            first = number % len(names)
-            for input_name, value in case.inputs.items():
-                answers = {}
-                for name in names[first:] + names[:first]:
-                    answers[name], figures = _call(case, name, input_name, value)
-                    if number >= 0:
-                        for figure, measured in figures.items():
-                            samples.add(name, input_name, figure, measured)
-                    bar.update()
-                case.check(input_name, answers)
+            answers: dict[str, dict[str, Any]] = {name: {} for name in case.inputs}
+            for name, input_name in _turns(case, number):
+                answer, figures = _call(case, name, input_name)
+                answers[input_name][name] = answer
+                if number >= 0:
+                    for figure, value in figures.items():
+                        samples.add(name, input_name, figure, value)
+                bar.update()
+            for input_name in case.inputs:
+                case.check(input_name, answers[input_name])
     return samples
 
 
-def _call(case: Case, name: str, input_name: str, value: Any) -> tuple[Any, dict[str, float]]:
-    implementation = case.implementations[name]
+def _turns(case: Case, number: int) -> list[tuple[str, str]]:
+    """Which implementation gets which input, in the order of one round."""
+    names = list(case.implementations)
+    first = number % len(names)
+    names = names[first:] + names[:first]
+    if case.in_streams:
+        return [(name, input_name) for name in names for input_name in case.inputs]
+    return [(name, input_name) for input_name in case.inputs for name in names]
+
+
+def _call(case: Case, name: str, input_name: str) -> tuple[Any, dict[str, float]]:
+    implementation, value = case.implementations[name], case.inputs[input_name]
     started = time.perf_counter()
     try:
         answer = implementation(value)

@@ -40,12 +40,18 @@ def header(machine: Mapping[str, str]) -> str:
 
 def case_text(result: Result) -> str:
     """One case: its title, its table, its notes."""
-    head = ["implementation", "input", "what", "n", "median", "p95", "p99"]
+    head = ["implementation", "input", "what", "n", "least", "median", "p95", "p99"]
     body = [
-        [who, name, figure, str(s.count), *(number(x) for x in (s.median, s.p95, s.p99))]
+        [
+            who,
+            name,
+            figure,
+            str(s.count),
+            *(number(x) for x in (s.smallest, s.median, s.p95, s.p99)),
+        ]
         for who, name, figure, s in result.rows()
     ]
-    lines = [f"## {result.case.name}", "", result.case.about, "", table(head, body, right=4)]
+    lines = [f"## {result.case.name}", "", result.case.about, "", table(head, body, right=5)]
     notes = result.case.notes(result.samples)
     return "\n".join([*lines, *([""] if notes else []), *(f"* {note}" for note in notes)])
 

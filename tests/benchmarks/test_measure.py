@@ -33,13 +33,20 @@ def test_every_call_after_the_warm_up_is_a_sample() -> None:
     }
 
 
-def test_calls_are_interleaved_and_take_turns_to_begin() -> None:
-    calls = ""
+@pytest.mark.parametrize(
+    ("in_streams", "order"),
+    [
+        (False, "b:cat a:cat b:dog a:dog | a:cat b:cat a:dog b:dog"),
+        (True, "b:cat b:dog a:cat a:dog | a:cat a:dog b:cat b:dog"),
+    ],
+    ids=["at every input", "in streams"],
+)
+def test_implementations_take_turns_and_so_does_who_begins(in_streams: bool, order: str) -> None:
+    calls = []
 
     def called(who: str) -> Callable[[str], int]:
         def count(text: str) -> int:
-            nonlocal calls
-            calls += who
+            calls.append(f"{who}:{text}")
             return len(text)
 
         return count
@@ -47,12 +54,14 @@ def test_calls_are_interleaved_and_take_turns_to_begin() -> None:
     run_case(
         case(
             implementations={"a": called("a"), "b": called("b")},
-            inputs={"cat": "cat"},
+            inputs={"cat": "cat", "dog": "dog"},
             warm_up_rounds=1,
+            rounds=1,
+            in_streams=in_streams,
         )
     )
 
-    assert calls in ("baabbaab", "abbaabba")
+    assert calls == order.replace(" |", "").split()
 
 
 def test_figures_that_an_implementation_takes_itself_replace_the_time() -> None:
