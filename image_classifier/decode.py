@@ -22,6 +22,7 @@ from image_classifier.pillow_limits import open_within_limits
 __all__ = [
     "MAX_RLE_PIXELS",
     "MAX_SCANS",
+    "MAX_SIDE",
     "SUPPORTED_FORMATS",
     "decode",
     "read_header",
@@ -42,6 +43,9 @@ SUPPORTED_FORMATS: tuple[str, ...] = (
 )
 # Progressive JPEG: encoders write 10 scans, optimisers up to 20; libtiff's bound is 100 too.
 MAX_SCANS = 100
+# The longest of JPEG and GIF. Memory grows with the rows and with how far they are shrunk:
+# 1 x 49 million pixels take 2 GB.
+MAX_SIDE = 65_535
 # Run-length encoded BMP, which Pillow decodes in Python, pixel by pixel: a screen of "4K".
 MAX_RLE_PIXELS = 3840 * 2160
 
@@ -90,6 +94,11 @@ def read_header(data: bytes, *, max_pixels: int) -> Image.Image:
             raise ImageTooLarge(
                 f"The image has {width} x {height} = {width * height} pixels; at most {max_pixels} "
                 "are allowed (MAX_IMAGE_PIXELS). Send a smaller picture."
+            )
+        if max(width, height) > MAX_SIDE:
+            raise ImageTooLarge(
+                f"The image has {width} x {height} pixels; no side may have more than {MAX_SIDE}. "
+                "Send a smaller picture."
             )
 
     if data[4:8] == b"ftyp" and has_long_lists(data):
