@@ -69,7 +69,6 @@ def pipeline_case(
         inputs=found.pictures,
         check=check,
         rounds=1 if quick else 5,
-        in_streams=True,
         each_input=False,
         goals=(Goal("throughput in process, ours / tutorial's way", ">=", 40, "x", throughput),),
         notes=_notes,

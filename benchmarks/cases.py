@@ -66,8 +66,6 @@ class Case:
             WrongAnswer. Called after every round, outside of the timing.
         rounds: how often each implementation gets each input.
         warm_up_rounds: rounds before these, checked but not measured.
-        in_streams: in a round, each implementation works through all inputs before the next one
-            does, as servers do under load; else they take turns at every input.
         each_input: whether the report has a row for each input, or one for all together.
         goals: the promises.
         notes: lines below the table, made of what was measured.
@@ -80,7 +78,6 @@ class Case:
     check: Callable[[str, Mapping[str, Any]], None]
     rounds: int
     warm_up_rounds: int = 1
-    in_streams: bool = False
     each_input: bool = True
     goals: tuple[Goal, ...] = ()
     notes: Callable[[Samples], list[str]] = field(default=lambda samples: [])

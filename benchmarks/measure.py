@@ -14,8 +14,8 @@ from benchmarks.statistics import Samples
 def run_case(case: Case) -> Samples:
     """Measures one case.
 
-    Implementations take turns, so that whatever else the machine does meets them alike; who
-    begins changes from round to round.
+    Every input goes to every implementation, one right after the other, so that whatever else
+    the machine does meets them alike; who begins changes from round to round.
 
     Raises:
         WrongAnswer: an implementation failed, or the case's check found an answer wrong.
@@ -44,8 +44,6 @@ def _turns(case: Case, number: int) -> list[tuple[str, str]]:
     names = list(case.implementations)
     first = number % len(names)
     names = names[first:] + names[:first]
-    if case.in_streams:
-        return [(name, input_name) for name in names for input_name in case.inputs]
     return [(name, input_name) for input_name in case.inputs for name in names]
 
 
