@@ -220,7 +220,7 @@ def welcome(port: int, settings: Mapping[str, str]) -> str:
     lines = [f"The page: {base}/"]
     if shutil.which("func"):
         lines.append("`func start` (Azure Functions Core Tools) runs the same folders, too.")
-    lines.append("From a shell; the first answer takes some seconds, because TensorFlow is loaded:")
+    lines.append("From a shell (the first answer may wait some seconds for the model to load):")
     if settings.get("API_KEYS"):
         lines.append("(API_KEYS is set: put one of them where it says KEY)")
     return "\n".join([*lines, f"  {curl_line(base, settings)}", ""])
