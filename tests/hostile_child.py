@@ -26,6 +26,7 @@ def main(app_root: Path) -> None:
     classifier = Classifier(settings, app_root=app_root)
     for kind in ("PNG", "WEBP", "TIFF", "JPEG"):  # what is loaded once is not the images' doing
         ask(classifier, picture("red", (2000, 2000), kind=kind))
+    gc.freeze()  # TensorFlow's many objects, which would be looked through for each image
     for name, (make, _) in HOSTILE_IMAGES.items():
         data = make()
         print(json.dumps({"name": name, "started": True}), flush=True)

@@ -82,7 +82,7 @@ def cut(name: str, percent: int) -> bytes:
 
 
 def png_with_bomb(kind: bytes, head: bytes) -> bytes:
-    bomb = png_chunk(kind, head + zeros_compressed(2**30))
+    bomb = png_chunk(kind, head + zeros_compressed(2**26))
     return png(16, 16, zlib.compress(bytes(17 * 16)), before=bomb)
 
 
@@ -367,7 +367,7 @@ BOMBS: Mapping[str, tuple[Make, Answer]] = {
         NO_IMAGE,
     ),
     **{
-        f"png with a {kind.decode()} of 1 GB": (partial(png_with_bomb, kind, head), NO_IMAGE)
+        f"png with a {kind.decode()} of 64 MB": (partial(png_with_bomb, kind, head), NO_IMAGE)
         for kind, head in (
             (b"zTXt", b"a\x00\x00"),
             (b"iTXt", b"a\x00\x01\x00\x00\x00"),
