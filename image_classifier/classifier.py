@@ -18,7 +18,7 @@ from image_classifier.errors import (
 )
 from image_classifier.fetch import fetch
 from image_classifier.model import Model
-from image_classifier.preprocess import preprocess
+from image_classifier.preprocess import least_size, preprocess
 from image_classifier.repository import Repository
 from image_classifier.results import Prediction, StageTimes, tags_from_scores
 from image_classifier.settings import Settings
@@ -93,6 +93,9 @@ class Classifier:
 
         with self._pixels.reserve(header.width * header.height):
             started = time.perf_counter()
+            if self.settings.decode == "fast":
+                # Only JPEG's decoder can do it; for other formats this does nothing.
+                header.draft(None, least_size(header.size, loaded.engine.contract))
             image = read_pixels(header)
             decode_ms = _milliseconds_since(started)
 

@@ -15,7 +15,7 @@ from PIL import Image
 if TYPE_CHECKING:
     from image_classifier.contract import Contract
 
-__all__ = ["preprocess"]
+__all__ = ["least_size", "preprocess"]
 
 LONGEST_SIDE = 1600  # larger pictures are made smaller first
 SQUARE_SIDE = 256  # the centre square is resized to this, then cropped to the graph's size
@@ -32,7 +32,7 @@ def preprocess(image: Image.Image, contract: Contract) -> NDArray[np.float32]:
     Returns:
         float32 [height, width, channels], C order: ``(pixel - mean) * scale``, pixels 0..255.
     """
-    if contract.resize == "custom_vision" and max(contract.height, contract.width) <= SQUARE_SIDE:
+    if _is_exporters(contract):
         pixels = _exporter_crop(_shrink(image), contract.height, contract.width)
     elif contract.resize == "stretch":
         size = (contract.width, contract.height)
@@ -40,6 +40,34 @@ def preprocess(image: Image.Image, contract: Contract) -> NDArray[np.float32]:
     else:
         pixels = _shorter_side_crop(image, contract.height, contract.width)
     return _to_tensor(pixels, contract)
+
+
+def least_size(size: tuple[int, int], contract: Contract) -> tuple[int, int]:
+    """How small a picture may be decoded without losing what ``preprocess`` looks at.
+
+    Not to the bit: ``preprocess`` of the smaller picture gives nearly the same tensor. For
+    ``DECODE=fast``, where a JPEG decoder can leave out detail at little cost.
+
+    Args:
+        size: width and height of the picture.
+        contract: the graph's size and how to resize.
+
+    Returns:
+        Width and height, in the shape of ``size``.
+    """
+    width, height = size
+    if _is_exporters(contract):
+        wanted, given = LONGEST_SIDE, max(size)
+    else:
+        # Twice the graph's size: the antialiased resize that follows then sees enough of it.
+        wanted, given = 2 * max(contract.height, contract.width), min(size)
+    return -(-width * wanted // given), -(-height * wanted // given)  # rounded up
+
+
+def _is_exporters(contract: Contract) -> bool:
+    return (
+        contract.resize == "custom_vision" and max(contract.height, contract.width) <= SQUARE_SIDE
+    )
 
 
 def _shrink(image: Image.Image) -> Image.Image:

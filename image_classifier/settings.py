@@ -76,6 +76,13 @@ def _count(text: str) -> int:
     return value
 
 
+def _decode(text: str) -> str:
+    value = text.strip().lower()
+    if value not in ("exact", "fast"):
+        raise ValueError("must be exact or fast")
+    return value
+
+
 def _threads(text: str) -> int:
     try:
         value = int(text)
@@ -135,6 +142,13 @@ SETTINGS: tuple[Setting, ...] = (
         _flag,
     ),
     Setting(
+        "DECODE",
+        "exact",
+        "exact: pixels equal the exporter's to the bit; fast: large JPEGs are decoded at a smaller "
+        "scale, several times sooner, and probabilities change a little",
+        _decode,
+    ),
+    Setting(
         "MAX_IMAGE_BYTES", "20971520", "largest download or request body that is an image", _count
     ),
     Setting(
@@ -186,6 +200,7 @@ class Settings:
     engine_threads: int
     onnx_providers: tuple[str, ...]
     warm_up: bool
+    decode: str
     max_image_bytes: int
     max_image_pixels: int
     fetch_timeout_seconds: float

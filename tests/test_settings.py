@@ -40,6 +40,7 @@ def test_an_empty_variable_means_the_default() -> None:
         ("FETCH_ALLOWED_HOSTS", "exam*ple.com"),
         ("FETCH_ALLOW_PRIVATE_ADDRESSES", "maybe"),
         ("WARM_UP", "soon"),
+        ("DECODE", "roughly"),
         ("ALLOW_ANONYMOUS", "yes please"),
     ],
 )
