@@ -52,7 +52,7 @@ def test_implementations_take_turns_at_every_input_and_so_does_who_begins() -> N
         )
     )
 
-    assert calls == "b:cat a:cat b:dog a:dog a:cat b:cat a:dog b:dog".split()
+    assert calls == ["b:cat", "a:cat", "b:dog", "a:dog", "a:cat", "b:cat", "a:dog", "b:dog"]
 
 
 def test_figures_that_an_implementation_takes_itself_replace_the_time() -> None:
