@@ -164,6 +164,8 @@ def _tensorflow_version() -> str:
 def _write_model(folder: Path, graph_def: bytes, card: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "model.pb").write_bytes(graph_def)
+    # Made of an older model.pb, it would be preferred to the new one.
+    (folder / "model.onnx").unlink(missing_ok=True)
     (folder / "labels.txt").write_text("".join(f"{label}\n" for label in LABELS), newline="\n")
     (folder / "README.md").write_text(card, "utf-8", newline="\n")
 
