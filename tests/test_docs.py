@@ -29,6 +29,8 @@ ELSEWHERE = {
     "func start": "needs Azure Functions Core Tools",
     "mkdir -p models/pets/1": "tests/test_http_api.py adds a model to a copy of the app",
     "python -m tools.convert models/digits/1": "tests/tools/test_convert.py converts a copy",
+    "python -m tools.package --engine onnx": "tests/tools/test_package_tool.py lays it out",
+    "cd ../slim": "needs an Azure account",
     "cp ~/Downloads/export/model.pb": "as above",
     "curl --data-binary @cat.png": "as above",
     "az functionapp": "needs an Azure account",

@@ -77,9 +77,9 @@ left out of the pen's lines (they are in all others). Large pictures are slow to
 
 The second makes `model.onnx` of `model.pb`, which answers alike to within 0.001 and is what the app
 runs; its bytes differ from run to run, its answers do not. The first needs `requirements-dev.txt`
-and about 4 minutes on two cores. It refuses to replace this model by one below {goal} %. On the same
-machine and versions a second run gives the same bytes; on another processor sums may be rounded
-differently, so expect the same accuracy to within a digit or two.
+and about 4 minutes on two cores. It refuses to replace this model by one below {goal} %. On the
+same machine and versions a second run gives the same bytes; on another processor sums may be
+rounded differently, so expect the same accuracy to within a digit or two.
 Made with TensorFlow {tensorflow}, scikit-learn {sklearn}, NumPy {numpy}, Pillow {pillow}.
 """
 

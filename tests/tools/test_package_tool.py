@@ -1,0 +1,100 @@
+"""tools.package: what it lays out runs without TensorFlow."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.servers import LocalHost
+from tools import package
+from tools.list_package import list_package
+
+ROOT = Path(__file__).resolve().parents[2]
+
+WITHOUT_TENSORFLOW = """
+import sys
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("tensorflow", "keras"):
+            raise ImportError("the slim package must not import " + name)
+
+sys.meta_path.insert(0, Refuse())
+"""
+
+
+@pytest.fixture(scope="module")
+def slim(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("slim") / "app"
+    assert package.main([str(target), "--engine", "onnx"]) == 0
+    return target
+
+
+def test_it_is_what_is_published_less_the_other_engines_weights(slim: Path) -> None:
+    laid_out = {path.relative_to(slim) for path in slim.rglob("*") if path.is_file()}
+    published = set(list_package(ROOT))
+
+    assert published - laid_out == {path for path in published if path.name == "model.pb"}
+    assert laid_out <= published
+
+
+def test_its_requirements_have_no_tensorflow_and_keep_the_pins(slim: Path) -> None:
+    names = [
+        line.partition("==")[0] for line in (slim / "requirements.txt").read_text().split("\n")
+    ]
+
+    assert "tensorflow" not in names
+    assert "tensorflow-cpu" not in names
+    assert {"azure-functions", "onnxruntime", "numpy", "pillow"} <= set(names)
+    assert "CPU build" not in (slim / "requirements.txt").read_text()
+
+
+def test_it_answers_where_tensorflow_cannot_be_imported(slim: Path, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(WITHOUT_TENSORFLOW)
+    env = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    refused = subprocess.run([sys.executable, "-c", "import tensorflow"], env=env, check=False)
+    assert refused.returncode != 0  # the trap works
+    sample = (ROOT / "frontend" / "samples" / "seven.png").read_bytes()
+
+    with LocalHost(app_root=slim, env={"PYTHONPATH": str(tmp_path)}) as app:
+        response = requests.post(f"{app.url}/api/classify", data=sample, timeout=60)
+
+    assert response.json()["predictedTagName"] == "7"
+    assert response.headers["X-Engine"] == "onnx"
+
+
+def test_a_model_that_is_not_converted_is_named(tmp_path: Path) -> None:
+    root = tmp_path / "app"
+    (root / "models" / "cats" / "1").mkdir(parents=True)
+    (root / "models" / "cats" / "1" / "model.pb").write_bytes(b"graph")
+    (root / "requirements.txt").write_text("numpy==1\n")
+
+    with pytest.raises(package.CannotPackage, match=r"tools\.convert models/cats/1"):
+        package.lay_out(root, tmp_path / "out", "onnx")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_with_files_in_it_is_left_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine.txt").write_text("keep")
+
+    assert package.main([str(tmp_path)]) == 1
+    assert "is not empty" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_requirements_of_the_chosen_engine_stay() -> None:
+    text = (
+        "# always\nnumpy==1\n# small\nonnxruntime==2\n# big\ntensorflow-cpu==3; x\ntensorflow==3\n"
+    )
+
+    assert (
+        package.slim_requirements(text, "onnx") == "# always\nnumpy==1\n# small\nonnxruntime==2\n"
+    )
+    assert "onnxruntime" not in package.slim_requirements(text, "tensorflow")
