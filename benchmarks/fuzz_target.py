@@ -1,0 +1,226 @@
+"""What is fuzzed: one input -> decode and preprocess, or a whole request; and how inputs change."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import random
+import zlib
+from urllib.parse import parse_qsl
+
+import azure.functions as func
+import numpy as np
+from PIL import Image
+
+from image_classifier import Classifier, ClassifierError, Settings
+from image_classifier.bindings import http
+from image_classifier.bindings.classify import classify
+from image_classifier.contract import Contract
+from image_classifier.decode import SUPPORTED_FORMATS, decode
+from image_classifier.preprocess import preprocess
+
+# Small enough for many inputs a second, large enough for every way of resizing.
+MAX_PIXELS = 4_000_000
+REQUEST = b"R"  # first byte: a request follows, as content type, query string and body in lines
+IMAGE = b"I"  # first byte: an image file follows
+CONTRACTS = tuple(
+    Contract(input_name="in", output_name="out", height=size, width=size, resize=resize)
+    for size, resize in ((224, "custom_vision"), (300, "custom_vision"), (64, "stretch"))
+)
+# No 401 and 503, as no key is needed and the model is fine; and what lacks memory is a find.
+STATUSES = {200, 400, 403, 404, 413, 415}
+
+ODD_NUMBERS = (b"\x00", b"\xff", b"\x7f\xff\xff\xff", b"\x80\x00", b"\x00\x00\x00\x01", b"\xff" * 8)
+WORDS = (
+    b"IDAT", b"iCCP", b"eXIf", b"tRNS", b"\xff\xda", b"\xff\xc2", b"\xff\xe1", b"VP8X", b"ANMF",
+    b"II*\x00", b"MM\x00*", b"ispe", b"stsz", b"irot", b"iloc", b"!\xf9\x04", b"--b", b"%00",
+    b"\r\n\r\n", b'{"image":"', b'{"img":"', b"data:;base64,", b"filename=", b"[[[[",
+    b"\xed\xa0\x80", b"NETSCAPE2.0", b"&version=", b"&model=../", b"&img=file:///",
+    b"multipart/form-data; boundary=b",
+)  # fmt: skip
+
+
+class WrongAnswer(Exception):
+    """An answer that no client may be able to get."""
+
+
+def fuzz_classifier() -> Classifier:
+    """The demo model, and settings under which nothing is ever fetched."""
+    return Classifier(
+        Settings.from_environ(
+            {
+                "AZURE_FUNCTIONS_ENVIRONMENT": "Development",
+                "DEFAULT_MODEL": "digits",
+                "MAX_IMAGE_PIXELS": str(MAX_PIXELS),
+                "FETCH_ALLOWED_HOSTS": "nobody.invalid",
+            }
+        )
+    )
+
+
+def try_input(data: bytes, classifier: Classifier) -> None:
+    """Runs one input.
+
+    Raises:
+        Exception: anything but an answer or an error that has a status: a bug.
+    """
+    if data[:1] == REQUEST:
+        _ask(data[1:], classifier)
+    else:
+        _decode(data[1:])
+
+
+def _decode(data: bytes) -> None:
+    try:
+        image = decode(data, max_pixels=MAX_PIXELS)
+    except ClassifierError:
+        return
+    if image.mode != "RGB" or not 0 < image.width * image.height <= MAX_PIXELS:
+        raise WrongAnswer(f"decoded to {image.mode} {image.size}")
+    for contract in CONTRACTS:
+        tensor = preprocess(image, contract)
+        if tensor.shape != (contract.height, contract.width, 3) or not np.isfinite(tensor).all():
+            raise WrongAnswer(f"preprocessed to {tensor.shape}")
+
+
+def _ask(data: bytes, classifier: Classifier) -> None:
+    kind, _, rest = data.partition(b"\n")
+    query, _, body = rest.partition(b"\n")
+    params = dict(parse_qsl(query.decode("utf-8", "replace"), keep_blank_values=False))
+    if params.get("img", "").startswith("http"):
+        params["img"] = "http://127.0.0.1:1/"  # not one of the allowed hosts: nothing is dialled
+    req = func.HttpRequest(
+        method="POST",
+        url="http://localhost/api/classify",
+        params=params,
+        headers={"content-type": kind.decode("latin-1")},
+        body=body,
+    )
+    response = http.answer(req, classify, classifier=classifier, methods="POST")
+    if response.status_code not in STATUSES:
+        raise WrongAnswer(f"status {response.status_code}: {response.get_body()[:200]!r}")
+    json.loads(response.get_body())
+
+
+def first_inputs() -> list[bytes]:
+    """Real pictures in every format and way of compression, and real requests."""
+    return [IMAGE + data for data in _pictures()] + [REQUEST + data for data in _requests()]
+
+
+def _pictures() -> list[bytes]:
+    rng = np.random.default_rng(0)
+    noise = Image.fromarray(rng.integers(0, 256, (24, 40, 3), np.uint8))
+    turned = Image.Exif()
+    turned[0x112] = 6
+    ways: dict[str, list[dict[str, object]]] = {
+        "JPEG": [{}, {"progressive": True}, {"exif": turned}],
+        "WEBP": [{}, {"lossless": True}, {"exif": turned}],
+        "TIFF": [
+            {"compression": c} for c in (None, "tiff_lzw", "packbits", "tiff_deflate", "jpeg")
+        ],
+        "AVIF": [{"speed": 10}],
+        "PNG": [{}, {"exif": turned}],
+    }
+    found = []
+    for kind in SUPPORTED_FORMATS:
+        pictures = [(noise, options) for options in ways.get(kind, [{}])]
+        pictures += [(noise.convert(mode), {}) for mode in _modes(kind)]
+        for picture, options in pictures:
+            found.append(_saved(picture, kind, **options))
+        if kind in ("GIF", "PNG", "WEBP", "TIFF", "AVIF"):
+            frames = [noise.rotate(180), noise.transpose(Image.Transpose.FLIP_TOP_BOTTOM)]
+            found.append(_saved(noise, kind, save_all=True, append_images=frames))
+    return found
+
+
+def _modes(kind: str) -> tuple[str, ...]:
+    return {
+        "JPEG": ("L", "CMYK"),
+        "PNG": ("1", "L", "LA", "P", "RGBA", "I;16"),
+        "GIF": ("1", "L", "P"),
+        "BMP": ("1", "L", "P", "RGBA"),
+        "WEBP": ("RGBA",),
+        "TIFF": ("1", "L", "P", "RGBA", "CMYK", "I;16", "LAB", "F"),
+        "AVIF": ("RGBA",),
+    }[kind]
+
+
+def _requests() -> list[bytes]:
+    picture = _saved(Image.new("RGB", (8, 8), "red"), "PNG")
+    text = base64.b64encode(picture)
+    part = (
+        b'--b\r\nContent-Disposition: form-data; name="image"; filename="a.png"\r\n'
+        b"Content-Type: image/png\r\n\r\n" + picture + b"\r\n"
+    )
+    return [
+        b"image/png\n\n" + picture,
+        b"application/octet-stream\nmodel=digits&version=1\n" + picture,
+        b'application/json\n\n{"image": "' + text + b'"}',
+        b'application/json; charset=utf-8\n\n{"image": "data:image/png;base64,' + text + b'"}',
+        b'application/json\n\n{"img": "http://example.com/cat.png"}',
+        b"multipart/form-data; boundary=b\n\n" + part + b"--b--\r\n",
+        b"multipart/form-data; boundary=b\n\n" + part * 2 + b"--b--\r\n",
+        b"text/plain\nimg=http://example.com/cat.png&version=2\n",
+        b"\nmodel=%ff&version=99999999999999999999\n",
+    ]
+
+
+def _saved(image: Image.Image, kind: str, **options: object) -> bytes:
+    if image.mode == "LAB":
+        image = Image.new("LAB", image.size)
+    stream = io.BytesIO()
+    image.save(stream, kind, **{name: value for name, value in options.items() if value})
+    return stream.getvalue()
+
+
+def mutated(data: bytes, rng: random.Random, others: list[bytes]) -> bytes:
+    """Some changes at random; the checksums of a PNG are made right again."""
+    changed = bytearray(data)
+    for _ in range(rng.choice((1, 1, 2, 4, 8, 16))):
+        _change(changed, rng, others)
+    return with_checksums(bytes(changed)) if rng.random() < 0.9 else bytes(changed)
+
+
+def _change(data: bytearray, rng: random.Random, others: list[bytes]) -> None:
+    # Headers are at the front, so most changes should be, too.
+    end = len(data) if rng.random() < 0.5 else min(len(data), 200)
+    at = rng.randrange(1, max(2, end))
+    length = min(rng.choice((1, 2, 4, 8, 64, 1024)), len(data) - at)
+    match rng.randrange(8):
+        case 0:
+            data[at : at + 1] = bytes([rng.randrange(256)])
+        case 1 if at < len(data):
+            data[at] ^= 1 << rng.randrange(8)
+        case 2:
+            odd = rng.choice(ODD_NUMBERS)
+            data[at : at + len(odd)] = odd
+        case 3:
+            word = rng.choice(WORDS)
+            data[at : at + rng.choice((0, len(word)))] = word
+        case 4:
+            del data[at : at + length]
+        case 5:
+            data[at:at] = data[at : at + length] * rng.choice((1, 1, 2, 50))
+        case 6:
+            del data[at:]
+        case 7 if others:
+            other = rng.choice(others)
+            start = rng.randrange(len(other))
+            data[at : at + length] = other[start : start + length]
+
+
+def with_checksums(data: bytes) -> bytes:
+    """A PNG with the checksum of every chunk made right; other data as it is."""
+    start = data.find(b"\x89PNG\r\n\x1a\n")
+    if start < 0:
+        return data
+    fixed = bytearray(data)
+    at = start + 8
+    while at + 12 <= len(fixed):
+        end = at + 8 + int.from_bytes(fixed[at : at + 4], "big")
+        if end + 4 > len(fixed):
+            break
+        fixed[end : end + 4] = zlib.crc32(fixed[at + 4 : end]).to_bytes(4, "big")
+        at = end + 4
+    return bytes(fixed)
