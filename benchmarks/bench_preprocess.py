@@ -45,7 +45,7 @@ def preprocess_case(ours: Callable[[Image.Image], NDArray[np.float32]], *, quick
         implementations={OURS: ours},
         inputs=pictures,
         check=check,
-        rounds=5 if quick else 100,
+        rounds=3 if quick else 100,
         goals=(
             Goal(
                 "preprocessing of a 600 x 600 image",

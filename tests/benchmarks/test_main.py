@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +41,13 @@ def entry(made: Case) -> Entry:
 @pytest.fixture
 def found(tmp_path: Path, colours_pb: bytes) -> Material:
     model_folder(tmp_path, "colours", 1, graph=colours_pb)
-    pictures = {"wide.jpg": jpeg(300, 200), "high.jpg": jpeg(90, 150)}
-    return Material("a small model", tmp_path, "colours", pictures, {})
+    return Material("a small model", tmp_path, "colours", {"high.jpg": jpeg(90, 150)}, {})
 
 
 def test_pipeline_compares_both_ways_and_reports(
     found: Material, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    found = replace(found, pictures={**found.pictures, "wide.jpg": jpeg(300, 200)})
     classifier = classifier_for(found)
     case = pipeline_case(found, classifier, classifier.classify_bytes, quick=True)
     file = tmp_path / "figures.json"
@@ -114,7 +115,7 @@ def test_a_pipeline_that_answers_wrongly_or_not_at_all_is_exit_1(
 def test_an_answer_unlike_the_recorded_one_is_exit_1(
     found: Material, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    recorded = Material(**(vars(found) | {"expected": {"high.jpg": {"Blue": 0.001, "Red": 0.999}}}))
+    recorded = replace(found, expected={"high.jpg": {"Blue": 0.001, "Red": 0.999}})
     classifier = classifier_for(recorded)
     case = pipeline_case(recorded, classifier, classifier.classify_bytes, quick=True)
 

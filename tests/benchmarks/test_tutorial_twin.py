@@ -19,7 +19,7 @@ from tests.builders import model_folder
 
 # Enlarged (both ways), kept, made smaller; wide and high; below, at and above 1600, and beyond
 # twice that, where the method changes.
-SIZES = [(2, 2), (3, 5), (100, 60), (256, 256), (427, 640), (1600, 31), (40, 3300), (1, 1)]
+SIZES = [(3, 5), (100, 60), (427, 640), (1600, 31), (40, 3300)]
 
 
 def ours(image: Image.Image, size: int) -> NDArray[np.float32]:
