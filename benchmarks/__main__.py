@@ -18,6 +18,7 @@ from benchmarks import bench_http, bench_pipeline, bench_preprocess, bench_start
 from benchmarks.cases import Case, WrongAnswer
 from benchmarks.machine import describe, load_average
 from benchmarks.measure import run_case
+from benchmarks.peers import command as peers
 
 # An entry makes its cases, which may need a server or files, and clears up after them.
 Entry = Callable[[bool], AbstractContextManager[list[Case]]]
@@ -27,11 +28,15 @@ ENTRIES: Mapping[str, Entry] = {
     "http": bench_http.cases,
     "start": bench_start.cases,
 }
+# Servers of other makers, installed for it: not part of "all", and with a report of its own.
+PEERS = "peers"
 
 
 def main(argv: Sequence[str] | None = None, entries: Mapping[str, Entry] = ENTRIES) -> int:
     """Runs the entries named, or all; returns 1 if an answer was wrong or missing, else 0."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments[:1] == [PEERS]:
+        return peers.main(arguments[1:])
     parser = _parser(entries)
     args = parser.parse_args(arguments)
     for name in args.names:
@@ -63,7 +68,11 @@ def _parser(entries: Mapping[str, Entry]) -> argparse.ArgumentParser:
         description="Measure speed and memory. Every answer is checked: a wrong one is exit 1.",
     )
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"of {', '.join(entries)}; default: all"
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help=f"of {', '.join(entries)}; default: all of them; "
+        f"or {PEERS} alone, against other servers",
     )
     parser.add_argument("--quick", action="store_true", help="few rounds: does it run at all?")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there too")

@@ -1,0 +1,30 @@
+"""The tutorial's way of classifying, behind Starlette."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from benchmarks.peers.apps.work import MODEL
+from benchmarks.tutorial_twin import TutorialTwin
+
+twin = TutorialTwin(Path(os.environ[MODEL]))
+
+
+async def classify(request: Request) -> Response:
+    return JSONResponse(await asyncio.to_thread(twin.predict, await request.body()))
+
+
+async def health(request: Request) -> Response:
+    return Response("ok")
+
+
+app = Starlette(
+    routes=[Route("/classify", classify, methods=["POST"]), Route("/health", health)],
+)

@@ -1,0 +1,170 @@
+"""The servers that are compared: what each is, and how it is started."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.local_server import ADDRESS
+from benchmarks.peers.environments import PEERS, peer_python
+
+OURS, REFERENCE, BARE, TWIN = "ours", "reference", "bare reference", "tutorial's twin"
+APPS = "benchmarks.peers.apps"
+THREADS = 1  # for one inference, everywhere
+CORES = 2  # that the pools of the reference are made for
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """One server with one number of workers.
+
+    Attributes:
+        who: the product, as in the report.
+        workers: processes that work.
+        command: makes the command line for a port.
+        path: where images are posted.
+        health: what answers 200 to a GET when requests may come.
+        environ: added to this process's own.
+    """
+
+    who: str
+    workers: int
+    command: Callable[[int], list[str]]
+    path: str
+    health: str
+    environ: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return f"{self.who}, {self.workers} worker{'s' if self.workers > 1 else ''}"
+
+
+def own_servers(models_dir: Path, model: str) -> list[Server]:
+    """The local host and the references, with one and with two workers."""
+    return [
+        make
+        for workers in (1, 2)
+        for make in (
+            _ours(models_dir, model, workers),
+            _reference(REFERENCE, models_dir / model / "1", workers, decoder="checked"),
+            _reference(BARE, models_dir / model / "1", workers, decoder="bare"),
+        )
+    ]
+
+
+def peer_servers(name: str, folder: Path) -> list[Server]:
+    """A peer with one and with two workers.
+
+    Raises:
+        NotInstalled: it cannot be had here.
+    """
+    python = peer_python(name)
+    make = {"azureml": _azureml, "litserve": _litserve, "bentoml": _bentoml}[name]
+    return [make(python, folder, workers) for workers in (1, 2)]
+
+
+def twin_server(folder: Path) -> Server:
+    return Server(
+        who=TWIN,
+        workers=1,
+        command=lambda port: _uvicorn("twin", port, 1),
+        path="/classify",
+        health="/health",
+        environ=_environ(folder),
+    )
+
+
+def versions() -> str:
+    return ", ".join(PEERS.values())
+
+
+def _ours(models_dir: Path, model: str, workers: int) -> Server:
+    """As people start it; what it logs goes to a file, as the others' does."""
+    return Server(
+        who=OURS,
+        workers=workers,
+        command=lambda port: [
+            *(sys.executable, "-m", "local_host", "--address", ADDRESS),
+            *("--port", str(port), "--workers", str(workers)),
+        ],
+        path="/api/classify",
+        health="/admin/host/status",
+        environ={
+            "MODELS_DIR": str(models_dir),
+            "DEFAULT_MODEL": model,
+            "ENGINE": "onnx",
+            "ENGINE_THREADS": str(THREADS),
+            "DECODE": "exact",
+            "API_KEYS": "",
+        },
+    )
+
+
+def _reference(who: str, folder: Path, workers: int, *, decoder: str) -> Server:
+    pool = max(1, CORES // workers)
+    return Server(
+        who=who,
+        workers=workers,
+        command=lambda port: _uvicorn("reference", port, workers),
+        path="/classify",
+        health="/health",
+        environ=_environ(folder) | {"PEER_POOL": str(pool), "PEER_DECODER": decoder},
+    )
+
+
+def _azureml(python: Path, folder: Path, workers: int) -> Server:
+    script = str(Path(__file__).parent / "apps" / "azureml_score.py")
+    return Server(
+        who="Azure ML inference server",
+        workers=workers,
+        command=lambda port: [
+            *(str(python), "-m", f"{APPS}.azureml_server", "--entry_script", script),
+            *("--port", str(port), "--worker_count", str(workers)),
+        ],
+        path="/score",
+        health="/",
+        environ=_environ(folder),
+    )
+
+
+def _litserve(python: Path, folder: Path, workers: int) -> Server:
+    return Server(
+        who="LitServe",
+        workers=workers,
+        command=lambda port: [
+            *(str(python), "-m", f"{APPS}.litserve_server", str(port), str(workers))
+        ],
+        path="/predict",
+        health="/health",
+        environ=_environ(folder),
+    )
+
+
+def _bentoml(python: Path, folder: Path, workers: int) -> Server:
+    return Server(
+        who="BentoML",
+        workers=workers,
+        command=lambda port: [
+            *(str(python), "-m", "bentoml", "serve", f"{APPS}.bentoml_service:Classify"),
+            *("--host", ADDRESS, "--port", str(port)),
+        ],
+        path="/classify",
+        health="/readyz",
+        environ=_environ(folder)
+        | {"PEER_WORKERS": str(workers), "BENTOML_DO_NOT_TRACK": "True", "BENTOML_HOME": "bentoml"},
+    )
+
+
+def _uvicorn(app: str, port: int, workers: int) -> list[str]:
+    """With the host's own parser and event loop, and no log of requests."""
+    return [
+        *(sys.executable, "-m", "uvicorn", f"{APPS}.{app}:app", "--host", ADDRESS),
+        *("--port", str(port), "--workers", str(workers), "--http", "httptools"),
+        *("--loop", "asyncio", "--no-access-log", "--log-level", "warning"),
+    ]
+
+
+def _environ(folder: Path) -> dict[str, str]:
+    return {"PEER_MODEL": str(folder), "PEER_THREADS": str(THREADS)}
