@@ -54,6 +54,9 @@ class Samples:
         """Implementation, input and figure of all that was measured."""
         return list(self._values)
 
+    def implementations(self) -> list[str]:
+        return list(dict.fromkeys(name for name, _, _ in self._values))
+
     def inputs(self) -> list[str]:
         return list(dict.fromkeys(name for _, name, _ in self._values))
 

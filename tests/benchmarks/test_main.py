@@ -19,7 +19,7 @@ from PIL import Image
 
 from benchmarks import bench_preprocess, report
 from benchmarks.__main__ import ENTRIES, main
-from benchmarks.bench_pipeline import classifier_for, pipeline_case
+from benchmarks.bench_pipeline import OURS, classifier_for, pipeline_case
 from benchmarks.cases import Case, Goal
 from benchmarks.material import Material, jpeg
 from image_classifier import Prediction, TagProbability
@@ -49,7 +49,7 @@ def test_pipeline_compares_both_ways_and_reports(
 ) -> None:
     found = replace(found, pictures={**found.pictures, "wide.jpg": jpeg(300, 200)})
     classifier = classifier_for(found)
-    case = pipeline_case(found, classifier, classifier.classify_bytes, quick=True)
+    case = pipeline_case(found, classifier, {OURS: classifier.classify_bytes}, quick=True)
     file = tmp_path / "figures.json"
 
     code = main(["--quick", "--json", str(file)], {"pipeline": entry(case)})
@@ -103,7 +103,7 @@ def test_a_pipeline_that_answers_wrongly_or_not_at_all_is_exit_1(
 ) -> None:
     classifier = classifier_for(found)
     case = pipeline_case(
-        found, classifier, lambda data: spoil(classifier.classify_bytes(data)), quick=True
+        found, classifier, {OURS: lambda data: spoil(classifier.classify_bytes(data))}, quick=True
     )
 
     code = main(["--quick"], {"pipeline": entry(case)})
@@ -117,7 +117,7 @@ def test_an_answer_unlike_the_recorded_one_is_exit_1(
 ) -> None:
     recorded = replace(found, expected={"high.jpg": {"Blue": 0.001, "Red": 0.999}})
     classifier = classifier_for(recorded)
-    case = pipeline_case(recorded, classifier, classifier.classify_bytes, quick=True)
+    case = pipeline_case(recorded, classifier, {OURS: classifier.classify_bytes}, quick=True)
 
     assert main(["--quick"], {"pipeline": entry(case)}) == 1
     assert "high.jpg" in capsys.readouterr().err
