@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ def draw_throughput(data: Mapping[str, Any], file: Path) -> None:
     axes.set_yticks(range(len(order)), order)
     axes.set_xlim(0, max(rates.values()) * 1.22)
     axes.set_xlabel("answers a second, 8 clients (more is better)")
-    _save(figure, axes, file)
+    _save(figure, [axes], file)
 
 
 def draw_latency(data: Mapping[str, Any], file: Path) -> None:
@@ -55,10 +55,10 @@ def draw_latency(data: Mapping[str, Any], file: Path) -> None:
                 axes.plot(f[key], place, marker, color=colour, markersize=8 if marker == "|" else 6)
         axes.set_yticks(range(len(order)), order)
         axes.set_xlim(left=0)
-        axes.set_title(load, fontsize=10)
+        axes.set_title(f"{load} ({'1 worker' if load == ONE_CLIENT else '2 workers'})", fontsize=10)
         axes.set_xlabel("ms: ● median, | p95, ♦ p99", fontsize=8)
         axes.grid(axis="x", alpha=0.3)
-    _save(figure, panels[0], file)
+    _save(figure, panels, file)
 
 
 def _pyplot() -> Any:
@@ -73,9 +73,9 @@ def _pyplot() -> Any:
     return matplotlib.pyplot
 
 
-def _save(figure: Any, axes: Any, file: Path) -> None:
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+def _save(figure: Any, panels: Iterable[Any], file: Path) -> None:
+    for axes in panels:
+        axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(file, metadata={"Date": None})
     _pyplot().close(figure)
 

@@ -13,18 +13,22 @@ from typing import Any
 
 import pytest
 
+from benchmarks.cases import WrongAnswer
 from benchmarks.peers import page, plan
 from benchmarks.peers.bootstrap import difference_interval, median_interval, ratio_interval
 from benchmarks.peers.goals import verdicts
 from benchmarks.peers.groups import free_ports, running
 from benchmarks.peers.load import Load, Outcome, send
-from benchmarks.peers.measure import Measured, sender
+from benchmarks.peers.measure import Asked, Measured, measure, sender
 from benchmarks.peers.plan import EIGHT_CLIENTS, ONE_CLIENT, SHARES, Plan, Turn
 from benchmarks.peers.results import as_data
 from benchmarks.peers.servers import BARE, OURS, REFERENCE, Server, own_servers
 
 IMAGE = b"not really an image: " + bytes(80_000)
 DEMO = Path(__file__).resolve().parents[2] / "models"
+needs_process_groups = pytest.mark.skipif(
+    sys.platform == "win32", reason="Windows has no process groups"
+)
 
 
 @dataclass
@@ -267,7 +271,79 @@ def test_page_shows_every_server_and_missed_goals(tmp_path: Path) -> None:
         assert "Peer" in (tmp_path / plot).read_text("utf-8")
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no process groups")
+ALWAYS_CAT = """
+import http.server, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.do_GET()
+    def do_GET(self):
+        body = b'{"predictedTagName": "cat", "prediction": [{"tagName": "cat", "probability": 1}]}'
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *args):
+        pass
+http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+"""
+
+
+def always_cat(workers: int) -> Server:
+    return Server(
+        who=REFERENCE,
+        workers=workers,
+        command=lambda port: [sys.executable, "-c", ALWAYS_CAT, str(port)],
+        path="/classify",
+        health="/health",
+    )
+
+
+@needs_process_groups
+def test_whole_plan_is_measured_and_every_load_is_there(picture: Path) -> None:
+    small = Plan(0.05, 2, 1, 0.05, 1, 0.05)
+
+    found = measure(
+        [always_cat(1), always_cat(2)], Asked(file=picture, tag="cat", probability=1.0), small
+    )
+
+    one, two = "reference, 1 worker", "reference, 2 workers"
+    rounds = {key: len(values) for key, values in found.outcomes.items()}
+    assert rounds == {
+        (one, EIGHT_CLIENTS): 2,
+        (two, EIGHT_CLIENTS): 2,
+        (one, ONE_CLIENT): 2,
+        **{(two, load): 1 for load in SHARES},
+    }
+    assert found.errors() == []
+    assert found.answers() > 0
+
+
+@needs_process_groups
+def test_a_server_that_answers_wrongly_ends_the_run(picture: Path) -> None:
+    asked = Asked(file=picture, tag="dog", probability=1.0)
+
+    with pytest.raises(WrongAnswer, match="cat with 1, it should be dog"):
+        measure([always_cat(1)], asked, Plan(warm_up_seconds=0.05))
+
+
+@needs_process_groups
+def test_a_server_that_does_not_start_ends_the_run_with_its_last_words(picture: Path) -> None:
+    broken = Server(
+        who=REFERENCE,
+        workers=1,
+        command=lambda port: [sys.executable, "-c", "raise SystemExit('no such model')"],
+        path="/",
+        health="/",
+    )
+
+    with pytest.raises(WrongAnswer, match="no such model"):
+        measure([broken], Asked(file=picture, tag="cat", probability=1.0), Plan())
+
+
+@needs_process_groups
 def test_a_reference_is_started_measured_and_ended(tmp_path: Path, picture: Path) -> None:
     reference = next(s for s in own_servers(DEMO, "digits") if (s.who, s.workers) == (REFERENCE, 1))
     (port,) = free_ports(1)
