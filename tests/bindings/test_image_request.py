@@ -1,5 +1,6 @@
 import base64
 import json
+import time
 
 import pytest
 
@@ -120,3 +121,25 @@ def test_a_broken_form_is_refused(content_type: str) -> None:
         read_image_request(
             request("POST", headers={"content-type": content_type}, body=b"no parts here")
         )
+
+
+def test_a_form_of_half_a_million_parts_is_refused_at_once() -> None:
+    part = b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n\r\n'
+    headers = {"content-type": "multipart/form-data; boundary=b"}
+    req = request("POST", headers=headers, body=part * 400_000 + b"--b--\r\n")
+
+    started = time.process_time()
+    with pytest.raises(InvalidRequest, match="more than 100 parts"):
+        read_image_request(req)
+    assert time.process_time() - started < 2
+
+
+@pytest.mark.parametrize("value", [b"{},", b"[],", b"0,", b'{"a":'])
+def test_json_of_millions_of_values_is_refused_before_they_are_in_memory(value: bytes) -> None:
+    body = b'{"image": "", "more": [' + value * (20_000_000 // len(value)) + b"0]}"
+    req = request("POST", headers={"content-type": "application/json"}, body=body)
+
+    started = time.process_time()
+    with pytest.raises(InvalidRequest, match="more in it than one image"):
+        read_image_request(req)
+    assert time.process_time() - started < 1
