@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from image_classifier.decode import SUPPORTED_FORMATS, decode
-from image_classifier.errors import ImageTooLarge, UnsupportedImage
+from image_classifier.errors import ImageTooLarge, TooManyRequests, UnsupportedImage
 from tests.builders import noise, picture
 
 LIMIT = 50_000_000
@@ -151,3 +151,51 @@ def test_any_bytes_give_an_image_or_a_known_error(tail: bytes, kind: str) -> Non
 def test_the_odd_pictures_of_the_fixtures_all_decode(fixtures: Path) -> None:
     for path in sorted((fixtures / "images" / "odd").iterdir()):
         assert decode(path.read_bytes(), max_pixels=LIMIT).mode == "RGB", path.name
+
+
+def test_no_memory_is_not_blamed_on_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load_prepare", fail)
+
+    with pytest.raises(TooManyRequests, match="too little memory"):
+        decode(picture(), max_pixels=LIMIT)
+
+
+@pytest.mark.parametrize("error", [RuntimeError, AssertionError, KeyError, RecursionError])
+def test_whatever_pillow_raises_is_about_the_file(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: object) -> None:
+        raise error
+
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load_prepare", fail)
+
+    with pytest.raises(UnsupportedImage, match="damaged, cut short or of an unusual kind"):
+        decode(picture(), max_pixels=LIMIT)
+
+
+@pytest.mark.parametrize(("size", "refused"), [((65535, 1), False), ((65536, 1), True)])
+def test_no_side_may_be_longer_than_65535(size: tuple[int, int], refused: bool) -> None:
+    data = picture(size=size)
+    if not refused:
+        assert decode(data, max_pixels=LIMIT).size == size
+        return
+    with pytest.raises(ImageTooLarge, match="no side may have more than 65535"):
+        decode(data, max_pixels=LIMIT)
+
+
+def test_a_jpeg_of_several_pictures_is_decoded_as_its_first() -> None:
+    data = save(noise((40, 30)), "MPO", save_all=True, append_images=[noise((20, 10), seed=1)])
+
+    assert decode(data, max_pixels=LIMIT).size == (40, 30)
+
+
+@pytest.mark.parametrize("kind", SUPPORTED_FORMATS)
+def test_a_file_cut_anywhere_is_an_error(kind: str) -> None:
+    data = save(noise((60, 40)), kind)
+
+    for end in range(1, len(data) - 32, max(1, len(data) // 60)):  # the last bytes are no pixels
+        with pytest.raises(UnsupportedImage):
+            decode(data[:end], max_pixels=LIMIT)
