@@ -39,6 +39,7 @@ RESULTS = ROOT / "benchmarks" / "results"
 PHOTO = FIXTURES / "images" / "catdog" / "Test_0CirmiuszRex.jpg"
 SIZE = (640, 480)
 SHOWN_ERRORS = 10
+SERVING = ("onnxruntime", "starlette", "httptools")
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,8 @@ def _run(command: str, *, quick: bool) -> tuple[dict[str, Any], list[str]]:
     with _subject() as subject:
         servers, skipped = _servers(subject.found)
         machine = describe(command)
-        machine["Packages"] += f", onnxruntime {importlib.metadata.version('onnxruntime')}"
+        for name in SERVING:
+            machine["Packages"] += f", {name} {importlib.metadata.version(name)}"
         machine["Peers"] = versions()
         machine["Subject"] = subject.about
         machine["Threads"] = f"{THREADS} for each inference"
