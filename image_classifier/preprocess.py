@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["least_size", "preprocess"]
 
 LONGEST_SIDE = 1600  # larger pictures are made smaller first
+MOST_RESIZED_PIXELS = 16_000_000  # more than any picture of usual shape becomes
 SQUARE_SIDE = 256  # the centre square is resized to this, then cropped to the graph's size
 _UNIT = 2 * SQUARE_SIDE  # sampling positions are multiples of 1 / _UNIT of a pixel
 
@@ -146,8 +147,16 @@ def _shorter_side_crop(image: Image.Image, height: int, width: int) -> NDArray[n
     ratio = max(width / image.width, height / image.height)
     size = (max(width, round(image.width * ratio)), max(height, round(image.height * ratio)))
     left, top = (size[0] - width) // 2, (size[1] - height) // 2
-    box = (left, top, left + width, top + height)
-    return np.asarray(image.resize(size, Image.Resampling.BILINEAR).crop(box)).astype(np.float32)
+    right, bottom = left + width, top + height
+    if size[0] * size[1] > MOST_RESIZED_PIXELS:
+        # 1 x 4000 pixels would become 300 x 1,200,000: resize only what is cut out.
+        x, y = image.width / size[0], image.height / size[1]
+        source = (left * x, top * y, right * x, bottom * y)
+        cut = image.resize((width, height), Image.Resampling.BILINEAR, box=source)
+    else:
+        whole = image.resize(size, Image.Resampling.BILINEAR)
+        cut = whole.crop((left, top, right, bottom))
+    return np.asarray(cut).astype(np.float32)
 
 
 def _to_tensor(pixels: NDArray[np.float32], contract: Contract) -> NDArray[np.float32]:

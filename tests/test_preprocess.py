@@ -1,6 +1,8 @@
 import hashlib
 import json
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -130,3 +132,36 @@ def test_stretch_keeps_the_whole_picture() -> None:
 
     assert stretched[50, 0].tolist() == [255, 255, 255]
     assert stretched[50, 99].tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("size", [(1, 4000), (4000, 1), (2, 60_000), (65_535, 1)])
+def test_long_thin_pictures_are_cut_without_being_blown_up(
+    size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[tuple[int, int]] = []
+    resize = Image.Image.resize
+
+    def noted(image: Image.Image, size: tuple[int, int], *args: Any, **options: Any) -> Image.Image:
+        made.append(size)
+        return resize(image, size, *args, **options)
+
+    monkeypatch.setattr(Image.Image, "resize", noted)
+    tensor = preprocess(Image.new("RGB", size, (10, 20, 30)), contract(300, channels="RGB"))
+
+    assert tensor.shape == (300, 300, 3)
+    assert tensor.reshape(-1, 3).tolist() == [[10, 20, 30]] * 90_000
+    assert all(
+        width * height <= sys.modules[preprocess.__module__].MOST_RESIZED_PIXELS
+        for width, height in made
+    )
+
+
+@pytest.mark.parametrize("size", [(640, 480), (123, 457), (90, 2000), (31, 17)])
+def test_cutting_before_resizing_gives_the_same_pixels(
+    size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = noise(size)
+    usual = preprocess(image, contract(300, channels="RGB"))
+    monkeypatch.setattr(sys.modules[preprocess.__module__], "MOST_RESIZED_PIXELS", 0)
+
+    assert np.abs(preprocess(image, contract(300, channels="RGB")) - usual).max() <= 1
