@@ -13,7 +13,7 @@ from benchmarks.peers.environments import PEERS, peer_python
 OURS, REFERENCE, BARE, TWIN = "ours", "reference", "bare reference", "tutorial's twin"
 APPS = "benchmarks.peers.apps"
 THREADS = 1  # for one inference, everywhere
-CORES = 2  # that the pools of the reference are made for
+CORES = 2  # threads in the pool of each of the reference's processes: more gain nothing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,14 +103,13 @@ def _ours(models_dir: Path, model: str, workers: int) -> Server:
 
 
 def _reference(who: str, folder: Path, workers: int, *, decoder: str) -> Server:
-    pool = max(1, CORES // workers)
     return Server(
         who=who,
         workers=workers,
         command=lambda port: _uvicorn("reference", port, workers),
         path="/classify",
         health="/health",
-        environ=_environ(folder) | {"PEER_POOL": str(pool), "PEER_DECODER": decoder},
+        environ=_environ(folder) | {"PEER_POOL": str(CORES), "PEER_DECODER": decoder},
     )
 
 
