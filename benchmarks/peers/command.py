@@ -146,7 +146,7 @@ def _convert(folder: Path) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks peers",
-        description="Measure the local host against other servers over HTTP; 8 minutes. The first "
+        description="Measure the local host against other servers over HTTP; 6 minutes. The first "
         "run installs them from PyPI into .venv-peer-*/ (1 GB). Writes benchmarks/results/peers.*",
     )
     parser.add_argument("--quick", action="store_true", help="few rounds, and no page written")

@@ -30,12 +30,12 @@ class Plan:
     """
 
     warm_up_seconds: float = 1.0
-    rounds: int = 12
-    peer_rounds: int = 4
-    seconds: float = 2.0
-    open_rounds: int = 3
-    open_seconds: float = 3.0
-    twin_seconds: float = 6.0
+    rounds: int = 10
+    peer_rounds: int = 3
+    seconds: float = 1.8
+    open_rounds: int = 2
+    open_seconds: float = 2.5
+    twin_seconds: float = 5.0
 
 
 QUICK = Plan(0.3, 2, 1, 0.5, 1, 0.5, 2.0)
