@@ -1,6 +1,7 @@
 """The command line, run as people run it: in a process of its own."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -132,3 +133,28 @@ def test_the_module_runs_as_a_command(models: Path, tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["predictedTagName"] == "Green"
+
+
+def test_a_folder_shows_its_progress_on_a_terminal_only(models: Path, tmp_path: Path) -> None:
+    pty = pytest.importorskip("pty", reason="Windows has no pseudo-terminals")
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.png").write_bytes(picture("green"))
+    ours, theirs = pty.openpty()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "image_classifier", str(tmp_path)],
+            cwd=ROOT,
+            env={"MODELS_DIR": str(models), "PATH": "/usr/bin:/bin", "TERM": "xterm"},
+            stdout=subprocess.PIPE,
+            stderr=theirs,
+            timeout=120,
+            check=True,
+        )
+        shown = os.read(ours, 65536).decode()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+    assert "/2 [" in shown  # tqdm's bar: 0/2 [00:00<?, ?image/s]
+    assert done.stdout.count(b"Green") == 2
+    assert b"/2 [" not in done.stdout
