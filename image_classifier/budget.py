@@ -16,8 +16,9 @@ __all__ = ["PixelBudget"]
 class PixelBudget:
     """Hands out room for decoded pixels, first come, first served.
 
-    A decoded pixel takes 4 bytes, and up to 4 more while it is turned or converted: 50 million of
-    them take 200 to 400 MB. Waiting costs little next to that: only the encoded file is held.
+    A decoded pixel takes 4 bytes, and about 8 more at most while it is decoded, turned or
+    converted: 50 million of them take 200 to 560 MB. Waiting costs little next to that: only the
+    encoded file is held.
 
     Args:
         limit: pixels at once. An image larger than this alone still gets its turn, by itself.
