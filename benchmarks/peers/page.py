@@ -28,7 +28,7 @@ server managed with eight clients, and latency counts from when a request was du
 
 
 def text(data: Mapping[str, Any]) -> str:
-    """The tables, as Markdown that reads well on a terminal too."""
+    """The tables, as Markdown that reads well on a terminal too; remarks were added by hand."""
     goals = [[g["text"], g["goal"], g["measured"], _verdict(g["met"])] for g in data["goals"]]
     parts = ["## Goals", table(["what", "goal", "measured", ""], goals), "## Figures"]
     loads = dict.fromkeys(figure["load"] for figure in data["figures"])
@@ -36,6 +36,8 @@ def text(data: Mapping[str, Any]) -> str:
         parts += [f"### {load}", _figures(data, load)]
     if data["skipped"]:
         parts += ["## Not measured", "\n".join(f"* {k}: {v}" for k, v in data["skipped"].items())]
+    if data.get("remarks"):
+        parts += ["## Remarks on this run", "\n".join(f"* {line}" for line in data["remarks"])]
     return "\n\n".join(parts)
 
 
