@@ -157,12 +157,7 @@ def _bentoml(python: Path, folder: Path, workers: int) -> Server:
 
 
 def _uvicorn(app: str, port: int, workers: int) -> list[str]:
-    """With the host's own parser and event loop, and no log of requests."""
-    return [
-        *(sys.executable, "-m", "uvicorn", f"{APPS}.{app}:app", "--host", ADDRESS),
-        *("--port", str(port), "--workers", str(workers), "--http", "httptools"),
-        *("--loop", "asyncio", "--no-access-log", "--log-level", "warning"),
-    ]
+    return [sys.executable, "-m", f"{APPS}.reference_server", app, str(port), str(workers)]
 
 
 def _environ(folder: Path) -> dict[str, str]:
