@@ -12,12 +12,10 @@ from typing import Any
 
 from image_classifier.classifier import Classifier
 from image_classifier.errors import ClassifierError, InvalidRequest, SettingsError
+from image_classifier.image_files import images_in
 from image_classifier.results import Prediction
 from image_classifier.settings import Settings
 
-# Other files in a folder are passed over; a file that is named is always tried.
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".dib"})
-IMAGE_SUFFIXES |= {".webp", ".tif", ".tiff", ".avif"}
 _LONGEST_TABLE_NAME = 48
 
 
@@ -65,9 +63,7 @@ def _expand(names: Sequence[str]) -> Iterator[str]:
     """Folders become the images in them, at any depth, sorted by path."""
     for name in names:
         if not _is_url(name) and Path(name).is_dir():
-            for path in sorted(Path(name).rglob("*")):
-                if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
-                    yield str(path)
+            yield from map(str, images_in(Path(name)))
         else:
             yield name
 

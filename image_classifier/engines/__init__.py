@@ -15,7 +15,16 @@ from numpy.typing import NDArray
 from image_classifier.contract import Contract
 from image_classifier.errors import ModelError
 
-__all__ = ["ENGINES", "Engine", "EngineKind", "EngineOptions", "choose_engine", "weights_files"]
+__all__ = [
+    "ENGINES",
+    "Engine",
+    "EngineKind",
+    "EngineOptions",
+    "choose_engine",
+    "detection_export",
+    "first_line",
+    "weights_files",
+]
 
 
 class Engine(Protocol):
@@ -112,3 +121,16 @@ def choose_engine(folder: Path, wanted: str) -> EngineKind:
         )
     names = " or ".join(kind.weights for kind in kinds)
     raise ModelError(f"{folder} holds no model: put {names} and labels.txt there.")
+
+
+def detection_export(weights: Path) -> ModelError:
+    """What every engine says of an object detection export."""
+    return ModelError(
+        f"{weights} is an object detection export. This app serves classifiers: export a "
+        "classification project."
+    )
+
+
+def first_line(exc: Exception) -> str:
+    """A runtime's own words, without the pages that follow them and the full stop."""
+    return str(exc).strip().split("\n", 1)[0].rstrip(".")

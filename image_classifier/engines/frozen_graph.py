@@ -11,6 +11,7 @@ from typing import Any
 from google.protobuf.message import DecodeError
 
 from image_classifier.contract import CAFFE_MEAN_BGR, Contract
+from image_classifier.engines import detection_export
 from image_classifier.errors import ModelError
 
 __all__ = ["read_frozen_graph", "recognise"]
@@ -73,10 +74,7 @@ def recognise(path: Path, graph_def: Any) -> Contract:
     """
     nodes = {node.name: node for node in graph_def.node}
     if any(name in nodes for name in _DETECTION_NODES):
-        raise ModelError(
-            f"{path} is an object detection export. This app serves classifiers: export a "
-            "classification project."
-        )
+        raise detection_export(path)
     placeholders = [node for node in graph_def.node if node.op == "Placeholder"]
     names = [node.name for node in placeholders]
     if names == ["Placeholder"] and ("model_outputs" in nodes or "loss" in nodes):

@@ -16,7 +16,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from image_classifier.contract import CHANNELS, Contract, parse_contract
-from image_classifier.engines import EngineOptions
+from image_classifier.engines import EngineOptions, detection_export, first_line
 from image_classifier.errors import ModelError
 from image_classifier.labels import read_labels
 
@@ -92,8 +92,7 @@ class OnnxEngine:
             ) from exc
         except Exception as exc:  # ONNX Runtime's errors share no base class
             raise ModelError(
-                f"The model cannot run on an input of shape {list(batch.shape)}: "
-                f"{_first_line(exc)}."
+                f"The model cannot run on an input of shape {list(batch.shape)}: {first_line(exc)}."
             ) from exc
         result: NDArray[np.float32] = scores
         return result
@@ -115,7 +114,7 @@ def _session(weights: Path, options: EngineOptions) -> ort.InferenceSession:
         raise ModelError(f"{weights} cannot be read: {exc.strerror}.") from exc
     except Exception as exc:  # ONNX Runtime's errors share no base class
         raise ModelError(
-            f"{weights} is not an ONNX model that this ONNX Runtime can load: {_first_line(exc)}."
+            f"{weights} is not an ONNX model that this ONNX Runtime can load: {first_line(exc)}."
         ) from exc
 
 
@@ -160,10 +159,7 @@ def _custom_vision_contract(
             "Vision's kinds. Put a model.json beside it; README shows one."
         )
     if "detected_boxes" in outputs:
-        raise ModelError(
-            f"{weights} is an object detection export. This app serves classifiers: export a "
-            "classification project."
-        )
+        raise detection_export(weights)
     # [N, 3, height, width]; the text output classLabel only repeats the best of the scores.
     height, width = shape[2:] if shape[1] == CHANNELS[channels] else shape[1:3]
     scores = [name for name, node in outputs.items() if node.type[-7:] != "string)"]
@@ -183,7 +179,3 @@ def _named(tensor: str, nodes: Mapping[str, Any], weights: Path) -> str:
         if name in nodes:
             return name
     raise ModelError(f"{weights} has no tensor {tensor!r}; it has: {', '.join(nodes)}.")
-
-
-def _first_line(exc: Exception) -> str:
-    return str(exc).strip().split("\n", 1)[0].rstrip(".")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from image_classifier.contract import Contract
-from image_classifier.engines import EngineOptions
+from image_classifier.engines import EngineOptions, first_line
 from image_classifier.engines.frozen_graph import read_frozen_graph, recognise
 from image_classifier.errors import ModelError
 
@@ -56,7 +56,7 @@ class FrozenGraphEngine:
                 tf.import_graph_def(graph_def, name="")
             except (ValueError, tf.errors.OpError) as exc:
                 raise ModelError(
-                    f"{weights} is damaged or cut short: {_first_line(exc)}. Export it again."
+                    f"{weights} is damaged or cut short: {first_line(exc)}. Export it again."
                 ) from exc
         inputs = _tensor(graph, contract.input_name, weights)
         outputs = _tensor(graph, contract.output_name, weights)
@@ -77,8 +77,7 @@ class FrozenGraphEngine:
             scores: NDArray[np.float32] = self._run(batch)
         except (ValueError, TypeError, tf.errors.OpError) as exc:
             raise ModelError(
-                f"The graph cannot run on an input of shape {list(batch.shape)}: "
-                f"{_first_line(exc)}."
+                f"The graph cannot run on an input of shape {list(batch.shape)}: {first_line(exc)}."
             ) from exc
         return scores
 
@@ -90,7 +89,3 @@ def _tensor(graph: Any, name: str, weights: Path) -> Any:
         raise ModelError(
             f"{weights} has no tensor {name!r}, which model.json or its kind calls for."
         ) from exc
-
-
-def _first_line(exc: Exception) -> str:
-    return str(exc).strip().split("\n", 1)[0].rstrip(".")

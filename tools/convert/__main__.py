@@ -9,9 +9,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from image_classifier.__main__ import IMAGE_SUFFIXES
 from image_classifier.engines import ENGINES, Engine, EngineOptions
 from image_classifier.errors import ClassifierError, ModelError
+from image_classifier.image_files import images_in
 from tools.convert.graphs import FrozenModel, read_model
 from tools.convert.proof import Agreement, compare, image_tensors, random_tensors
 
@@ -55,7 +55,7 @@ def _convert(folder: Path, args: argparse.Namespace) -> None:
     print(f"{folder}")
     with steps("read the TensorFlow model"):
         model = read_model(folder)
-    images = [p for p in sorted(args.images.rglob("*")) if p.suffix.lower() in IMAGE_SUFFIXES]
+    images = images_in(args.images)
     if not images:
         raise ModelError(f"There are no pictures in {args.images}: name a folder with --images.")
     with steps("convert"):
@@ -71,7 +71,8 @@ def _convert(folder: Path, args: argparse.Namespace) -> None:
     try:
         candidate.write_bytes(data)
         with steps("load both engines"):
-            reference, other = _reference(model), _engine("onnx", candidate)
+            reference = _reference(model)
+            other = ENGINES["onnx"].load(candidate, None, EngineOptions())
         with steps(f"prove it on {len(images)} pictures and {RANDOM_INPUTS} random inputs"):
             on_images = compare(reference, other, image_tensors(images, model.contract))
             on_noise = compare(reference, other, random_tensors(RANDOM_INPUTS, model.contract))
@@ -87,10 +88,6 @@ def _reference(model: FrozenModel) -> Engine:
     from image_classifier.engines.tensorflow import FrozenGraphEngine
 
     return FrozenGraphEngine(model.source, model.graph_def, model.contract, EngineOptions())
-
-
-def _engine(name: str, weights: Path) -> Engine:
-    return ENGINES[name].load(weights, None, EngineOptions())
 
 
 def _judge(on_images: Agreement, on_noise: Agreement, *, int8: bool) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from image_classifier.engines import first_line
 from image_classifier.engines.onnx import CONTRACT_KEY
 from image_classifier.errors import ModelError
 from tools.convert.graphs import FrozenModel
@@ -43,8 +44,7 @@ def convert(model: FrozenModel) -> bytes:
             opset=OPSET,
         )
     except (ValueError, RuntimeError, KeyError, NotImplementedError) as exc:
-        reason = str(exc).strip().split("\n", 1)[0]
-        raise ModelError(f"{model.source} cannot be converted: {reason}.") from exc
+        raise ModelError(f"{model.source} cannot be converted: {first_line(exc)}.") from exc
     return _with_contract(proto, model)
 
 
