@@ -287,7 +287,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
     def log_message(self, *args):
         pass
-http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+class Server(http.server.ThreadingHTTPServer):
+    request_queue_size = 128  # five, the default, resets the connections of a crowd
+Server(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
 """
 
 
