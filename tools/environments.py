@@ -16,7 +16,16 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = ["Failed", "find_python", "install_page_scripts", "is_ready", "make_venv", "venv_python"]
+__all__ = [
+    "Failed",
+    "find_python",
+    "has_node",
+    "install_node_packages",
+    "install_page_scripts",
+    "is_ready",
+    "make_venv",
+    "venv_python",
+]
 
 ROOT = Path(__file__).resolve().parents[1]
 STAMP = ".dev-stamp"
@@ -89,21 +98,50 @@ def install_page_scripts(frontend: Path) -> bool:
     Returns:
         Whether there was anything to do.
     """
-    npm = shutil.which("npm")
-    lock = frontend / "package-lock.json"
-    if npm is None or shutil.which("node") is None or not lock.is_file():
+    if not has_node() or not (frontend / "package-lock.json").is_file():
         return False
-    modules = frontend / "node_modules"
-    wanted = _fingerprint([], [lock, frontend / "package.json", *sorted(frontend.glob("*.mjs"))])
-    if _stamp_of(modules) == wanted and (frontend / "vendor").is_dir():
-        return False
+    made = [*sorted(frontend.glob("*.mjs")), frontend / "vendor"]
     try:
-        what = "Installing the page's scripts (npm ci in frontend/)"
-        run_quietly([npm, "ci", "--no-audit", "--no-fund"], what, "", cwd=frontend)
+        return install_node_packages(frontend, "the page's scripts", made)
     except Failed as failure:
         print(f"{failure}Until it works, the page takes its scripts from the CDN.")
-    else:
-        (modules / STAMP).write_text(wanted, "utf-8")
+        return True
+
+
+def has_node() -> bool:
+    """Whether Node.js and npm are on the PATH."""
+    return shutil.which("npm") is not None and shutil.which("node") is not None
+
+
+def install_node_packages(folder: Path, what: str, also: Sequence[Path] = ()) -> bool:
+    """Runs `npm ci` in a folder unless what its lock file names is there already.
+
+    Args:
+        folder: it has a package.json and a package-lock.json.
+        what: said on the terminal.
+        also: files whose change installs again, and folders that the install makes.
+
+    Returns:
+        Whether there was anything to do.
+
+    Raises:
+        Failed: npm is not there, or it failed; the message holds its last lines.
+    """
+    modules = folder / "node_modules"
+    files = [path for path in also if path.suffix]
+    wanted = _fingerprint([], [folder / "package-lock.json", folder / "package.json", *files])
+    if _stamp_of(modules) == wanted and all(path.exists() for path in also):
+        return False
+    npm = shutil.which("npm")
+    if npm is None or not has_node():
+        raise Failed(f"Node.js with npm is needed for {what}: install Node.js 20 or newer.")
+    run_quietly(
+        [npm, "ci", "--no-audit", "--no-fund"],
+        f"Installing {what} (npm ci in {folder.name}/)",
+        "Check the network, then run the same command again.",
+        cwd=folder,
+    )
+    (modules / STAMP).write_text(wanted, "utf-8")
     return True
 
 

@@ -1,0 +1,30 @@
+// Reads a JSON list of manifests and writes, for each, what its schema says against it ("" for nothing).
+import { Deployment } from "kubernetes-models/apps/v1/Deployment";
+import { Namespace } from "kubernetes-models/v1/Namespace";
+import { Secret } from "kubernetes-models/v1/Secret";
+import { Service } from "kubernetes-models/v1/Service";
+import { ScaledObject } from "@kubernetes-models/keda/keda.sh/v1alpha1/ScaledObject";
+
+const KINDS = {
+  "apps/v1 Deployment": Deployment,
+  "v1 Namespace": Namespace,
+  "v1 Secret": Secret,
+  "v1 Service": Service,
+  "keda.sh/v1alpha1 ScaledObject": ScaledObject,
+};
+
+function complaint(manifest) {
+  const name = `${manifest.apiVersion} ${manifest.kind}`;
+  const Kind = KINDS[name];
+  if (!Kind) return `no schema for ${name}`;
+  try {
+    new Kind(manifest).validate();
+    return "";
+  } catch (error) {
+    return error.message;
+  }
+}
+
+let text = "";
+for await (const chunk of process.stdin) text += chunk;
+console.log(JSON.stringify(JSON.parse(text).map(complaint)));

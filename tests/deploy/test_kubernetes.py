@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import copy
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tools.environments import has_node, install_node_packages
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+MANIFESTS = ROOT / "deploy" / "kubernetes"
+
+Manifest = dict[str, Any]
+Check = Callable[[list[Manifest]], list[str]]
+
+
+def documents() -> list[Manifest]:
+    """Every manifest, but for kustomize's own file, which Kubernetes never sees."""
+    files = sorted(path for path in MANIFESTS.glob("*.yaml") if path.stem != "kustomization")
+    return [one for path in files for one in yaml.safe_load_all(path.read_text("utf-8"))]
+
+
+def the(kind: str, name: str) -> Manifest:
+    [found] = [
+        one for one in documents() if one["kind"] == kind and one["metadata"]["name"] == name
+    ]
+    return found
+
+
+def app_settings(deployment: Manifest) -> dict[str, str]:
+    [container] = deployment["spec"]["template"]["spec"]["containers"]
+    return {variable["name"]: variable["value"] for variable in container["env"]}
+
+
+def functions_of(deployment: Manifest) -> list[str]:
+    start = "AzureFunctionsJobHost__functions__"
+    return [value for name, value in app_settings(deployment).items() if name.startswith(start)]
+
+
+@pytest.fixture(scope="module")
+def check() -> Check:
+    """What Kubernetes' and KEDA's own schemas say against each manifest."""
+    if not has_node():
+        pytest.skip("the schemas are Node packages, and there is no Node.js with npm")
+    install_node_packages(HERE, "Kubernetes' schemas")
+
+    def ask(manifests: list[Manifest]) -> list[str]:
+        done = subprocess.run(
+            ["node", "check.mjs"],
+            cwd=HERE,
+            input=json.dumps(manifests),
+            capture_output=True,
+            encoding="utf-8",
+            check=True,
+        )
+        complaints: list[str] = json.loads(done.stdout)
+        return complaints
+
+    return ask
+
+
+def test_every_manifest_fits_its_schema(check: Check) -> None:
+    manifests = documents()
+
+    assert len(manifests) == 6
+    assert check(manifests) == [""] * len(manifests)
+
+
+def test_the_check_refuses_what_is_wrong(check: Check) -> None:
+    number, kind, field = (copy.deepcopy(documents()) for _ in range(3))
+    wrong = [
+        next(one for one in documents_ if one["kind"] == name)
+        for documents_, name in ((number, "ScaledObject"), (kind, "Service"), (field, "Deployment"))
+    ]
+    wrong[0]["spec"]["triggers"][0]["metadata"]["queueLength"] = 500
+    wrong[1]["kind"] = "Servant"
+    del wrong[2]["spec"]["selector"]
+
+    complaints = check(wrong)
+
+    assert "queueLength must be string" in complaints[0]
+    assert "no schema for v1 Servant" in complaints[1]
+    assert "selector" in complaints[2]
+
+
+def test_kustomization_names_files_that_are_there_and_leaves_the_secret_out() -> None:
+    named = yaml.safe_load((MANIFESTS / "kustomization.yaml").read_text("utf-8"))["resources"]
+
+    assert sorted(named) == ["http.yaml", "namespace.yaml", "queue.yaml"]
+    assert all((MANIFESTS / name).is_file() for name in named)
+
+
+def test_every_function_runs_in_one_of_the_deployments() -> None:
+    functions = functions_of(the("Deployment", "image-classifier-http")) + functions_of(
+        the("Deployment", "image-classifier-queue")
+    )
+    folders = [path.parent.name for path in ROOT.glob("*/function.json")]
+
+    # warmup/ is for Premium plans: the platform calls it.
+    assert sorted(functions) == sorted(set(folders) - {"warmup"})
+
+
+def test_keda_watches_the_queue_and_the_pods_of_the_queue_function() -> None:
+    function = json.loads((ROOT / "classify_queue" / "function.json").read_text("utf-8"))
+    [trigger] = [one for one in function["bindings"] if one["type"] == "queueTrigger"]
+    scaled = the("ScaledObject", "image-classifier-queue")["spec"]
+    [scaler] = scaled["triggers"]
+
+    assert scaler["metadata"]["queueName"] == trigger["queueName"]
+    assert scaler["metadata"]["connectionFromEnv"] == trigger["connection"]
+    assert trigger["connection"] in the("Secret", "image-classifier")["stringData"]
+    deployment = the("Deployment", scaled["scaleTargetRef"]["name"])
+    assert functions_of(deployment) == ["classify_queue"]
+    assert "replicas" not in deployment["spec"]
+
+
+def test_pods_are_found_by_the_labels_that_they_wear() -> None:
+    for name in ("image-classifier-http", "image-classifier-queue"):
+        spec = the("Deployment", name)["spec"]
+        assert spec["selector"]["matchLabels"] == spec["template"]["metadata"]["labels"]
+    service = the("Service", "image-classifier")["spec"]
+    labels = the("Deployment", "image-classifier-http")["spec"]["template"]["metadata"]["labels"]
+    assert service["selector"] == labels
+
+
+def test_no_key_that_anyone_could_use_is_in_the_tree() -> None:
+    example = (MANIFESTS / "secret.example.yaml").read_text("utf-8")
+
+    assert "…" in example
+    assert "deploy/kubernetes/secret.yaml" in (ROOT / ".gitignore").read_text("utf-8")
