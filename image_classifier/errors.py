@@ -42,7 +42,11 @@ class ClassifierError(Exception):
 
     Attributes:
         message: one or two sentences: what was wrong, what is allowed, what to do.
+        transient: whether the same request may well succeed a little later. A queue tries those
+            again, and no others.
     """
+
+    transient: bool = False
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -74,16 +78,25 @@ class FetchFailed(FetchError):
     """The other server refused, failed, could not be reached or sent no image.
 
     Attributes:
-        upstream_status: the other server's HTTP status, or None when it gave none.
+        upstream_status: the other server's HTTP status, or None when it gave none. Its 5xx, and
+            those in ``TRANSIENT_STATUSES``, are transient.
     """
 
-    def __init__(self, message: str, *, upstream_status: int | None = None) -> None:
+    TRANSIENT_STATUSES = frozenset({408, 425, 429})  # request timeout, too early, too many
+
+    def __init__(
+        self, message: str, *, upstream_status: int | None = None, transient: bool = False
+    ) -> None:
         super().__init__(message)
         self.upstream_status = upstream_status
+        status = upstream_status or 0
+        self.transient = transient or 500 <= status < 600 or status in self.TRANSIENT_STATUSES
 
 
 class FetchTimedOut(FetchError):
     """The download did not end within ``FETCH_TIMEOUT_SECONDS``."""
+
+    transient = True
 
 
 class ImageTooLarge(ClassifierError):
@@ -101,9 +114,16 @@ class UnknownModel(ClassifierError):
 class TooManyRequests(ClassifierError):
     """The app has as much work as it takes on at once; try again a little later."""
 
+    transient = True
+
 
 class ModelError(ClassifierError):
-    """The model cannot be loaded or run; the message names the file and the reason."""
+    """The model cannot be loaded or run; the message names the file and the reason.
+
+    Transient, because people mend models: an image that waits for one is not the image's fault.
+    """
+
+    transient = True
 
 
 class SettingsError(ValueError):

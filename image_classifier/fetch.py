@@ -14,6 +14,7 @@ bring a socket of one's own.
 from __future__ import annotations
 
 import logging
+import socket
 import ssl
 import time
 import zlib
@@ -21,7 +22,6 @@ from collections.abc import Iterator
 from functools import partial
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPResponse, IncompleteRead
-from socket import gaierror
 
 from image_classifier.addresses import refusal
 from image_classifier.dial import Limits, dial
@@ -85,7 +85,8 @@ def fetch(url: str, settings: Settings) -> bytes:
                     f"{target} had not arrived after {settings.fetch_timeout_seconds:g} s "
                     "(FETCH_TIMEOUT_SECONDS). Try again later, or send the image itself."
                 ) from exc
-            raise FetchFailed(f"{target} cannot be fetched: {_in_words(exc)}.") from exc
+            words, transient = _in_words(exc)
+            raise FetchFailed(f"{target} cannot be fetched: {words}.", transient=transient) from exc
         if isinstance(answer, bytes):
             took = (time.monotonic() - started) * 1000
             logger.debug("fetched %s: %d bytes in %.1f ms", target, len(answer), took)
@@ -197,7 +198,9 @@ def _body(url: Url, response: HTTPResponse, limits: Limits) -> bytes:
             raise _too_large(url, limits, "more")
         body.append(piece)
     if announced is not None and response.length and encoding == "identity":
-        raise FetchFailed(f"{url} broke off after {size} of {announced} bytes. Try again later.")
+        raise FetchFailed(
+            f"{url} broke off after {size} of {announced} bytes. Try again later.", transient=True
+        )
     if not size:
         raise FetchFailed(
             f"{url} answered {response.status} with an empty body. Check the address.",
@@ -227,20 +230,25 @@ def _too_large(url: Url, limits: Limits, size: str) -> ImageTooLarge:
     )
 
 
-def _in_words(exc: Exception) -> str:
+def _in_words(exc: Exception) -> tuple[str, bool]:
+    """What went wrong, and whether that is known to pass."""
     match exc:
-        case gaierror():
-            return "its host is not known (DNS)"
+        case socket.gaierror(errno=socket.EAI_AGAIN):
+            return "its host cannot be looked up just now (DNS)", True
+        case socket.gaierror():
+            return "its host is not known (DNS)", False
         case ssl.SSLCertVerificationError():
-            return f"its TLS certificate is not to be trusted ({exc.verify_message})"
+            return f"its TLS certificate is not to be trusted ({exc.verify_message})", False
+        case ssl.SSLEOFError() | ssl.SSLZeroReturnError():
+            return "the other server broke off", True
         case ssl.SSLError():
-            return "it does not speak TLS as it should"
+            return "it does not speak TLS as it should", False
         case ConnectionRefusedError():
-            return "nothing answers at its address and port"
+            return "nothing answers at its address and port", True
         case ConnectionError() | EOFError() | IncompleteRead():
-            return "the other server broke off"
+            return "the other server broke off", True
         case zlib.error():
-            return "its compressed body is damaged"
+            return "its compressed body is damaged", False
         case OSError():
-            return "the other server cannot be reached"
-    return "the other server's answer is not HTTP"
+            return "the other server cannot be reached", True
+    return "the other server's answer is not HTTP", False

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import azure.functions as func
+import azure.functions.queue
 import numpy as np
 from PIL import Image
 
@@ -102,6 +103,15 @@ def request(
     return func.HttpRequest(
         method=method, url=url, params=params or {}, headers=headers or {}, body=body
     )
+
+
+def queue_message(
+    body: bytes | str, *, id: str | None = "queue-id", dequeue_count: int | None = 1
+) -> func.QueueMessage:
+    """A message as the worker hands it to a function."""
+    kind: Any = azure.functions.queue.QueueMessage  # has no types
+    message: func.QueueMessage = kind(id=id, body=body, dequeue_count=dequeue_count)
+    return message
 
 
 def multipart(*files: tuple[str, bytes], boundary: str = "boundary42") -> tuple[str, bytes]:

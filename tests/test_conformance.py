@@ -1,4 +1,4 @@
-"""Microsoft's own Python runtime loads every function folder and calls the HTTP functions.
+"""Microsoft's own Python runtime loads every function folder and calls the functions.
 
 The runtime needs Python 3.13 and an environment of its own (its wheel brings a package `tests`), so
 this drives `../shared/tools/conformance.py` there, in a process of its own.
@@ -11,6 +11,7 @@ import io
 import json
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from PIL import Image
 
 import dev
 from tests.app_tree import ROOT, function_folders
+from tests.fetch_servers import Server, http, ok
 
 DRIVER = ROOT.parent / "shared" / "tools" / "conformance.py"
 SAMPLES = ROOT / "frontend" / "samples"
@@ -45,7 +47,25 @@ def runtime_python() -> Path:
     return python
 
 
-def cases() -> list[tuple[str, dict[str, Any]]]:
+class Pictures(NamedTuple):
+    """URLs that the app is sent to: a picture, one that is not there, a server that is ill."""
+
+    there: str
+    gone: str
+    ill: str
+
+
+@pytest.fixture(scope="module")
+def pictures() -> Iterator[Pictures]:
+    with (
+        Server(ok(a_sample().file.read_bytes())) as there,
+        Server(http("404 Not Found")) as gone,
+        Server(http("503 Service Unavailable")) as ill,
+    ):
+        yield Pictures(there.url, gone.url, ill.url)
+
+
+def cases(pictures: Pictures) -> list[tuple[str, dict[str, Any]]]:
     """What is asked of which function, in this order."""
     small = io.BytesIO()
     with Image.open(a_sample().file) as image:
@@ -63,17 +83,25 @@ def cases() -> list[tuple[str, dict[str, Any]]]:
         ("classify", {**post, "expect": {"status": 400}}),
         ("classify", {"method": "OPTIONS", "expect": {"status": 204}}),
         ("status", {"expect": {"status": 200}}),
+        ("classify_queue", {"body": json.dumps({"id": "run-7", "url": pictures.there})}),
+        ("classify_queue", {"body": pictures.gone, "dequeue": 3}),
+        ("classify_queue", {"body": pictures.ill, "expect": {"exception": True}}),
     ]
 
 
 @pytest.fixture(scope="module")
-def report(runtime_python: Path) -> list[dict[str, Any]]:
+def report(runtime_python: Path, pictures: Pictures) -> list[dict[str, Any]]:
     """What the driver says: one line for each load and each call."""
     # The demo model whatever the developer's own settings and models are.
     command = [str(runtime_python), str(DRIVER), str(ROOT), "--json"]
-    for setting in ("MODELS_DIR=models", "DEFAULT_MODEL=digits", "API_KEYS="):
+    for setting in (
+        "MODELS_DIR=models",
+        "DEFAULT_MODEL=digits",
+        "API_KEYS=",
+        "FETCH_ALLOW_PRIVATE_ADDRESSES=true",
+    ):
         command += ["--set", setting]
-    for function, case in cases():
+    for function, case in cases(pictures):
         command += ["--case", f"{function}:{json.dumps(case)}"]
     environment = {**os.environ, "AZURE_FUNCTIONS_ENVIRONMENT": "Development"}
     environment.pop("PYTHONPATH", None)
@@ -88,8 +116,12 @@ def report(runtime_python: Path) -> list[dict[str, Any]]:
     return lines
 
 
+def calls(report: list[dict[str, Any]], function: str) -> list[dict[str, Any]]:
+    return [line["answer"] for line in report if line["what"] == f"call {function}"]
+
+
 def answers(report: list[dict[str, Any]], function: str) -> list[dict[str, Any]]:
-    return [line["answer"]["return"] for line in report if line["what"] == f"call {function}"]
+    return [call["return"] for call in calls(report, function)]
 
 
 def test_every_function_loads(report: list[dict[str, Any]]) -> None:
@@ -125,3 +157,30 @@ def test_status_says_ready(report: list[dict[str, Any]]) -> None:
 
     assert answer["status"] == 200
     assert json.loads(answer["body"])["status"] == "ready"
+
+
+def test_queued_image_becomes_a_result(report: list[dict[str, Any]], pictures: Pictures) -> None:
+    outputs = calls(report, "classify_queue")[0]["outputs"]
+    message = json.loads(outputs["signalr"]["value"])
+    (result,) = message["arguments"]
+
+    assert message["target"] == "newResult"
+    assert (result["id"], result["url"]) == ("run-7", pictures.there)
+    assert result["predictedTagName"] == a_sample().label
+    assert not outputs.get("failed", {}).get("value")
+
+
+def test_queued_image_that_is_gone_goes_to_the_failed_ones(report: list[dict[str, Any]]) -> None:
+    outputs = calls(report, "classify_queue")[1]["outputs"]
+    failure = json.loads(outputs["failed"]["value"])
+
+    assert json.loads(outputs["signalr"]["value"]) == {
+        "target": "newFailure",
+        "arguments": [failure],
+    }
+    assert (failure["error"]["code"], failure["dequeueCount"]) == ("FetchFailed", 3)
+    assert "404" in failure["error"]["message"]
+
+
+def test_queued_image_whose_server_is_ill_is_left_to_the_host(report: list[dict[str, Any]]) -> None:
+    assert "503" in calls(report, "classify_queue")[2]["exception"]

@@ -148,7 +148,8 @@ def foreign_names() -> set[str]:
 def test_dependencies_point_one_way() -> None:
     sources = deployed_sources()
 
-    assert {PACKAGE, f"{BINDINGS}.http", f"{ENGINES}.tensorflow", "classify"} <= set(sources)
+    doors = {"classify", "classify_queue", f"{BINDINGS}.http", f"{BINDINGS}.queue"}
+    assert {PACKAGE, f"{ENGINES}.tensorflow", *doors} <= set(sources)
     assert faults(sources, foreign_names()) == []
 
 

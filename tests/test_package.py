@@ -68,6 +68,8 @@ def test_only_functions_package_models_and_two_files_are_packed() -> None:
     for needed in (
         "classify/__init__.py",
         "classify/function.json",
+        "classify_queue/__init__.py",
+        "classify_queue/function.json",
         "status/__init__.py",
         "image_classifier/__init__.py",
         "image_classifier/bindings/http.py",
