@@ -12,6 +12,9 @@ For development, tests and benchmarks; production is the real host. How it is la
     invoke.py          one call of one function: thread or loop, time limit, console lines
     server.py          the web application     admin.py  /admin/…     pages.py  frontend/
     worker.py          loads and serves: one for each process
+    worker.py          loads and serves: one for each process
     supervisor.py      the parent: owns the workers, and whatever else must be single
+    child.py           a worker process as the parent sees it
+    worker_process.py  what a worker process runs
     console.py         lines in the manner of ``func start``
 """

@@ -13,7 +13,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import uvicorn
 
@@ -24,7 +24,7 @@ from local_host.invoke import Invoker
 from local_host.loader import LoadedFunction, LoadError, load_function, prepare_imports
 from local_host.server import build_app
 
-__all__ = ["BACKLOG", "Worker"]
+__all__ = ["BACKLOG", "GRACE_SECONDS", "Worker", "leave", "run_worker"]
 
 BACKLOG = 2048
 # Requests that run when the host is stopped get this long to end.
@@ -142,6 +142,13 @@ def run_worker(worker: Worker, sock: socket.socket, on_ready: Callable[[], None]
     """Loads and serves in this process, on a loop of its own."""
     loaded = worker.load()
     asyncio.run(worker.serve(sock, loaded, on_ready))
+
+
+def leave(console: Console) -> NoReturn:
+    """Ends the process although functions still run; the interpreter would wait for them."""
+    console.line("Stopped while functions were running; they did not end.", "yellow")
+    console.close()
+    os._exit(0)
 
 
 def _fastest_parser() -> Any:
