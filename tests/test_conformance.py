@@ -83,6 +83,7 @@ def cases(pictures: Pictures) -> list[tuple[str, dict[str, Any]]]:
         ("classify", {**post, "expect": {"status": 400}}),
         ("classify", {"method": "OPTIONS", "expect": {"status": 204}}),
         ("status", {"expect": {"status": 200}}),
+        ("negotiate", {"method": "POST", "expect": {"status": 200}}),
         ("classify_queue", {"body": json.dumps({"id": "run-7", "url": pictures.there})}),
         ("classify_queue", {"body": pictures.gone, "dequeue": 3}),
         ("classify_queue", {"body": pictures.ill, "expect": {"exception": True}}),
@@ -157,6 +158,16 @@ def test_status_says_ready(report: list[dict[str, Any]]) -> None:
 
     assert answer["status"] == 200
     assert json.loads(answer["body"])["status"] == "ready"
+
+
+def test_signalr_client_gets_where_to_connect(report: list[dict[str, Any]]) -> None:
+    (answer,) = answers(report, "negotiate")
+    body = json.loads(answer["body"])
+
+    assert sorted(body) == ["accessToken", "url"]
+    assert body["url"].endswith("/client/?hub=imageclassification")
+    headers = {name.lower(): value for name, value in answer["headers"].items()}
+    assert headers["content-type"].startswith("application/json")
 
 
 def test_queued_image_becomes_a_result(report: list[dict[str, Any]], pictures: Pictures) -> None:

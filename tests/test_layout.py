@@ -56,7 +56,7 @@ def test_each_top_level_folder_is_a_function_or_shipped_or_named_in_funcignore()
         if folder.name not in functions | SHIPPED and not rules.leaves_out_folder(folder.name)
     ]
 
-    assert functions >= {"classify", "classify_queue", "status"}
+    assert functions >= {"classify", "classify_queue", "negotiate", "status"}
     assert not strays, f"{strays}: put a function.json there, or name the folder in .funcignore"
 
 

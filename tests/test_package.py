@@ -70,6 +70,8 @@ def test_only_functions_package_models_and_two_files_are_packed() -> None:
         "classify/function.json",
         "classify_queue/__init__.py",
         "classify_queue/function.json",
+        "negotiate/__init__.py",
+        "negotiate/function.json",
         "status/__init__.py",
         "image_classifier/__init__.py",
         "image_classifier/bindings/http.py",

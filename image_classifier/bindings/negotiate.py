@@ -1,0 +1,40 @@
+"""The rule of ``/api/negotiate``: a SignalR client with a key gets the way to the service."""
+
+from __future__ import annotations
+
+import json
+
+import azure.functions as func
+
+from image_classifier.bindings import http
+from image_classifier.classifier import Classifier
+
+__all__ = ["negotiate"]
+
+# @microsoft/signalr adds these to its call, so a page on another origin must be allowed to.
+_CLIENT_HEADERS = "X-Requested-With, X-SignalR-User-Agent"
+
+
+def negotiate(
+    req: func.HttpRequest, connection_info: str, classifier: Classifier
+) -> func.HttpResponse:
+    """Hands on what the binding gives, to callers that may have it.
+
+    Args:
+        req: from the host.
+        connection_info: the ``signalRConnectionInfo`` binding's value: JSON with ``url`` and
+            ``accessToken``, in this spelling; clients accept no other.
+        classifier: its settings hold the keys.
+    """
+
+    def hand_on(_: func.HttpRequest, __: Classifier) -> func.HttpResponse:
+        # The token is for one client, for an hour.
+        return http.json_response(
+            json.loads(connection_info), headers={"Cache-Control": "no-store"}
+        )
+
+    response = http.answer(req, hand_on, classifier=classifier, methods="POST, OPTIONS")
+    if req.method.upper() == "OPTIONS":
+        allowed = response.headers["Access-Control-Allow-Headers"]
+        response.headers["Access-Control-Allow-Headers"] = f"{allowed}, {_CLIENT_HEADERS}"
+    return response

@@ -1,0 +1,79 @@
+"""The door for SignalR clients: what it hands on, to whom, and how a page may call it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import azure.functions as func
+import pytest
+
+from image_classifier import Classifier
+from image_classifier.bindings.negotiate import negotiate
+from tests.app_tree import ROOT
+from tests.builders import request
+
+INFO = {
+    "url": "https://s.service.signalr.net/client/?hub=imageclassification",
+    "accessToken": "e.y",
+}
+
+
+def ask(classifier: Classifier, method: str = "POST", **parts: object) -> func.HttpResponse:
+    return negotiate(request(method, **parts), json.dumps(INFO), classifier)  # type: ignore[arg-type]
+
+
+def test_a_client_gets_url_and_token_as_json_that_nobody_keeps(classifier: Classifier) -> None:
+    response = ask(classifier)
+
+    assert response.status_code == 200
+    assert response.mimetype == "application/json"
+    assert json.loads(response.get_body()) == INFO
+    assert response.headers["Cache-Control"] == "no-store"
+    assert response.headers["Access-Control-Allow-Origin"] == "*"
+
+
+def test_a_page_elsewhere_may_send_what_the_javascript_client_adds(classifier: Classifier) -> None:
+    response = ask(classifier, "OPTIONS")
+    allowed = response.headers["Access-Control-Allow-Headers"].split(", ")
+
+    assert response.status_code == 204
+    assert response.headers["Access-Control-Allow-Methods"] == "POST, OPTIONS"
+    assert {"X-Requested-With", "X-SignalR-User-Agent", "Authorization"} <= set(allowed)
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [({}, 401), ({"Authorization": "Bearer no"}, 401), ({"Authorization": "Bearer key"}, 200)],
+)
+def test_where_there_are_keys_a_client_sends_one(
+    classifier: Classifier, headers: dict[str, str], status: int
+) -> None:
+    locked = Classifier(replace(classifier.settings, api_keys=("key",)))
+    response = ask(locked, headers=headers)
+
+    assert response.status_code == status
+    assert (b"accessToken" in response.get_body()) == (status == 200)
+
+
+def test_outside_development_nobody_gets_in_without_keys_or_allow_anonymous(
+    classifier: Classifier,
+) -> None:
+    azure = replace(classifier.settings, development=False)
+    closed = ask(Classifier(azure))
+    opened = ask(Classifier(replace(azure, allow_anonymous=True)))
+
+    assert json.loads(closed.get_body())["error"]["code"] == "Unauthorized"
+    assert (closed.status_code, opened.status_code) == (401, 200)
+
+
+def test_it_asks_for_the_hub_that_the_queue_sends_to() -> None:
+    def binding(function: str, kind: str) -> dict[str, str]:
+        text = (ROOT / function / "function.json").read_text("utf-8")
+        (found,) = (each for each in json.loads(text)["bindings"] if each["type"] == kind)
+        return {key: found[key] for key in ("hubName", "connectionStringSetting")}
+
+    hub = binding("negotiate", "signalRConnectionInfo")
+
+    assert hub == binding("classify_queue", "signalR")
+    assert hub["hubName"] == "imageclassification"
