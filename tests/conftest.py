@@ -11,6 +11,8 @@ from image_classifier import Classifier, Settings
 from image_classifier.settings import SETTINGS
 from tests.builders import colour_graph, model_folder
 from tests.servers import LocalHost
+from tools.azurite import Azurite
+from tools.environments import has_node
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
@@ -62,4 +64,13 @@ def classifier(settings: Settings, app_root: Path) -> Classifier:
 def host() -> Iterator[LocalHost]:
     """The app itself, running in the local host, shared by all tests that only ask it things."""
     with LocalHost(app_root=ROOT, env={}) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def azurite() -> Iterator[Azurite]:
+    """The storage emulator, shared by all tests; each takes a queue of its own."""
+    if not has_node():
+        pytest.skip("the storage emulator needs Node.js with npm, which is not here")
+    with Azurite() as running:
         yield running

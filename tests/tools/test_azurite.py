@@ -1,0 +1,52 @@
+"""The storage emulator as a process: started, asked, ended."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.azurite import Queue
+from tests.servers import ROOT
+from tools.azurite import Azurite
+from tools.azurite.emulator import install
+from tools.environments import Failed
+
+
+def test_two_emulators_do_not_see_each_others_queues(azurite: Azurite) -> None:
+    queue = Queue(azurite)
+    with Azurite() as other:
+        assert not Queue(other, queue.name, create=False).exists
+
+    assert other.process.returncode is not None
+    assert queue.exists
+
+
+def test_queues_in_a_folder_outlive_the_emulator(azurite: Azurite, tmp_path: Path) -> None:
+    with Azurite(folder=tmp_path) as first:
+        Queue(first, "kept").put("hello")
+    with Azurite(port=first.port, folder=tmp_path) as second:
+        assert Queue(second, "kept", create=False).texts() == ["hello"]
+
+
+def test_a_port_in_use_is_told_with_what_to_do(azurite: Azurite) -> None:
+    port = azurite.port
+    command = [sys.executable, "-m", "tools.azurite", "--port", str(port)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert f"Port {port} is in use" in done.stderr and "--port" in done.stderr
+
+
+def test_a_machine_without_node_is_told_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for name in ("package.json", "package-lock.json"):
+        (tmp_path / name).write_bytes((ROOT / "tools" / "azurite" / name).read_bytes())
+    monkeypatch.setattr("tools.azurite.emulator.HERE", tmp_path)
+
+    with pytest.raises(Failed, match=r"install Node\.js 20"):
+        install()

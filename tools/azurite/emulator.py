@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import http.client
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+
+from tools.environments import Failed, install_node_packages
+
+__all__ = ["ACCOUNT", "DEFAULT_PORT", "KEY", "Azurite", "install"]
+
+HERE = Path(__file__).resolve().parent
+PROGRAM = HERE / "node_modules" / "azurite" / "dist" / "src" / "queue" / "main.js"
+# Where `UseDevelopmentStorage=true` looks for queues, with the account and the key that Microsoft
+# publishes for the emulator.
+DEFAULT_PORT = 10001
+ACCOUNT = "devstoreaccount1"
+KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+START_SECONDS = 30.0
+STOP_SECONDS = 5.0
+
+
+def install() -> bool:
+    """Installs Azurite into this folder if it is not there; returns whether it was not.
+
+    Raises:
+        Failed: there is no Node.js, or the install failed; the message says what to do.
+    """
+    return install_node_packages(HERE, "Azurite, the storage emulator (190 MB, once)")
+
+
+class Azurite:
+    """The emulator as a process, for the length of a ``with`` block. It listens on 127.0.0.1.
+
+    Args:
+        port: where; 0 takes a free one.
+        folder: keeps the queues between runs; None keeps them in memory.
+
+    Attributes:
+        port: where it listens.
+        process: the emulator's process.
+    """
+
+    def __init__(self, port: int = 0, folder: Path | None = None) -> None:
+        self.port = port or _free_port()
+        self._folder = folder
+        self.process: subprocess.Popen[bytes]
+
+    @property
+    def endpoint(self) -> str:
+        """The address of the account's queues."""
+        return f"http://127.0.0.1:{self.port}/{ACCOUNT}"
+
+    @property
+    def connection_string(self) -> str:
+        """What to set ``AzureWebJobsStorage`` to."""
+        if self.port == DEFAULT_PORT:
+            return "UseDevelopmentStorage=true"
+        return (
+            f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={KEY};"
+            f"QueueEndpoint={self.endpoint};"
+        )
+
+    def __enter__(self) -> Azurite:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Starts it and waits until it answers.
+
+        Raises:
+            Failed: it cannot be installed or did not start; the message has its own words.
+        """
+        install()
+        _check_free(self.port)
+        node = shutil.which("node")
+        assert node is not None
+        # Without the last two it asks the internet, and refuses clients newer than itself.
+        command = [node, str(PROGRAM), "--queueHost", "127.0.0.1", "--queuePort", str(self.port)]
+        command += ["--silent", "--disableTelemetry", "--skipApiVersionCheck"]
+        if self._folder is None:
+            command += ["--inMemoryPersistence"]
+        else:
+            command += ["--location", str(self._folder)]
+        with tempfile.TemporaryFile() as output:
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+            )
+            try:
+                self._wait()
+            except BaseException:
+                self.stop()
+                output.seek(0)
+                print(output.read().decode("utf-8", "replace"), end="")
+                raise
+
+    def stop(self) -> None:
+        """Ends it by its process id."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+        self.process.wait()
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                raise Failed(
+                    f"Azurite ended at once (exit {self.process.returncode}); its own words are "
+                    "above."
+                )
+            if self._answers():
+                return
+            time.sleep(0.02)
+        raise Failed(f"Azurite did not answer within {START_SECONDS:g} s.")
+
+    def _answers(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
+        try:
+            connection.request("GET", f"/{ACCOUNT}?comp=list")
+            return connection.getresponse().status in (200, 403)
+        except OSError:
+            return False
+        finally:
+            connection.close()
+
+
+def _free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+def _check_free(port: int) -> None:
+    with socket.socket() as sock:
+        try:
+            sock.bind(("127.0.0.1", port))
+        except OSError as exc:
+            raise Failed(
+                f"Port {port} is in use, perhaps by an Azurite that runs already. End that one, or "
+                "name another port with --port."
+            ) from exc
