@@ -33,3 +33,13 @@ def test_bytes_that_end_anywhere_are_no_problem() -> None:
         assert count_scans(data[:end], enough=101) == 101
     assert count_scans(b"\xff\xda" * 300, enough=101) == 1  # as long as the next two bytes say
     assert count_scans(b"", enough=101) == 0
+
+
+@pytest.mark.parametrize("before", [0, 1, 2**18 - 1, 2**18])
+def test_scans_are_found_wherever_they_begin(before: int) -> None:
+    comment = b"".join(jpeg_segment(0xFE, bytes(n)) for n in (before % 60_000, *[60_000] * 5))
+    scans = progressive_jpeg(64, 64, scans=120)
+    data = scans[:2] + comment + scans[2:]
+
+    assert count_scans(data, enough=200) == 120
+    assert count_scans(data, enough=101) == 101
