@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from image_classifier.budget import PixelBudget
+from image_classifier.compute_slots import ComputeSlots, usable_cores
 from image_classifier.decode import read_header, read_pixels
 from image_classifier.engines import ENGINES
 from image_classifier.errors import (
@@ -48,6 +49,7 @@ class Classifier:
         self.repository = Repository(settings, app_root=app_root)
         # Room for one image of the largest size, or for several smaller ones.
         self._pixels = PixelBudget(settings.max_image_pixels)
+        self._compute = ComputeSlots(usable_cores())
 
     def warm_up(self) -> None:
         """Loads the default model, which also runs it once; a failure is only logged.
@@ -91,7 +93,8 @@ class Classifier:
         header = read_header(data, max_pixels=self.settings.max_image_pixels)
         loaded = model.load()  # not for what is no image; and before pixels are in memory
 
-        with self._pixels.reserve(header.width * header.height):
+        # The slot last: who waits for room must not keep one from those who will make the room.
+        with self._pixels.reserve(header.width * header.height), self._compute.slot():
             started = time.perf_counter()
             if self.settings.decode == "fast":
                 # Only JPEG's decoder can do it; for other formats this does nothing.
@@ -102,11 +105,11 @@ class Classifier:
             started = time.perf_counter()
             tensor = preprocess(image, loaded.engine.contract)
             preprocess_ms = _milliseconds_since(started)
-            del header, image  # the room is given back when their pixels are gone
+            del header, image  # their pixels are not needed any more
 
-        started = time.perf_counter()
-        scores = tuple(loaded.engine.run(tensor[None])[0].tolist())
-        infer_ms = _milliseconds_since(started)
+            started = time.perf_counter()
+            scores = tuple(loaded.engine.run(tensor[None])[0].tolist())
+            infer_ms = _milliseconds_since(started)
 
         return Prediction(
             created=datetime.now(UTC).replace(tzinfo=None),

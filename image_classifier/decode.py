@@ -18,6 +18,7 @@ from image_classifier.avif_boxes import has_long_lists
 from image_classifier.big_blocks import give_back_big_blocks
 from image_classifier.errors import ImageTooLarge, TooManyRequests, UnsupportedImage
 from image_classifier.jpeg_scans import count_scans
+from image_classifier.kept_memory import keep_memory
 from image_classifier.pillow_limits import open_within_limits
 
 __all__ = [
@@ -51,6 +52,7 @@ MAX_SIDE = 65_535
 MAX_RLE_PIXELS = 3840 * 2160
 
 give_back_big_blocks()  # nearly all of them are pixels
+keep_memory()
 # The limit of ours is checked on every header; Pillow's own would refuse what a setting allows.
 Image.MAX_IMAGE_PIXELS = None
 # Pillow warns of damaged metadata, in words that the sender chooses: not for our log.

@@ -1,9 +1,12 @@
 import json
+import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from image_classifier import Classifier, Settings
+from image_classifier.compute_slots import usable_cores
 from image_classifier.errors import (
     ImageTooLarge,
     InvalidRequest,
@@ -56,6 +59,45 @@ def test_the_byte_limit_counts_for_what_is_uploaded(app_root: Path) -> None:
 
     with pytest.raises(ImageTooLarge, match="at most 50 are allowed"):
         Classifier(settings, app_root=app_root).classify_bytes(picture())
+
+
+def test_only_computing_waits_for_a_core(classifier: Classifier) -> None:
+    with ExitStack() as held:
+        for _ in range(usable_cores()):
+            held.enter_context(classifier._compute.slot())
+
+        classifier.warm_up()
+        with pytest.raises(UnsupportedImage):
+            classifier.classify_bytes(b"no image")
+        caller = threading.Thread(target=classifier.classify_bytes, args=(picture(),), daemon=True)
+        caller.start()
+        caller.join(timeout=0.1)
+
+        assert classifier.repository.get().state == "loaded"
+        assert caller.is_alive()
+    caller.join(timeout=20)
+    assert not caller.is_alive()
+
+
+def test_pictures_that_wait_for_memory_keep_no_core_from_those_that_hold_it(app_root: Path) -> None:
+    settings = Settings.from_environ({**DEVELOPMENT, "MAX_IMAGE_PIXELS": "10000"})
+    crowded = Classifier(settings, app_root=app_root)
+    answers: list[str | None] = []
+
+    def ask(side: int) -> None:
+        for _ in range(5):
+            answers.append(crowded.classify_bytes(picture("red", (side, side))).predicted_tag_name)
+
+    callers = [
+        threading.Thread(target=ask, args=(side,), daemon=True)
+        for side in (100, 90, 60, 10) * 3  # some fill the room alone, of some two fit
+    ]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join(timeout=20)
+
+    assert answers == ["Red"] * 60
 
 
 def test_an_engine_that_does_not_exist_is_found_at_start(app_root: Path) -> None:
