@@ -12,16 +12,16 @@ from local_host.signalr_message import RECORD_END, GroupChange, Invocation, Rece
 
 __all__ = ["Client", "Hub"]
 
-# What waits for a browser that does not read; more, and it is closed. Half a minute of the
-# busiest page, and no matter with a hundred of them.
-OUTBOX_LIMIT_BYTES = 2 * 1024 * 1024
+# What may wait for a browser that does not read; more, and it is closed. It is half a minute of a
+# busy page. A broadcast's text is one object in all outboxes, so many such browsers cost no more.
+OUTBOX_LIMIT_BYTES = 8 * 1024 * 1024
 # A lone message goes out at once. In a stream each write takes along what gathered meanwhile.
 GATHER_SECONDS = 0.02
 BATCH_BYTES = 256 * 1024
 # A browser that is told to go and does not read that either is cut off.
 CLOSE_SECONDS = 5.0
 PING = to_json({"type": 6}) + RECORD_END
-TOO_SLOW = "The client reads too slowly: more than 2 MiB were waiting for it. Connect again."
+TOO_SLOW = "The client reads too slowly: more than 8 MiB were waiting for it. Connect again."
 
 
 class Client:
