@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import azure.functions as func
 import pytest
@@ -12,6 +16,8 @@ from image_classifier import Classifier
 from image_classifier.bindings.negotiate import negotiate
 from tests.app_tree import ROOT
 from tests.builders import request
+from tests.signalr_client.node_clients import NodeClients
+from tests.signalr_client.running import RunningStandIn
 
 INFO = {
     "url": "https://s.service.signalr.net/client/?hub=imageclassification",
@@ -77,3 +83,46 @@ def test_it_asks_for_the_hub_that_the_queue_sends_to() -> None:
 
     assert hub == binding("classify_queue", "signalR")
     assert hub["hubName"] == "imageclassification"
+
+
+@contextmanager
+def door(classifier: Classifier, stand_in: RunningStandIn) -> Iterator[str]:
+    """The door behind a socket, with what the binding would give it; yields the URL of /api."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            assert self.path == "/api/negotiate?negotiateVersion=1"
+            sent = request("POST", headers=dict(self.headers))
+            response = negotiate(sent, json.dumps(stand_in.info()), classifier)
+            self.send_response(response.status_code)
+            for name, value in response.headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Type", str(response.mimetype))
+            self.end_headers()
+            self.wfile.write(response.get_body())
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/api"
+        server.shutdown()
+        thread.join()
+
+
+def test_the_javascript_client_follows_the_answer_to_the_service(classifier: Classifier) -> None:
+    locked = Classifier(replace(classifier.settings, api_keys=("key",)))
+    with NodeClients() as clients, RunningStandIn() as stand_in, door(locked, stand_in) as url:
+        # The client sends this token to the door only; the service gets the one in the answer.
+        clients.tell("connect", "with key", url=url, token="key")
+        clients.wait_for("with key", "connected")
+        stand_in.send("hello")
+        clients.wait_for("with key", "message")
+        clients.tell("connect", "without", url=url)
+        refusal = clients.wait_for("without", "refused")["error"]
+
+    assert clients.messages("with key") == [["hello"]]
+    assert "401" in refusal
