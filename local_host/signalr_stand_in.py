@@ -219,5 +219,8 @@ class StandIn:
 
     def _tell_slow(self, count: int) -> None:
         if count:
-            who = "A browser reads" if count == 1 else f"{count} browsers read"
-            self._console.line(f"{who} SignalR messages too slowly; it was disconnected.", "yellow")
+            who, were = ("A browser", "was") if count == 1 else (f"{count} browsers", "were")
+            self._console.line(
+                f"{who} did not keep up with the SignalR messages and {were} disconnected.",
+                "yellow",
+            )

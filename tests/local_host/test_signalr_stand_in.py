@@ -276,7 +276,7 @@ def test_a_slow_browser_is_told_to_come_back_and_slows_nobody() -> None:
     ):
         shake_hands(slow)
         shake_hands(quick)
-        sent = fill(stand_in, quick, "too slowly")
+        sent = fill(stand_in, quick, "A browser did not keep up")
         *heard, close = records(slow)
 
     assert close["type"] == 7
@@ -294,7 +294,7 @@ def test_a_browser_that_hangs_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> Non
     ):
         shake_hands(hanging)
         shake_hands(quick)
-        fill(stand_in, quick, "too slowly")
+        fill(stand_in, quick, "A browser did not keep up")
 
         assert eventually(lambda: stand_in.listeners() == 1)
         stand_in.send("on we go")
