@@ -3,6 +3,7 @@
 import { copyFile, mkdir } from "node:fs/promises";
 
 const scripts = {
+  "signalr.min.js": "@microsoft/signalr/dist/browser/signalr.min.js",
   "vue.global.prod.js": "vue/dist/vue.global.prod.js",
 };
 

@@ -19,6 +19,7 @@ from tests.frontend.reader import FRONTEND, KEY, ROOT, SAMPLES
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
 
+    from tests.frontend.live_site import LiveSite
     from tests.servers import LocalHost
 
 
@@ -122,6 +123,24 @@ def keyed_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalHost]:
     env = {"API_KEYS": f"{KEY},another", "MODELS_DIR": str(models), "DEFAULT_MODEL": "digits"}
     with LocalHost(app_root=ROOT, env=env, workers=1) as host:
         yield host
+
+
+@pytest.fixture(scope="package")
+def running_live_site() -> Iterator[LiveSite]:
+    """What the live page talks to, started once."""
+    from tests.frontend.live_site import LiveSite
+
+    if not (FRONTEND / "vendor" / "signalr.min.js").exists():
+        pytest.skip("frontend/vendor is not complete: run `npm ci` in the folder frontend")
+    with LiveSite() as site:
+        yield site
+
+
+@pytest.fixture
+def live_site(running_live_site: LiveSite) -> LiveSite:
+    """The same, in working order and open to all."""
+    running_live_site.restore()
+    return running_live_site
 
 
 class _QuietHandler(http.server.SimpleHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""Vue is pinned: the same version and the same file everywhere that the page may take it from."""
+"""Libraries are pinned: one version and one file, wherever a page may take them from."""
 
 from __future__ import annotations
 
@@ -7,24 +7,42 @@ import hashlib
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 FRONTEND = Path(__file__).resolve().parents[2] / "frontend"
-PAGE = (FRONTEND / "index.html").read_text(encoding="utf-8")
+PACKAGES = {"vue.global.prod.js": "vue", "signalr.min.js": "@microsoft/signalr"}
+# Which libraries each page may load, in which file it says so.
+PINS = {
+    "index.html": ["vue"],
+    "live.html": ["@microsoft/signalr", "vue"],
+    "libraries.js": ["@microsoft/signalr", "vue"],
+}
 
 
-def test_page_package_and_lock_file_name_one_exact_version() -> None:
-    package = json.loads((FRONTEND / "package.json").read_text(encoding="utf-8"))
-    lock = json.loads((FRONTEND / "package-lock.json").read_text(encoding="utf-8"))
-    in_page = set(re.findall(r"/npm/vue@([^/]+)/", PAGE))
+def text_of(name: str) -> str:
+    return (FRONTEND / name).read_text(encoding="utf-8")
 
-    assert in_page == {package["dependencies"]["vue"]}
-    assert lock["packages"]["node_modules/vue"]["version"] == package["dependencies"]["vue"]
+
+def package() -> Any:
+    return json.loads(text_of("package.json"))
+
+
+@pytest.mark.parametrize("name", PINS)
+def test_pages_package_and_lock_file_name_one_exact_version(name: str) -> None:
+    wanted = package()["dependencies"]
+    lock = json.loads(text_of("package-lock.json"))
+    found = set(re.findall(r"/npm/((?:@[^/@]+/)?[^/@]+)@([^/]+)/", text_of(name)))
+
+    assert sorted(library for library, _ in found) == PINS[name]
+    for library, version in found:
+        assert version == wanted[library]
+        assert lock["packages"][f"node_modules/{library}"]["version"] == version
 
 
 def test_lock_file_has_hashes_and_names_no_registry() -> None:
-    lock = json.loads((FRONTEND / "package-lock.json").read_text(encoding="utf-8"))
+    lock = json.loads(text_of("package-lock.json"))
     packages = [entry for name, entry in lock["packages"].items() if name]
 
     assert packages
@@ -32,17 +50,44 @@ def test_lock_file_has_hashes_and_names_no_registry() -> None:
     assert not any("resolved" in entry for entry in packages)
 
 
-def test_integrity_in_the_page_is_that_of_the_installed_file() -> None:
-    file = FRONTEND / "vendor" / "vue.global.prod.js"
-    if not file.exists():
-        pytest.skip("frontend/vendor is empty: run `npm ci` in the folder frontend")
-    digest = base64.b64encode(hashlib.sha384(file.read_bytes()).digest()).decode()
+@pytest.mark.parametrize("name", ["index.html", "libraries.js"])
+def test_integrity_is_that_of_the_installed_file(name: str) -> None:
+    pins = re.findall(
+        r"local: 'vendor/([^']+)',\s+cdn: '([^']+)',\s+integrity: '([^']+)'", text_of(name)
+    )
 
-    assert f"integrity: 'sha384-{digest}'" in PAGE
+    assert sorted(PACKAGES[file] for file, _, _ in pins) == PINS[name]
+    for file, address, integrity in pins:
+        path = FRONTEND / "vendor" / file
+        if not path.exists():
+            pytest.skip("frontend/vendor is not complete: run `npm ci` in the folder frontend")
+        digest = base64.b64encode(hashlib.sha384(path.read_bytes()).digest()).decode()
+        assert integrity == f"sha384-{digest}"
+        assert address.endswith(f"/{file}")
 
 
-def test_the_page_loads_nothing_else_from_elsewhere() -> None:
-    addresses = set(re.findall(r"""(?:src|href|import)\s*[=(]?\s*["'](https?:[^"']*)""", PAGE))
+@pytest.mark.parametrize("name", ["index.html", *(path.name for path in FRONTEND.glob("*.js"))])
+def test_nothing_else_is_loaded_from_elsewhere(name: str) -> None:
+    text = text_of(name)
+    addresses = set(re.findall(r"""(?:src|href|import|from)\s*[=(]?\s*["'](https?:[^"']*)""", text))
 
     assert addresses == set()
-    assert "v-html" not in PAGE
+    assert "v-html" not in text
+    assert "innerHTML" not in text
+
+
+def test_the_live_page_runs_no_inline_script() -> None:
+    """What it shows was written by others, so not even its own may be inline."""
+    text = text_of("live.html")
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', text)
+    assert policy
+    scripts = re.search(r"script-src ([^;]+);", policy[1])
+    assert scripts
+
+    assert policy[1].startswith("default-src 'none';")
+    assert "'unsafe-inline'" not in scripts[1]
+    assert re.findall(r"<script(.*?)>(.*?)</script>", text, re.DOTALL) == [
+        (' type="module" src="live.js"', "")
+    ]
+    assert not re.search(r"\son[a-z]+=", text)
+    assert not {"v-html", "innerHTML"} & set(re.findall(r"[\w-]+", text))
