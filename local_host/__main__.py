@@ -17,6 +17,7 @@ from local_host.host_file import HostFile
 from local_host.listening import listen
 from local_host.settings_file import LocalSettings
 from local_host.supervisor import run_host
+from local_host.wiring import Wiring
 
 DEFAULT_PORT = 7071
 DEFAULT_ADDRESS = "127.0.0.1"
@@ -47,6 +48,7 @@ def _run(arguments: argparse.Namespace) -> int:
     address = arguments.address or settings.address or DEFAULT_ADDRESS
     port = arguments.port if arguments.port is not None else settings.port or DEFAULT_PORT
     with listen(address, port) as sock:
+        table = FunctionTable.read(root, os.environ)
         config = HostConfig(
             root=root,
             address=address,
@@ -58,7 +60,9 @@ def _run(arguments: argparse.Namespace) -> int:
             colour=use_colour(),
             host_file=host_file,
             cors=settings.cors,
-            table=FunctionTable.read(root, os.environ),
+            table=table,
+            wiring=Wiring.of(table, os.environ),
+            environment=arguments.environment,
         )
         console = Console(write_to_stdout, colour=config.colour)
         try:

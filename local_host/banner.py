@@ -46,18 +46,29 @@ def show_start(
 def show_functions(console: Console, config: HostConfig, load_errors: Mapping[str, str]) -> None:
     """Lists the functions, HTTP first, then where to look and what is wrong."""
     routes = RouteTable(config.table.functions, config.host_file.route_prefix)
-    on = [one for one in config.table.functions if not one.disabled]
     console.line("Worker process started and initialized.")
     console.plain("\nFunctions:", "yellow")
-    for function in sorted(on, key=lambda one: not one.is_http):
-        if function.name not in routes.errors:
-            console.plain(f"\n\t{_describe(config, function)}")
-    if not on:
+    # A route that is off is not listed, as with `func start`; a queue is, for it can be turned on.
+    listed = [
+        one
+        for one in config.table.functions
+        if one.name not in routes.errors and not (one.is_http and one.disabled)
+    ]
+    for function in sorted(listed, key=lambda one: not one.is_http):
+        off = " (off)" if function.disabled or function.name in config.wiring.off else ""
+        console.plain(f"\n\t{_describe(config, function)}{off}")
+    if not listed:
         console.plain("\n\tnone")
     console.plain("")
     for function in config.table.functions:
         if function.disabled:
-            console.line(f"Function {function.name} is disabled.", "yellow")
+            console.line(
+                f"Function {function.name} is disabled. "
+                f"AzureWebJobs.{function.name}.Disabled=false turns it on.",
+                "yellow",
+            )
+    for name, text in config.wiring.off.items():
+        console.line(f"Function {name} is off: {text}", "yellow")
     for text in [
         *(
             f"The '{name}' function is in error: {text}"
@@ -77,4 +88,6 @@ def _describe(config: HostConfig, function: Function) -> str:
         methods = f"[{','.join(function.methods)}] " if function.methods else ""
         return f"{function.name}: {methods}{config.function_url(function)}"
     trigger = function.trigger.type
-    return f"{function.name}: {trigger} (off: the local host only runs HTTP triggers so far)"
+    if trigger.lower() == "queuetrigger":
+        return f"{function.name}: {trigger}"
+    return f"{function.name}: {trigger} (off: the local host runs HTTP and queue triggers only)"

@@ -1,14 +1,20 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from local_host.function_table import Function, FunctionTable
 from local_host.host_file import HostFile
 from local_host.settings_file import Cors
+from local_host.wiring import Wiring
 
-__all__ = ["HostConfig"]
+if TYPE_CHECKING:
+    from local_host.signalr_endpoint import SignalREndpoint
+
+__all__ = ["HostConfig", "address_url"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,10 @@ class HostConfig:
         host_file: host.json.
         cors: the ``Host`` block's CORS.
         table: the functions.
+        wiring: what their bindings mean.
+        environment: AZURE_FUNCTIONS_ENVIRONMENT.
+        signalr: SignalR services by the name of their setting.
+        pictures: a folder to be served under ``/pictures/``.
     """
 
     root: Path
@@ -38,15 +48,15 @@ class HostConfig:
     host_file: HostFile
     cors: Cors
     table: FunctionTable
+    wiring: Wiring = Wiring()
+    environment: str = "Development"
+    signalr: Mapping[str, SignalREndpoint] = field(default_factory=dict)
+    pictures: Path | None = None
 
     @property
     def url(self) -> str:
         """Where people find the host, without a slash at the end."""
-        if self.address in ("127.0.0.1", "0.0.0.0", "::1", "::", ""):
-            name = "localhost" if self.address != "::1" else "[::1]"
-        else:
-            name = f"[{self.address}]" if ":" in self.address else self.address
-        return f"http://{name}:{self.port}"
+        return address_url(self.address, self.port)
 
     def function_url(self, function: Function) -> str:
         """The address of an HTTP function, with its route template as it is."""
@@ -58,3 +68,12 @@ class HostConfig:
     def has_pages(self) -> bool:
         """Whether there is a page to show at ``/``."""
         return (self.root / "frontend" / "index.html").is_file()
+
+
+def address_url(address: str, port: int) -> str:
+    """How people name a place where the host listens, without a slash at the end."""
+    if address in ("127.0.0.1", "0.0.0.0", "::1", "::", ""):
+        name = "localhost" if address != "::1" else "[::1]"
+    else:
+        name = f"[{address}]" if ":" in address else address
+    return f"http://{name}:{port}"

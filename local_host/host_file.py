@@ -1,20 +1,20 @@
-"""host.json: what it says about HTTP and about time."""
+"""host.json: what it says about HTTP, about queues and about time."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from local_host.errors import HostError
 from local_host.json_file import read_json_object
+from local_host.queue_settings import QueueSettings
+from local_host.time_span import parse_time_span
 
 __all__ = ["HostFile"]
 
 UNBOUNDED = -1
 DEFAULT_TIMEOUT_SECONDS = 30 * 60.0
-TIME_SPAN = re.compile(r"(?:(\d+)\.)?(\d{1,2}):(\d{1,2}):(\d{1,2}(?:\.\d+)?)")
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,14 @@ class HostFile:
         max_outstanding_requests: requests running and waiting; one more gets 429. -1: no limit.
         max_concurrent_requests: requests running at once; others wait. -1: no limit.
         function_timeout_seconds: longest run of one function; None: no limit.
+        queues: ``extensions.queues``.
     """
 
     route_prefix: str = "api"
     max_outstanding_requests: int = UNBOUNDED
     max_concurrent_requests: int = UNBOUNDED
     function_timeout_seconds: float | None = DEFAULT_TIMEOUT_SECONDS
+    queues: QueueSettings = QueueSettings()
 
     @classmethod
     def read(cls, root: Path) -> HostFile:
@@ -47,7 +49,8 @@ class HostFile:
                 "Run from the app's root, or name it with --root."
             )
         data = read_json_object(path)
-        http = _object(_object(data, "extensions", path), "http", path)
+        extensions = _object(data, "extensions", path)
+        http = _object(extensions, "http", path)
         prefix = http.get("routePrefix", cls.route_prefix)
         if not isinstance(prefix, str):
             raise HostError(f"{path}: extensions.http.routePrefix={prefix!r} must be a text.")
@@ -56,6 +59,7 @@ class HostFile:
             max_outstanding_requests=_limit(http, "maxOutstandingRequests", path),
             max_concurrent_requests=_limit(http, "maxConcurrentRequests", path),
             function_timeout_seconds=_timeout(data.get("functionTimeout"), path),
+            queues=QueueSettings.parse(_object(extensions, "queues", path), path),
         )
 
 
@@ -81,11 +85,10 @@ def _timeout(value: Any, path: Path) -> float | None:
         return DEFAULT_TIMEOUT_SECONDS
     if str(value) == "-1":
         return None
-    match = TIME_SPAN.fullmatch(str(value))
-    if not match:
+    seconds = parse_time_span(value)
+    if seconds is None:
         raise HostError(
             f"{path}: functionTimeout={value!r} must be hh:mm:ss, such as 00:05:00, "
             "or -1 for no limit."
         )
-    days, hours, minutes, seconds = match.groups()
-    return int(days or 0) * 86400 + int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    return seconds

@@ -7,7 +7,7 @@ import threading
 import time
 import types
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,13 +18,18 @@ from azure.functions.meta import Datum
 from local_host.console import Console
 from local_host.converters import converter_for
 from local_host.failure import failure_text
-from local_host.function_table import Binding
+from local_host.function_table import Binding, Function
 from local_host.loader import RETURN, LoadedFunction
 
-__all__ = ["CALLED_BY_HOST", "FunctionFailed", "Invoker", "Outputs"]
+__all__ = ["CALLED_BY_HOST", "FunctionFailed", "Input", "Invoker", "Outputs", "PutOut"]
 
 # The real host's words; also for HTTP requests.
 CALLED_BY_HOST = "This function was programmatically called via the host APIs."
+
+# What an input binding other than the trigger gives, made from the trigger's value.
+Input = Callable[[Function, Binding, Any], Any]
+# Writes what the output bindings got; raises when one cannot be written.
+PutOut = Callable[[Function, Mapping[str, Any]], Awaitable[None]]
 
 
 class FunctionFailed(Exception):
@@ -99,9 +104,17 @@ class Invoker:
     """
 
     def __init__(
-        self, console: Console, *, threads: int | None, timeout_seconds: float | None
+        self,
+        console: Console,
+        give: Input,
+        put_out: PutOut,
+        *,
+        threads: int | None,
+        timeout_seconds: float | None,
     ) -> None:
         self._console = console
+        self._give = give
+        self._put_out = put_out
         self._timeout_seconds = timeout_seconds
         # None is the worker's default too: min(32, cores + 4).
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="function")
@@ -117,9 +130,22 @@ class Invoker:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     async def invoke(
-        self, loaded: LoadedFunction, trigger_value: Any, reason: str = CALLED_BY_HOST
+        self,
+        loaded: LoadedFunction,
+        trigger_value: Any,
+        reason: str = CALLED_BY_HOST,
+        details: str | None = None,
     ) -> Outputs:
         """Calls the function with a trigger value that is converted already.
+
+        Args:
+            loaded: which function.
+            trigger_value: what it gets for its trigger.
+            reason: why it runs; for the console.
+            details: one more line for the console.
+
+        Returns:
+            what it gave. All that goes elsewhere than into an HTTP answer is written already.
 
         Raises:
             FunctionFailed: it did not come to a good end; the console says why.
@@ -127,11 +153,14 @@ class Invoker:
         name = f"Functions.{loaded.function.name}"
         invocation_id = str(uuid.uuid4())
         self._console.line(f"Executing '{name}' (Reason='{reason}', Id={invocation_id})")
+        if details:
+            self._console.line(details)
         start = time.perf_counter()
         error: BaseException | None = None
         outputs = Outputs()
         try:
             outputs = await self._call(loaded, trigger_value, invocation_id)
+            await self._put_out(loaded.function, outputs.values)
         except asyncio.CancelledError:
             raise  # the host stops
         except BaseException as exc:  # sys.exit() in a function must not end the host
@@ -152,7 +181,9 @@ class Invoker:
         self, loaded: LoadedFunction, trigger_value: Any, invocation_id: str
     ) -> Outputs:
         arguments = {
-            binding.name: trigger_value if binding.is_trigger else _other_input(binding)
+            binding.name: trigger_value
+            if binding.is_trigger
+            else self._give(loaded.function, binding, trigger_value)
             for binding in loaded.inputs
         }
         outs = {binding.name: _Out() for binding in loaded.outputs}
@@ -192,13 +223,6 @@ def _guarded(
         return call(**arguments), None
     except BaseException as exc:
         return None, exc
-
-
-def _other_input(binding: Binding) -> Any:
-    raise NotImplementedError(
-        f"The local host cannot give the input binding '{binding.name}' of type "
-        f"'{binding.type}' a value."
-    )
 
 
 def _convert(loaded: LoadedFunction, returned: Any, outs: Mapping[str, _Out]) -> Outputs:

@@ -5,12 +5,13 @@ started with ``spawn`` (the only way that Windows has), and they share the liste
 pipe between a worker and its parent carries small tuples, the first of which is their kind:
 
     worker -> parent   ("ready", {function: load error})   ("lines", text)
+                       ("called", number, whether all went well)   ("deliver", number, [write])
     parent -> worker   ("stop",)
+                       ("call", number, QueueCall)         ("delivered", number, error or None)
 
-When the parent is gone, the pipe ends and the worker ends too. What later must exist once for all
-workers (queue polling with its leases, the SignalR stand-in) has its place in ``Supervisor._run``,
-beside the workers on the same loop, and hands work down the same pipe; ``Child`` is where the
-work of a worker that died is known.
+When the parent is gone, the pipe ends and the worker ends too. What must exist once for all workers
+(polling queues, their leases, storage, SignalR) is in ``Services``, on the same loop as this; the
+messages go to the workers through ``Crew``, which knows what a worker that died was doing.
 """
 
 from __future__ import annotations
@@ -18,14 +19,18 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 from typing import Any
 
 from local_host.child import Child
 from local_host.config import HostConfig
 from local_host.console import Console
-from local_host.worker import GRACE_SECONDS, Worker, leave, run_worker
+from local_host.crew import Crew
+from local_host.delivery import OutputFailed
+from local_host.outputs import Write
+from local_host.services import Services
+from local_host.worker import GRACE_SECONDS, Worker, leave
 
 __all__ = ["run_host"]
 
@@ -57,16 +62,33 @@ def run_host(config: HostConfig, sock: socket.socket, console: Console, on_ready
 
 
 def _run_alone(config: HostConfig, sock: socket.socket, console: Console, on_ready: OnReady) -> int:
-    worker = Worker(config, console)
+    services = Services(config, console)
+    worker = Worker(config, console, services.deliver)
+
+    loop: asyncio.AbstractEventLoop | None = None
 
     def stop(number: int, frame: FrameType | None) -> None:
-        if not worker.is_serving:
+        if loop is None or not worker.is_serving:
             raise SystemExit(0)
         worker.stop()
+        loop.call_soon_threadsafe(services.stop_polling)
+
+    def ready() -> None:
+        nonlocal loop
+        loop = asyncio.get_running_loop()
+        on_ready(worker.load_errors)
+        services.start(worker, worker.load_errors)
+
+    async def serve() -> None:
+        await worker.serve(sock, ready)
+        await services.drain(GRACE_SECONDS)
+        worker.close()
+        await services.close()
 
     for number in STOP_SIGNALS:
         signal.signal(number, stop)
-    run_worker(worker, sock, lambda: on_ready(worker.load_errors))
+    worker.load()
+    asyncio.run(serve())
     if worker.has_busy_threads:
         leave(console)
     return 0
@@ -83,6 +105,9 @@ class Supervisor:
         self._console = console
         self._on_ready: OnReady | None = on_ready
         self._children: dict[int, Child] = {}
+        self._crew = Crew()
+        self._services = Services(config, console)
+        self._deliveries: set[asyncio.Task[None]] = set()
         self._failed_starts = 0
         self._status = 0
 
@@ -95,8 +120,11 @@ class Supervisor:
         for number in range(1, self._config.workers + 1):
             self._start(number)
         await self._stop.wait()
+        self._services.stop_polling()
+        await self._services.drain(GRACE_SECONDS)
         children = list(self._children.values())
         await asyncio.to_thread(Child.stop_all, children, GRACE_SECONDS + 2)
+        await self._services.close()
         return self._status
 
     def _start(self, number: int) -> None:
@@ -105,18 +133,39 @@ class Supervisor:
         child = self._children[number] = Child(number, self._config, self._sock)
         child.connect(self._loop, self._on_message, self._on_end)
 
-    def _on_message(self, child: Child, kind: str, content: Any) -> None:
-        if kind == "lines":
-            self._console.raw(content)
-        elif kind == "ready":
-            child.is_ready = True
-            self._failed_starts = 0
-            if self._on_ready is not None:
-                self._on_ready(content)
-                self._on_ready = None
+    def _on_message(self, child: Child, kind: str, *content: Any) -> None:
+        match kind, content:
+            case "lines", (text,):
+                self._console.raw(text)
+            case "ready", (load_errors,):
+                self._on_child_ready(child, load_errors)
+            case "called", (number, succeeded):
+                self._crew.on_called(child, number, succeeded)
+            case "deliver", (number, writes):
+                task = self._loop.create_task(self._deliver(child, number, writes))
+                self._deliveries.add(task)
+                task.add_done_callback(self._deliveries.discard)
+
+    def _on_child_ready(self, child: Child, load_errors: Mapping[str, str]) -> None:
+        child.is_ready = True
+        self._failed_starts = 0
+        self._crew.join(child)
+        if self._on_ready is not None:
+            self._on_ready(load_errors)
+            self._on_ready = None
+            self._services.start(self._crew, load_errors)
+
+    async def _deliver(self, child: Child, number: int, writes: Sequence[Write]) -> None:
+        try:
+            await self._services.deliver(writes)
+        except OutputFailed as exc:
+            child.send("delivered", number, str(exc))
+        else:
+            child.send("delivered", number, None)
 
     def _on_end(self, child: Child) -> None:
         child.close()
+        self._crew.leave(child)
         if self._stop.is_set():
             return
         what = f"Worker {child.number} (process {child.pid}) ended: {child.ending}."

@@ -5,13 +5,12 @@ With one worker it lives in the only process there is; with more, ``supervisor``
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import importlib.util
 import logging
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -19,12 +18,17 @@ import uvicorn
 
 from local_host.config import HostConfig
 from local_host.console import Console, route_logging_to
+from local_host.delivery import Deliver
 from local_host.failure import failure_text
-from local_host.invoke import Invoker
+from local_host.function_table import Binding, Function
+from local_host.inputs import input_value
+from local_host.invoke import FunctionFailed, Invoker
 from local_host.loader import LoadedFunction, LoadError, load_function, prepare_imports
+from local_host.outputs import to_writes
+from local_host.queue_message import QueueCall, trigger_value
 from local_host.server import build_app
 
-__all__ = ["BACKLOG", "GRACE_SECONDS", "Worker", "leave", "run_worker"]
+__all__ = ["BACKLOG", "GRACE_SECONDS", "Worker", "leave"]
 
 BACKLOG = 2048
 # Requests that run when the host is stopped get this long to end.
@@ -62,13 +66,17 @@ class Worker:
         is_serving: whether ``stop`` has something to end gracefully.
     """
 
-    def __init__(self, config: HostConfig, console: Console) -> None:
+    def __init__(self, config: HostConfig, console: Console, deliver: Deliver) -> None:
         self._config = config
         self._console = console
+        self._deliver = deliver
+        self._loaded: dict[str, LoadedFunction] = {}
         self._server: _Server | None = None
         self._stopping = False
         self._invoker = Invoker(
             console,
+            self._input,
+            self._put_out,
             threads=config.threads,
             timeout_seconds=config.host_file.function_timeout_seconds,
         )
@@ -83,7 +91,7 @@ class Worker:
         """Whether a function keeps a thread, so that the interpreter would wait at its exit."""
         return self._invoker.has_busy_threads
 
-    def load(self) -> dict[str, LoadedFunction]:
+    def load(self) -> None:
         """Loads every function; one that fails answers 500 and the others run.
 
         Disabled ones too, as the real host does: they can be run by hand.
@@ -92,19 +100,20 @@ class Worker:
         host_root = Path(__file__).resolve().parents[1]
         prepare_imports(self._config.root, host_root)
         os.chdir(self._config.root)
-        loaded: dict[str, LoadedFunction] = {}
         for function in self._config.table.functions:
+            unusable = self._config.wiring.errors.get(function.name)
+            if unusable:
+                text = f"The '{function.name}' function is in error: {unusable}"
+                self.load_errors[function.name] = text
+                continue
             try:
-                loaded[function.name] = load_function(function)
+                self._loaded[function.name] = load_function(function)
             except Exception as exc:
                 self.load_errors[function.name] = _explain(function.name, exc)
-        return loaded
 
-    async def serve(
-        self, sock: socket.socket, loaded: dict[str, LoadedFunction], on_ready: Callable[[], None]
-    ) -> None:
+    async def serve(self, sock: socket.socket, on_ready: Callable[[], None]) -> None:
         """Serves until ``stop`` is called."""
-        app = build_app(self._config, loaded, self.load_errors, self._invoker, self._console)
+        app = build_app(self._config, self._loaded, self.load_errors, self._invoker, self._console)
         shares_socket = self._config.workers > 1
         self._server = _Server(
             uvicorn.Config(
@@ -123,10 +132,27 @@ class Worker:
             on_ready,
         )
         self._server.should_exit = self._stopping
+        await self._server.serve(sockets=[sock])
+
+    async def ready(self) -> None:
+        """Whoever asks was told already."""
+
+    async def run(self, call: QueueCall) -> bool:
+        """Calls a function for a queue message; what goes wrong is on the console."""
+        loaded = self._loaded.get(call.function)
+        if loaded is None:
+            self._console.line(self.load_errors[call.function], "red")
+            return False
+        value = trigger_value(call, loaded.function.trigger.type)
         try:
-            await self._server.serve(sockets=[sock])
-        finally:
-            self._invoker.close()
+            await self._invoker.invoke(loaded, value, call.reason, call.details)
+        except FunctionFailed:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Runs nothing more; what runs in threads is not waited for."""
+        self._invoker.close()
 
     def stop(self) -> None:
         """Ends ``serve`` soon; a second call ends it without waiting for requests."""
@@ -137,11 +163,15 @@ class Worker:
             self._server.should_exit = True
         self._stopping = True
 
+    def _input(self, function: Function, binding: Binding, value: Any) -> Any:
+        config = self._config
+        return input_value(function, binding, value, config.wiring, config.signalr, os.environ)
 
-def run_worker(worker: Worker, sock: socket.socket, on_ready: Callable[[], None]) -> None:
-    """Loads and serves in this process, on a loop of its own."""
-    loaded = worker.load()
-    asyncio.run(worker.serve(sock, loaded, on_ready))
+    async def _put_out(self, function: Function, values: Mapping[str, Any]) -> None:
+        is_base64 = self._config.host_file.queues.is_base64
+        writes = to_writes(function, values, self._config.wiring, is_base64=is_base64)
+        if writes:
+            await self._deliver(writes)
 
 
 def leave(console: Console) -> NoReturn:

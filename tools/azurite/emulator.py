@@ -149,10 +149,9 @@ def _free_port() -> int:
 
 def _check_free(port: int) -> None:
     with socket.socket() as sock:
-        try:
-            sock.bind(("127.0.0.1", port))
-        except OSError as exc:
+        sock.settimeout(1)
+        if sock.connect_ex(("127.0.0.1", port)) == 0:
             raise Failed(
                 f"Port {port} is in use, perhaps by an Azurite that runs already. End that one, or "
                 "name another port with --port."
-            ) from exc
+            )

@@ -1,0 +1,127 @@
+"""What there is one of for all workers: queue listeners, storage connections, SignalR.
+
+Lives where the workers are watched, on that event loop. Nothing of it is imported or opened before
+it is needed, so that an app without queues pays nothing and one with them starts as fast.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
+
+from local_host.config import HostConfig
+from local_host.console import Console
+from local_host.delivery import OutputFailed
+from local_host.outputs import QueueWrite, Write
+
+if TYPE_CHECKING:
+    from local_host.queue_listener import QueueListener
+    from local_host.runner import Runner
+    from local_host.storage import StorageQueues
+    from local_host.storage_account import StorageAccount
+
+__all__ = ["Services"]
+
+RELEASE_SECONDS = 1.0
+
+
+class Services:
+    """All of it, from ``start`` to ``stop``."""
+
+    def __init__(self, config: HostConfig, console: Console) -> None:
+        self._config = config
+        self._console = console
+        self._storages: dict[StorageAccount, StorageQueues] = {}
+        self._listeners: list[QueueListener] = []
+        self._starting: asyncio.Task[None] | None = None
+
+    def start(self, runner: Runner, broken: Collection[str]) -> None:
+        """Begins to read queues, on the running loop.
+
+        Args:
+            runner: calls the functions.
+            broken: functions that did not load; their messages stay where they are.
+        """
+        self._starting = asyncio.create_task(self._start(runner, broken))
+
+    async def deliver(self, writes: Sequence[Write]) -> None:
+        """Writes what a function put out, one after the other.
+
+        Raises:
+            OutputFailed: one of them was not written; those before it were.
+        """
+        for write in writes:
+            if isinstance(write, QueueWrite):
+                await self._put(write)
+
+    def stop_polling(self) -> None:
+        """Fetches no more messages; those that run go on."""
+        if self._starting is not None:
+            self._starting.cancel()
+        for listener in self._listeners:
+            listener.stop_polling()
+
+    async def drain(self, seconds: float) -> None:
+        """Waits for the messages that run, so many seconds at most."""
+        await asyncio.gather(*(listener.drain(seconds) for listener in self._listeners))
+
+    async def close(self) -> None:
+        """Gives back the messages that did not end and closes all connections."""
+        counts = [await listener.release(RELEASE_SECONDS) for listener in self._listeners]
+        if sum(counts):
+            self._console.line(
+                f"Gave {sum(counts)} messages back to their queues: they had not ended.", "yellow"
+            )
+        for storage in self._storages.values():
+            await storage.close()
+
+    async def _start(self, runner: Runner, broken: Collection[str]) -> None:
+        readers = self._config.wiring.readers
+        names = [name for name in readers if name not in broken]
+        if not names:
+            return
+        # In a thread, for it takes a third of a second and the first requests are there.
+        await asyncio.to_thread(importlib.import_module, "local_host.queue_listener")
+        from local_host.queue_listener import QueueListener
+
+        queues = self._config.host_file.queues
+        for name in names:
+            listener = QueueListener(
+                name,
+                readers[name],
+                queues,
+                self._storage(readers[name].account),
+                runner,
+                self._console,
+                polling_seconds=queues.polling_seconds(self._config.environment),
+            )
+            self._listeners.append(listener)
+            listener.start()
+
+    def _storage(self, account: StorageAccount) -> StorageQueues:
+        from local_host.storage import StorageQueues
+        from local_host.storage_watch import StorageWatch
+
+        if account not in self._storages:
+            targets = self._config.wiring.readers.items()
+            readers = [name for name, target in targets if target.account == account]
+            watch = StorageWatch(account, readers, self._console)
+            self._storages[account] = StorageQueues(account, watch)
+        return self._storages[account]
+
+    async def _put(self, write: QueueWrite) -> None:
+        from local_host.storage import StorageError, StorageLost
+
+        target = write.target
+        try:
+            await self._storage(target.account).put_and_create(target.queue, write.text)
+        except (StorageError, StorageLost) as exc:
+            raise OutputFailed(
+                f"Nothing could be put into queue '{target.queue}' at {target.account.endpoint}: "
+                f"{exc}"
+            ) from exc
+        for listener in self._listeners:
+            if listener.target == target:
+                listener.wake()

@@ -1,0 +1,129 @@
+"""Storage connection strings, and how requests for queues are signed with what they hold."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from urllib.parse import quote, urlsplit
+
+from local_host.errors import HostError
+
+__all__ = ["StorageAccount", "find_account"]
+
+# Every service and emulator of the last years knows this version of the protocol.
+API_VERSION = "2021-12-02"
+# The account and the key that Microsoft publishes for the emulator.
+EMULATOR = (
+    "AccountName=devstoreaccount1;AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UV"
+    "ErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;QueueEndpoint={proxy}:10001/devstoreaccount1"
+)
+HINT = (
+    "It must be UseDevelopmentStorage=true for the emulator (python -m tools.azurite), or a "
+    "connection string as the portal shows it: AccountName=…;AccountKey=…;EndpointSuffix=…"
+)
+
+
+@dataclass(frozen=True)
+class StorageAccount:
+    """Where an account's queues are and what opens them.
+
+    Attributes:
+        endpoint: address of the account's queue service, without a slash at the end.
+        name: the account's name; empty with a shared access signature.
+        key: the account's key; empty with a shared access signature.
+        sas: the shared access signature, ready to be appended to a query; may be empty.
+        setting: the app setting that it comes from.
+    """
+
+    endpoint: str
+    name: str = ""
+    key: bytes = field(default=b"", repr=False)
+    sas: str = field(default="", repr=False)
+    setting: str = ""
+
+    @classmethod
+    def parse(cls, text: str, setting: str) -> StorageAccount:
+        """Reads a connection string.
+
+        Raises:
+            HostError: it is not one; the message names the setting and never shows the key.
+        """
+        parts = _parts(text, setting)
+        if parts.get("usedevelopmentstorage", "").lower() == "true":
+            proxy = parts.get("developmentstorageproxyuri", "http://127.0.0.1").rstrip("/")
+            parts = _parts(EMULATOR.format(proxy=proxy), setting)
+        name = parts.get("accountname", "")
+        endpoint = parts.get("queueendpoint", "")
+        if not endpoint and name:
+            protocol = parts.get("defaultendpointsprotocol", "https")
+            suffix = parts.get("endpointsuffix", "core.windows.net")
+            endpoint = f"{protocol}://{name}.queue.{suffix}"
+        sas = parts.get("sharedaccesssignature", "").lstrip("?")
+        address = urlsplit(endpoint)
+        if address.scheme not in ("http", "https") or not address.hostname:
+            raise HostError(f"{setting} names no address of a queue service. {HINT}")
+        if not sas and not (name and parts.get("accountkey")):
+            raise HostError(f"{setting} has neither AccountKey nor SharedAccessSignature. {HINT}")
+        try:
+            key = base64.b64decode(parts.get("accountkey", ""), validate=True)
+        except binascii.Error:
+            raise HostError(f"The AccountKey in {setting} is not base64. {HINT}") from None
+        return cls(endpoint.rstrip("/"), name, b"" if sas else key, sas, setting)
+
+    def url(self, path: str, query: Mapping[str, str]) -> str:
+        """The whole address of a request; ``path`` starts with a slash."""
+        texts = [f"{name}={quote(value, safe='')}" for name, value in query.items()]
+        texts += [self.sas] if self.sas else []
+        return f"{self.endpoint}{path}" + (f"?{'&'.join(texts)}" if texts else "")
+
+    def headers(
+        self, method: str, path: str, query: Mapping[str, str], content: bytes
+    ) -> dict[str, str]:
+        """The headers of a request, with its signature where the account has a key."""
+        headers = {"x-ms-date": formatdate(usegmt=True), "x-ms-version": API_VERSION}
+        kind = "application/xml" if content else ""
+        if self.key:
+            signed = "".join(f"{name}:{headers[name]}\n" for name in sorted(headers))
+            resource = f"/{self.name}{urlsplit(self.endpoint).path}{path}"
+            resource += "".join(f"\n{name.lower()}:{query[name]}" for name in sorted(query))
+            length = str(len(content) or "")
+            # Verb, then 11 standard headers in their fixed order; we send two of them.
+            text = f"{method}\n\n\n{length}\n\n{kind}\n\n\n\n\n\n\n{signed}{resource}"
+            digest = hmac.new(self.key, text.encode(), hashlib.sha256).digest()
+            headers["authorization"] = f"SharedKey {self.name}:{base64.b64encode(digest).decode()}"
+        if content:
+            headers["content-type"] = kind
+        return headers
+
+
+def find_account(connection: str, environ: Mapping[str, str]) -> StorageAccount:
+    """The account that a binding's ``connection`` names; empty means AzureWebJobsStorage.
+
+    Raises:
+        HostError: there is no such setting, or it is no connection string.
+    """
+    connection = connection or "Storage"
+    candidates = (f"AzureWebJobs{connection}", connection)
+    found = next((name for name in candidates if environ.get(name, "").strip()), None)
+    if found is None:
+        wanted = "AzureWebJobsStorage" if connection == "Storage" else connection
+        raise HostError(
+            f"Storage account connection string '{wanted}' does not exist. Set {wanted} in "
+            f"local.settings.json. {HINT}"
+        )
+    return StorageAccount.parse(environ[found], found)
+
+
+def _parts(text: str, setting: str) -> dict[str, str]:
+    parts: dict[str, str] = {}
+    for part in filter(None, (part.strip() for part in text.split(";"))):
+        name, equals, value = part.partition("=")
+        if not equals:
+            raise HostError(f"{setting} is not a storage connection string. {HINT}")
+        parts[name.strip().lower()] = value.strip()
+    return parts
