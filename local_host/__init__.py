@@ -21,7 +21,7 @@ For development, tests and benchmarks; production is the real host. How it is la
 Queues and SignalR, from the bindings to the wire:
 
     wiring.py          what every binding means: queue_bindings.py, storage_account.py
-    inputs.py          a value for ``signalRConnectionInfo``
+    inputs.py          a value for ``signalRConnectionInfo``     hubs.py   which SignalR service
     outputs.py         what a function gave -> what is to be written (delivery.py)
     queue_listener.py  looks into a queue (backoff.py) and keeps what it fetched hidden
     queue_processor.py has the function called (runner.py), then settles the message

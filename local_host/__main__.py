@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from local_host.banner import show_functions, show_start
-from local_host.config import HostConfig
+from local_host.config import HostConfig, address_url
 from local_host.console import Console, use_colour, write_to_stdout
 from local_host.errors import HostError
 from local_host.function_table import FunctionTable
 from local_host.host_file import HostFile
+from local_host.hubs import Hubs, open_stand_in
 from local_host.listening import listen
 from local_host.settings_file import LocalSettings
 from local_host.supervisor import run_host
@@ -47,12 +49,20 @@ def _run(arguments: argparse.Namespace) -> int:
     os.environ["AZURE_FUNCTIONS_ENVIRONMENT"] = arguments.environment
     address = arguments.address or settings.address or DEFAULT_ADDRESS
     port = arguments.port if arguments.port is not None else settings.port or DEFAULT_PORT
-    with listen(address, port) as sock:
-        table = FunctionTable.read(root, os.environ)
+    table = FunctionTable.read(root, os.environ)
+    wiring = Wiring.of(table, os.environ)
+    with contextlib.ExitStack() as sockets:
+        sock = sockets.enter_context(listen(address, port))
+        real_port = sock.getsockname()[1]
+        stand_in = open_stand_in(wiring.hub_settings, os.environ, address, real_port + 1)
+        stand_in_url = None
+        if stand_in is not None:
+            sockets.enter_context(stand_in)
+            stand_in_url = address_url(address, stand_in.getsockname()[1])
         config = HostConfig(
             root=root,
             address=address,
-            port=sock.getsockname()[1],
+            port=real_port,
             workers=arguments.workers,
             body_limit=_number(os.environ, "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT")
             or DEFAULT_BODY_LIMIT,
@@ -61,14 +71,19 @@ def _run(arguments: argparse.Namespace) -> int:
             host_file=host_file,
             cors=settings.cors,
             table=table,
-            wiring=Wiring.of(table, os.environ),
+            wiring=wiring,
             environment=arguments.environment,
+            hubs=Hubs.find(wiring.hub_settings, os.environ, stand_in_url),
         )
         console = Console(write_to_stdout, colour=config.colour)
         try:
             show_start(console, config, settings, skipped, arguments.environment)
             return run_host(
-                config, sock, console, lambda errors: show_functions(console, config, errors)
+                config,
+                sock,
+                stand_in,
+                console,
+                lambda errors: show_functions(console, config, errors),
             )
         finally:
             console.close()

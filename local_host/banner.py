@@ -80,6 +80,10 @@ def show_functions(console: Console, config: HostConfig, load_errors: Mapping[st
         console.line(text, "red")
     if config.has_pages:
         console.plain(f"Page: {config.url}/")
+    if config.hubs.stand_in is not None:
+        real = config.hubs.stand_in
+        empty = sorted(name for name, one in config.hubs.services.items() if one == real)
+        console.plain(f"SignalR: a stand-in at {real.url}, because {' and '.join(empty)} is empty")
     console.plain("Stop with Ctrl+C.\n")
 
 

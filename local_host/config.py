@@ -1,18 +1,14 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from local_host.function_table import Function, FunctionTable
 from local_host.host_file import HostFile
+from local_host.hubs import Hubs
 from local_host.settings_file import Cors
 from local_host.wiring import Wiring
-
-if TYPE_CHECKING:
-    from local_host.signalr_endpoint import SignalREndpoint
 
 __all__ = ["HostConfig", "address_url"]
 
@@ -34,7 +30,7 @@ class HostConfig:
         table: the functions.
         wiring: what their bindings mean.
         environment: AZURE_FUNCTIONS_ENVIRONMENT.
-        signalr: SignalR services by the name of their setting.
+        hubs: the SignalR services that they mean.
         pictures: a folder to be served under ``/pictures/``.
     """
 
@@ -50,7 +46,7 @@ class HostConfig:
     table: FunctionTable
     wiring: Wiring = Wiring()
     environment: str = "Development"
-    signalr: Mapping[str, SignalREndpoint] = field(default_factory=dict)
+    hubs: Hubs = Hubs()
     pictures: Path | None = None
 
     @property

@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from azure.functions.http import HttpRequest
 
 from local_host.function_table import Binding, Function
+from local_host.hubs import Hubs
 from local_host.queue_bindings import resolve_settings
 from local_host.wiring import HubTarget, Wiring
-
-if TYPE_CHECKING:
-    from local_host.signalr_endpoint import SignalREndpoint
 
 __all__ = ["input_value"]
 
@@ -26,7 +24,7 @@ def input_value(
     binding: Binding,
     trigger_value: Any,
     wiring: Wiring,
-    endpoints: Mapping[str, SignalREndpoint],
+    hubs: Hubs,
     environ: Mapping[str, str],
 ) -> str:
     """What a function gets for an input binding; ``signalRConnectionInfo`` is the only one known.
@@ -36,7 +34,7 @@ def input_value(
         binding: which of its bindings.
         trigger_value: what starts it; ``userId`` may name a part of it.
         wiring: what the bindings mean.
-        endpoints: SignalR services by the name of their setting.
+        hubs: the SignalR services.
         environ: app settings.
 
     Raises:
@@ -56,7 +54,8 @@ def input_value(
     template = str(binding.settings.get("userId") or "")
     template = resolve_settings(template, f"Binding {binding.name}: userId", environ, parts=True)
     user = EXPRESSION.sub(lambda match: _part(match[1], trigger_value), template)
-    return json.dumps(connection_info(endpoints[target.setting], target.hub, user or None))
+    service = hubs.services[target.setting]
+    return json.dumps(connection_info(service, target.hub, user or None))
 
 
 def _part(expression: str, value: Any) -> str:

@@ -5,9 +5,10 @@ import socket
 import sys
 
 from local_host.errors import HostError
-from local_host.worker import BACKLOG
 
-__all__ = ["listen"]
+__all__ = ["BACKLOG", "listen"]
+
+BACKLOG = 2048
 
 
 def listen(address: str, port: int) -> socket.socket:

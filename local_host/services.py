@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import socket
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from local_host.config import HostConfig
 from local_host.console import Console
 from local_host.delivery import OutputFailed
-from local_host.outputs import QueueWrite, Write
+from local_host.outputs import QueueWrite, SignalRWrite, Write
 
 if TYPE_CHECKING:
     from local_host.queue_listener import QueueListener
     from local_host.runner import Runner
+    from local_host.signalr import Sender
+    from local_host.signalr_endpoint import SignalREndpoint
     from local_host.storage import StorageQueues
     from local_host.storage_account import StorageAccount
 
@@ -30,12 +33,25 @@ RELEASE_SECONDS = 1.0
 class Services:
     """All of it, from ``start`` to ``stop``."""
 
-    def __init__(self, config: HostConfig, console: Console) -> None:
+    def __init__(
+        self, config: HostConfig, console: Console, stand_in: socket.socket | None = None
+    ) -> None:
+        """Prepares; opens nothing.
+
+        Args:
+            config: what the host is made of.
+            console: where lines go.
+            stand_in: where the clients of the SignalR stand-in come in, if there is one.
+        """
         self._config = config
         self._console = console
+        self._stand_in_socket = stand_in
+        self._stand_in: asyncio.Task[None] | None = None
+        self._senders: dict[SignalREndpoint, Sender] = {}
         self._storages: dict[StorageAccount, StorageQueues] = {}
         self._listeners: list[QueueListener] = []
         self._starting: asyncio.Task[None] | None = None
+        self._stopping = False
 
     def start(self, runner: Runner, broken: Collection[str]) -> None:
         """Begins to read queues, on the running loop.
@@ -55,11 +71,12 @@ class Services:
         for write in writes:
             if isinstance(write, QueueWrite):
                 await self._put(write)
+            else:
+                await self._send(write)
 
     def stop_polling(self) -> None:
         """Fetches no more messages; those that run go on."""
-        if self._starting is not None:
-            self._starting.cancel()
+        self._stopping = True
         for listener in self._listeners:
             listener.stop_polling()
 
@@ -69,6 +86,8 @@ class Services:
 
     async def close(self) -> None:
         """Gives back the messages that did not end and closes all connections."""
+        if self._starting is not None:
+            await self._starting
         counts = [await listener.release(RELEASE_SECONDS) for listener in self._listeners]
         if sum(counts):
             self._console.line(
@@ -76,16 +95,25 @@ class Services:
             )
         for storage in self._storages.values():
             await storage.close()
+        for sender in self._senders.values():
+            await sender.close()
+        if self._stand_in is not None:
+            await self._stand_in
 
     async def _start(self, runner: Runner, broken: Collection[str]) -> None:
+        # Imports go to a thread: they take a third of a second, and the first requests are there.
+        if self._stand_in_socket is not None:
+            await asyncio.to_thread(importlib.import_module, "local_host.signalr")
+            self._start_stand_in(self._stand_in_socket)
         readers = self._config.wiring.readers
         names = [name for name in readers if name not in broken]
         if not names:
             return
-        # In a thread, for it takes a third of a second and the first requests are there.
         await asyncio.to_thread(importlib.import_module, "local_host.queue_listener")
         from local_host.queue_listener import QueueListener
 
+        if self._stopping:
+            return
         queues = self._config.host_file.queues
         for name in names:
             listener = QueueListener(
@@ -99,6 +127,27 @@ class Services:
             )
             self._listeners.append(listener)
             listener.start()
+
+    def _start_stand_in(self, sock: socket.socket) -> None:
+        from local_host.signalr import StandIn
+
+        endpoint = self._config.hubs.stand_in
+        assert endpoint is not None
+        stand_in = self._senders[endpoint] = StandIn(sock, endpoint, self._console)
+        self._stand_in = asyncio.create_task(stand_in.serve())
+
+    async def _send(self, write: SignalRWrite) -> None:
+        from local_host.signalr import Service, SignalRError
+
+        endpoint = self._config.hubs.services[write.target.setting]
+        if endpoint == self._config.hubs.stand_in and self._starting is not None:
+            await asyncio.shield(self._starting)
+        if endpoint not in self._senders:
+            self._senders[endpoint] = Service(endpoint)
+        try:
+            await self._senders[endpoint].send(write.target.hub, write.message)
+        except SignalRError as exc:
+            raise OutputFailed(str(exc)) from exc
 
     def _storage(self, account: StorageAccount) -> StorageQueues:
         from local_host.storage import StorageQueues

@@ -44,25 +44,38 @@ RESTART_SECONDS = 0.5
 OnReady = Callable[[Mapping[str, str]], None]
 
 
-def run_host(config: HostConfig, sock: socket.socket, console: Console, on_ready: OnReady) -> int:
+def run_host(
+    config: HostConfig,
+    sock: socket.socket,
+    stand_in: socket.socket | None,
+    console: Console,
+    on_ready: OnReady,
+) -> int:
     """Runs until SIGINT or SIGTERM.
 
     Args:
         config: what to run.
         sock: listening already.
+        stand_in: listening already; for the SignalR stand-in, if there is to be one.
         console: where lines go.
         on_ready: called once, with the load errors, when the first request can be answered.
 
     Returns:
         the exit status.
     """
+    services = Services(config, console, stand_in)
     if config.workers == 1:
-        return _run_alone(config, sock, console, on_ready)
-    return asyncio.run(Supervisor(config, sock, console, on_ready).run())
+        return _run_alone(config, sock, services, console, on_ready)
+    return asyncio.run(Supervisor(config, sock, services, console, on_ready).run())
 
 
-def _run_alone(config: HostConfig, sock: socket.socket, console: Console, on_ready: OnReady) -> int:
-    services = Services(config, console)
+def _run_alone(
+    config: HostConfig,
+    sock: socket.socket,
+    services: Services,
+    console: Console,
+    on_ready: OnReady,
+) -> int:
     worker = Worker(config, console, services.deliver)
 
     loop: asyncio.AbstractEventLoop | None = None
@@ -98,7 +111,12 @@ class Supervisor:
     """The parent of several workers."""
 
     def __init__(
-        self, config: HostConfig, sock: socket.socket, console: Console, on_ready: OnReady
+        self,
+        config: HostConfig,
+        sock: socket.socket,
+        services: Services,
+        console: Console,
+        on_ready: OnReady,
     ) -> None:
         self._config = config
         self._sock = sock
@@ -106,7 +124,7 @@ class Supervisor:
         self._on_ready: OnReady | None = on_ready
         self._children: dict[int, Child] = {}
         self._crew = Crew()
-        self._services = Services(config, console)
+        self._services = services
         self._deliveries: set[asyncio.Task[None]] = set()
         self._failed_starts = 0
         self._status = 0

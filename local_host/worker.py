@@ -23,14 +23,14 @@ from local_host.failure import failure_text
 from local_host.function_table import Binding, Function
 from local_host.inputs import input_value
 from local_host.invoke import FunctionFailed, Invoker
+from local_host.listening import BACKLOG
 from local_host.loader import LoadedFunction, LoadError, load_function, prepare_imports
 from local_host.outputs import to_writes
 from local_host.queue_message import QueueCall, trigger_value
 from local_host.server import build_app
 
-__all__ = ["BACKLOG", "GRACE_SECONDS", "Worker", "leave"]
+__all__ = ["GRACE_SECONDS", "Worker", "leave"]
 
-BACKLOG = 2048
 # Requests that run when the host is stopped get this long to end.
 GRACE_SECONDS = 2
 # As the real host's web server; a short one makes clients trip over connections that just closed.
@@ -165,7 +165,7 @@ class Worker:
 
     def _input(self, function: Function, binding: Binding, value: Any) -> Any:
         config = self._config
-        return input_value(function, binding, value, config.wiring, config.signalr, os.environ)
+        return input_value(function, binding, value, config.wiring, config.hubs, os.environ)
 
     async def _put_out(self, function: Function, values: Mapping[str, Any]) -> None:
         is_base64 = self._config.host_file.queues.is_base64
