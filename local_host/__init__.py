@@ -10,7 +10,8 @@ For development, tests and benchmarks; production is the real host. How it is la
     routes.py          ASP.NET route templates; which function answers a request
     convert.py         ASGI request -> HttpRequest, HttpResponse -> ASGI response
     invoke.py          one call of one function: thread or loop, time limit, console lines
-    server.py          the web application     admin.py  /admin/…     pages.py  frontend/
+    server.py          the web application     admin.py  /admin/…
+    pages.py           frontend/               pictures.py  the folder of --pictures
     worker.py          loads and serves: one for each process
     supervisor.py      the parent: keeps the workers alive
     child.py           a worker process as the parent sees it      crew.py   who gets a call

@@ -44,6 +44,9 @@ def _run(arguments: argparse.Namespace) -> int:
             f"{root / 'function_app.py'} is there: Azure would take this for an app of the v2 "
             "model and ignore every function folder. Remove or rename it."
         )
+    pictures: Path | None = arguments.pictures and arguments.pictures.resolve()
+    if pictures is not None and not pictures.is_dir():
+        raise HostError(f"--pictures {arguments.pictures}: there is no such folder.")
     settings = LocalSettings.read(root, arguments.settings)
     skipped = settings.apply(os.environ)
     os.environ["AZURE_FUNCTIONS_ENVIRONMENT"] = arguments.environment
@@ -73,6 +76,7 @@ def _run(arguments: argparse.Namespace) -> int:
             table=table,
             wiring=wiring,
             environment=arguments.environment,
+            pictures=pictures,
             hubs=Hubs.find(wiring.hub_settings, os.environ, stand_in_url),
         )
         console = Console(write_to_stdout, colour=config.colour)
@@ -129,6 +133,13 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         type=Path,
         metavar="FILE",
         help="read this file in place of local.settings.json",
+    )
+    parser.add_argument(
+        "--pictures",
+        type=Path,
+        metavar="DIR",
+        help="serve the pictures of this folder at /pictures/, for URLs to put into the queue; "
+        "whoever reaches the host can read them",
     )
     parser.add_argument(
         "--environment",

@@ -80,6 +80,8 @@ def show_functions(console: Console, config: HostConfig, load_errors: Mapping[st
         console.line(text, "red")
     if config.has_pages:
         console.plain(f"Page: {config.url}/")
+    if config.pictures is not None:
+        console.plain(f"Pictures: {config.url}/pictures/ serves those in {config.pictures}")
     if config.hubs.stand_in is not None:
         real = config.hubs.stand_in
         empty = sorted(name for name, one in config.hubs.services.items() if one == real)

@@ -19,6 +19,7 @@ from local_host.function_table import Function
 from local_host.invoke import FunctionFailed, Invoker
 from local_host.loader import LoadedFunction
 from local_host.pages import Pages
+from local_host.pictures import Pictures
 from local_host.routes import RouteTable, decode_path
 from local_host.throttle import Throttle
 
@@ -131,10 +132,12 @@ def build_app(
         # Like the real host: no words, and never 405.
         return Response(status_code=404)
 
+    pictures = [Mount("/pictures", app=Pictures(config.pictures))] if config.pictures else []
     app = Starlette(
         routes=[
             *Admin(config, loaded, load_errors, invoker, console).routes(),
             FunctionRoutes(config, loaded, invoker, console),
+            *pictures,
             Mount("/", app=Pages(config.root)),
         ],
         middleware=middleware,
