@@ -1,0 +1,1 @@
+"""What is left in the queues: python -m tools.drain_report."""

@@ -1,0 +1,1 @@
+"""Fills the queue: python -m tools.enqueue SOURCE."""

@@ -1,0 +1,226 @@
+"""The command: check the source, fill the queue, say what happened and how to go on."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import shlex
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from azure.storage.queue import QueueClient
+from tqdm import tqdm
+
+from tools.enqueue.sending import Sender
+from tools.enqueue.sources import (
+    Source,
+    SourceError,
+    from_file,
+    from_folder,
+    from_samples,
+    from_stream,
+    messages,
+)
+from tools.storage import (
+    SETTING,
+    StorageError,
+    count_messages,
+    create_queue,
+    open_queue,
+    sending_url,
+)
+
+GENERATED = 100
+THREADS = 16
+TICK_SECONDS = 0.1
+INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = _parser()
+    args = parser.parse_args(argv)
+    try:
+        source = _source(args)
+        queue = open_queue(args.queue, setting=args.connection)
+        if create_queue(queue):
+            print(f"Made the queue {args.queue}.", flush=True)
+        sender = Sender(
+            sending_url(queue),
+            _texts(source, args),
+            threads=args.senders,
+            rate=args.rate,
+            room=_room(queue, args.keep_below),
+        )
+    except (SourceError, StorageError) as exc:
+        print(f"error: {exc}", file=sys.stderr)
+        return 1
+    interrupted = _fill(sender, args.queue, args.run, _total(source, args))
+    if sender.problem is not None:
+        print(f"error: {sender.problem}", file=sys.stderr)
+    if interrupted or sender.problem is not None:
+        print(f"To go on: {_resume(sender.sent_in_a_row, args, parser)}", file=sys.stderr)
+    return INTERRUPTED if interrupted else int(sender.problem is not None)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.enqueue",
+        description="Put images on the queue that the function classify_queue reads.",
+        epilog="The queue is the one of the setting AzureWebJobsStorage, from the environment or "
+        "local.settings.json.",
+    )
+    parser.add_argument(
+        "source",
+        nargs="?",
+        help="a file with a URL or a JSON object on each line (# starts a comment), - for standard "
+        "input, or a folder of pictures that the local host serves (--pictures FOLDER)",
+    )
+    parser.add_argument(
+        "--generate",
+        action="store_true",
+        help="go round and round the source until --count (default: the local host's samples, "
+        f"{GENERATED} of them)",
+    )
+    parser.add_argument("--count", type=_natural, help="how many at most")
+    parser.add_argument("--rate", type=_positive, help="how many a second at most")
+    parser.add_argument(
+        "--keep-below",
+        type=_positive_number,
+        metavar="N",
+        help="wait while the queue holds N or more; the emulator gets slow with thousands in it",
+    )
+    parser.add_argument("--model", help="for images whose line names none (default: the app's)")
+    parser.add_argument("--queue", default="images", help="default: images")
+    parser.add_argument(
+        "--connection",
+        default=SETTING,
+        metavar="SETTING",
+        help=f"name of the setting with the connection string (default: {SETTING})",
+    )
+    parser.add_argument(
+        "--base-url",
+        default="http://localhost:7071",
+        type=lambda text: text.rstrip("/"),
+        help="where the local host serves pictures (default: http://localhost:7071)",
+    )
+    parser.add_argument(
+        "--run", default=f"{datetime.now():%Y%m%d-%H%M%S}", help="what ids start with"
+    )
+    parser.add_argument("--skip", type=_natural, default=0, help="leave out the first so many")
+    parser.add_argument(
+        "--senders", type=_threads, default=THREADS, help=f"how many send at once ({THREADS})"
+    )
+    return parser
+
+
+def _natural(text: str) -> int:
+    if not text.isdecimal() or len(text) > 12:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 0 or more")
+    return int(text)
+
+
+def _positive_number(text: str) -> int:
+    if _natural(text) == 0:
+        raise argparse.ArgumentTypeError("it must be 1 or more")
+    return int(text)
+
+
+def _threads(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) <= 256:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 256")
+    return int(text)
+
+
+def _positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return value
+
+
+def _source(args: argparse.Namespace) -> Source:
+    if args.generate and args.count is None:
+        args.count = GENERATED
+    if args.source is None:
+        if not args.generate:
+            raise SourceError(
+                "Name a file of URLs, a folder of pictures or - for standard input; or let "
+                "--generate queue the local host's samples."
+            )
+        return from_samples(args.base_url)
+    if args.source == "-":
+        return from_stream(sys.stdin.buffer)
+    path = Path(args.source)
+    return from_folder(path, args.base_url) if path.is_dir() else from_file(path)
+
+
+def _texts(source: Source, args: argparse.Namespace) -> Iterator[str]:
+    bodies = itertools.cycle(source.read()) if args.generate else source.read()
+    last = None if args.count is None else args.skip + args.count
+    return itertools.islice(messages(bodies, run=args.run, model=args.model), args.skip, last)
+
+
+def _room(queue: QueueClient, most: int | None) -> Callable[[], int] | None:
+    return None if most is None else lambda: most - (count_messages(queue) or 0)
+
+
+def _total(source: Source, args: argparse.Namespace) -> int | None:
+    """How many will be queued; None if that is not known."""
+    if args.generate or source.total is None:
+        return int(args.count) if args.generate else None
+    left: int = max(0, source.total - args.skip)
+    return left if args.count is None else min(left, args.count)
+
+
+def _fill(sender: Sender, queue: str, run: str, total: int | None) -> bool:
+    """Sends all with a progress bar; returns whether Ctrl+C ended it."""
+    started = time.monotonic()
+    interrupted = False
+    # disable=None: only where somebody sees it.
+    with tqdm(total=total, unit="image", disable=None) as bar:
+        sender.start()
+        over = False
+        while not over:
+            try:
+                over = sender.wait(TICK_SECONDS)
+                bar.update(sender.sent - bar.n)
+            except KeyboardInterrupt:
+                if interrupted:
+                    raise  # the second time: without waiting for what is on its way
+                interrupted = True
+                sender.stop()
+    seconds = time.monotonic() - started
+    print(
+        f"Queued {sender.sent:,} images on {queue} in {seconds:.1f} s "
+        f"({sender.sent / seconds:,.0f} a second). This is the run {run}.",
+        flush=True,
+    )
+    return interrupted
+
+
+def _resume(done: int, args: argparse.Namespace, parser: argparse.ArgumentParser) -> str:
+    """The command that queues the rest, with the same ids."""
+    parts = ["python", "-m", "tools.enqueue"]
+    parts += [args.source] if args.source else []
+    parts += ["--generate"] if args.generate else []
+    for name in ("model", "rate", "keep_below", "queue", "connection", "base_url", "senders"):
+        value = getattr(args, name)
+        if value != parser.get_default(name):
+            parts += [f"--{name.replace('_', '-')}", f"{value:g}" if name == "rate" else str(value)]
+    if args.count is not None:
+        parts += ["--count", str(args.count - done)]
+    parts += ["--run", args.run, "--skip", str(args.skip + done)]
+    return shlex.join(parts)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)

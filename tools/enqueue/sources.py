@@ -1,0 +1,180 @@
+"""Where images come from: lines of URLs, a folder that the local host serves, its samples.
+
+Every source is a list of bodies, each of them what a message may be: a URL, or JSON with a "url".
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import quote
+
+import urllib3
+from azure.functions import QueueMessage
+
+from image_classifier.bindings.queue_message import read_message
+from image_classifier.image_files import images_in
+
+__all__ = ["Body", "Source", "SourceError", "from_file", "from_folder", "from_samples", "messages"]
+
+SAMPLES = Path(__file__).resolve().parents[2] / "frontend" / "samples"
+PROBE_SECONDS = 5
+
+
+class SourceError(Exception):
+    """A source cannot be used; the message says which line or file, and what to do."""
+
+
+@dataclass(frozen=True)
+class Body:
+    """What one message is made of.
+
+    Attributes:
+        text: a URL or JSON.
+        where: for a person, such as "urls.txt, line 7".
+    """
+
+    text: str
+    where: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """A list of images.
+
+    Attributes:
+        read: starts at the front each time it is called; standard input can be read once only.
+        total: how many there are, None if that cannot be known before they are read.
+    """
+
+    read: Callable[[], Iterator[Body]]
+    total: int | None
+
+
+def from_file(path: Path) -> Source:
+    """The lines of a file, all of them checked now: one that is wrong stops everything.
+
+    Raises:
+        SourceError: the file cannot be read, is empty, or has such a line.
+    """
+
+    def read() -> Iterator[Body]:
+        with path.open("rb") as file:
+            yield from _lines(file, path.name)
+
+    try:
+        total = sum(1 for body in read() if message_of(body, id="1", model=None))
+    except OSError as exc:
+        raise SourceError(f"{path} cannot be read: {exc.strerror}.") from exc
+    if not total:
+        raise SourceError(f"{path} has no lines but empty ones and comments.")
+    return Source(read, total)
+
+
+def from_stream(stream: BinaryIO) -> Source:
+    """Lines as they come; each is checked when its turn comes."""
+    return Source(lambda: _lines(stream, "standard input"), None)
+
+
+def _lines(lines: Iterable[bytes], name: str) -> Iterator[Body]:
+    for number, line in enumerate(lines, 1):
+        where = f"{name}, line {number}"
+        try:
+            text = line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
+        except UnicodeDecodeError as exc:
+            raise SourceError(f"{where}: it is not UTF-8 text.") from exc
+        if text and not text.startswith("#"):
+            yield Body(text, where)
+
+
+def from_folder(folder: Path, base_url: str) -> Source:
+    """The pictures in a folder, at the URLs where the local host serves them.
+
+    Raises:
+        SourceError: there are none, or the host does not serve them.
+    """
+    files = images_in(folder)
+    if not files:
+        raise SourceError(f"There are no pictures in {folder}.")
+    _check_served(
+        _served_at(f"{base_url}/pictures/", folder, files[0]),
+        files[0],
+        "Start the host so, in another terminal: "
+        f"python -m local_host --pictures {shlex.quote(str(folder))}",
+    )
+    return _of_files(f"{base_url}/pictures/", folder, files)
+
+
+def from_samples(base_url: str) -> Source:
+    """The pictures that the local host serves for its page.
+
+    Raises:
+        SourceError: the host does not serve them.
+    """
+    names = [sample["file"] for sample in json.loads((SAMPLES / "samples.json").read_text("utf-8"))]
+    files = [SAMPLES / name for name in names]
+    _check_served(
+        _served_at(f"{base_url}/samples/", SAMPLES, files[0]),
+        files[0],
+        "Start the host in another terminal: python -m local_host",
+    )
+    return _of_files(f"{base_url}/samples/", SAMPLES, files)
+
+
+def _of_files(prefix: str, folder: Path, files: list[Path]) -> Source:
+    return Source(
+        lambda: (Body(_served_at(prefix, folder, file), str(file)) for file in files), len(files)
+    )
+
+
+def _served_at(prefix: str, folder: Path, file: Path) -> str:
+    return prefix + quote(file.relative_to(folder).as_posix())
+
+
+def _check_served(url: str, file: Path, advice: str) -> None:
+    """Downloads one picture, so that a million messages are not sent for nothing."""
+    with urllib3.PoolManager(timeout=PROBE_SECONDS, retries=False) as pool:
+        try:
+            response = pool.request("GET", url)
+        except (urllib3.exceptions.HTTPError, ValueError) as exc:
+            raise SourceError(
+                f"Nothing answers at {url}. {advice} (or say where it runs with --base-url)."
+            ) from exc
+    if response.status != 200:
+        raise SourceError(f"{url} answers {response.status}, not the picture. {advice}.")
+    if response.data != file.read_bytes():
+        raise SourceError(f"{url} is not the picture {file}. {advice}.")
+
+
+def messages(bodies: Iterable[Body], *, run: str, model: str | None) -> Iterator[str]:
+    """The messages for the queue, as JSON; ids are the run's name and a number from 1.
+
+    Raises:
+        SourceError: a body cannot become a message.
+    """
+    for number, body in enumerate(bodies, 1):
+        yield message_of(body, id=f"{run}-{number}", model=model)
+
+
+def message_of(body: Body, *, id: str, model: str | None) -> str:
+    """One message. A body's own id and model come first.
+
+    Raises:
+        SourceError: the function would not accept it.
+    """
+    asked = read_message(QueueMessage(id=id, body=body.text))
+    if asked.problem is not None:
+        raise SourceError(f"{body.where}: {asked.problem}")
+    url = asked.url or ""
+    if not url.lower().startswith(("http://", "https://")):
+        raise SourceError(f"{body.where}: {url[:60]!r} is not a URL that starts with https://.")
+    message: dict[str, str | int] = {"id": asked.id, "url": url}
+    if asked.model or model:
+        message["model"] = asked.model or model or ""
+    if asked.version is not None:
+        message["version"] = asked.version
+    return json.dumps(message, ensure_ascii=False)
