@@ -208,21 +208,22 @@ def test_a_file_without_urls_is_said(run: Run, tmp_path: Path) -> None:
 # --- Pictures
 
 
-def test_a_folder_becomes_urls_that_lead_to_its_pictures(
-    run: Run, queue: Queue, site: tuple[Path, str]
+def test_a_folder_becomes_urls_at_which_the_host_has_its_pictures(
+    run: Run, queue: Queue, tmp_path: Path
 ) -> None:
-    folder, url = site
-    names = ["a.png", "b c.JPG", "sub/ü#?.png", "sub/100%.gif"]
+    folder = tmp_path / "my pictures"
+    names = ["a.png", "b c.JPG", "sub/ü#?.png", "sub/100%.gif", "sub/+&%20.webp"]
     for number, name in enumerate(names):
-        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(picture(size=(number + 1, 1)))
     (folder / "notes.txt").write_text("no picture")
-    ran = run(str(folder), "--base-url", f"{url}/")
+    with LocalHost(arguments=["--pictures", str(folder)]) as host:
+        ran = run(str(folder), "--base-url", f"{host.url}/")
+        urls = [each["url"] for each in objects(queue)]
+        served = [requests.get(each, timeout=5).content for each in urls]
 
     assert ran.status == 0, ran.err
-    urls = [each["url"] for each in objects(queue)]
-    assert all(each.startswith(f"{url}/pictures/") for each in urls)
-    served = [requests.get(each, timeout=5).content for each in urls]
+    assert all(each.startswith(f"{host.url}/pictures/") for each in urls)
     assert sorted(served) == sorted((folder / name).read_bytes() for name in names)
 
 
