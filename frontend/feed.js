@@ -48,7 +48,7 @@ export function openFeed({ signalR, address, readKey, handlers, onState }) {
   }
 
   function explain(error) {
-    return http.problem ?? new Problem(`The API answered, but the connection for the results cannot be made: ${error?.message ?? error}`);
+    return http.problem ?? new Problem(`The API answered, but the connection for the results cannot be made: ${String(error?.message ?? error).replace(/\.?$/, '.')}`);
   }
 
   function connected() {
@@ -116,10 +116,7 @@ function ApiHttpClient(signalR, address, readKey) {
 
     async send(request) {
       // The answer sends the client on to the SignalR service, which has a token of its own and must not get the key.
-      if (!request.url.startsWith(negotiate)) {
-        this.problem = null;
-        return super.send(request);
-      }
+      if (!request.url.startsWith(negotiate)) return this.sendToService(request);
       const key = readKey();
       if (key) request.headers = { ...request.headers, 'x-functions-key': key };
       try {
@@ -129,6 +126,18 @@ function ApiHttpClient(signalR, address, readKey) {
         return response;
       } catch (error) {
         this.problem = error instanceof signalR.HttpError ? readRefusal(error, address) : new Problem(whyNoAnswer(address));
+        throw error;
+      }
+    }
+
+    async sendToService(request) {
+      try {
+        const response = await super.send(request);
+        this.problem = null;
+        return response;
+      } catch (error) {
+        const what = error instanceof signalR.HttpError ? `refused with HTTP ${error.statusCode}` : 'does not answer';
+        this.problem = new Problem(`The API answered, but the SignalR service that it names, ${new URL(request.url).origin}, ${what}.`);
         throw error;
       }
     }
