@@ -7,75 +7,200 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import NamedTuple
 
 # TensorFlow's start-up chatter is not about speed. Read when it is imported, so set before.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from benchmarks import bench_http, bench_pipeline, bench_preprocess, bench_start, report
+from benchmarks import (
+    bench_budget,
+    bench_http,
+    bench_large,
+    bench_pipeline,
+    bench_preprocess,
+    bench_start,
+    bench_threads,
+    pages,
+    report,
+)
 from benchmarks.cases import Case, WrongAnswer
 from benchmarks.machine import describe, load_average
+from benchmarks.material import ROOT
 from benchmarks.measure import run_case
 from benchmarks.peers import command as peers
+from benchmarks.record import Part, Record, case_record, entry_record, verdicts
 
-# An entry makes its cases, which may need a server or files, and clears up after them.
-Entry = Callable[[bool], AbstractContextManager[list[Case]]]
+RESULTS_NAME = "benchmarks/results"
+RESULTS = ROOT / RESULTS_NAME
+SHOWN_ERRORS = 10
+
+Parts = Callable[[bool], Iterator[Part]]
+
+
+class Entry(NamedTuple):
+    """One name on the command line.
+
+    Attributes:
+        about: what it measures, in one line.
+        minutes: about, on two idle cores.
+        parts: measures; gives what came of it, part by part.
+    """
+
+    about: str
+    minutes: float
+    parts: Parts
+
+
+def of_cases(cases: Callable[[bool], AbstractContextManager[list[Case]]]) -> Parts:
+    """Runs cases one by one.
+
+    Args:
+        cases: makes them, which may need a server or files, and clears up after them.
+    """
+
+    def parts(quick: bool) -> Iterator[Part]:
+        with cases(quick) as found:
+            for case in found:
+                samples = run_case(case)
+                yield Part(case_record(case, samples), verdicts(case, samples))
+
+    return parts
+
+
 ENTRIES: Mapping[str, Entry] = {
-    "pipeline": bench_pipeline.cases,
-    "preprocess": bench_preprocess.cases,
-    "http": bench_http.cases,
-    "start": bench_start.cases,
+    "pipeline": Entry(
+        "an image file in, tags out, in process: the tutorial's way against ours",
+        1.7,
+        of_cases(bench_pipeline.cases),
+    ),
+    "preprocess": Entry(
+        "a decoded picture to the model's input, in process", 0.2, of_cases(bench_preprocess.cases)
+    ),
+    "large": Entry(
+        "photos of 12 megapixels: DECODE=exact against fast, and whether their answers agree",
+        1.5,
+        of_cases(bench_large.cases),
+    ),
+    "threads": Entry(
+        "how many threads one inference should have, for one caller and for many",
+        0.8,
+        of_cases(bench_threads.cases),
+    ),
+    "start": Entry(
+        "from the start of the process to the first answer, and memory: both engines",
+        1,
+        of_cases(bench_start.cases),
+    ),
+    "http": Entry(
+        "the local host over HTTP: one request at a time, many clients, constant rates",
+        0.8,
+        of_cases(bench_http.cases),
+    ),
+    "budget": Entry(
+        "where the time of one HTTP request goes: network, host, parse, decode …",
+        0.3,
+        of_cases(bench_budget.cases),
+    ),
+    "peers": Entry(
+        "the local host against other servers, which are installed for it (1 GB)",
+        8,
+        peers.parts,
+    ),
 }
-# Servers of other makers, installed for it: not part of "all", and with a report of its own.
-PEERS = "peers"
+ONLY_WHEN_NAMED = {"peers"}
 
 
 def main(argv: Sequence[str] | None = None, entries: Mapping[str, Entry] = ENTRIES) -> int:
     """Runs the entries named, or all; returns 1 if an answer was wrong or missing, else 0."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if arguments[:1] == [PEERS]:
-        return peers.main(arguments[1:])
     parser = _parser(entries)
     args = parser.parse_args(arguments)
+    if args.pages:
+        pages.write_all(RESULTS)
+        return 0
     for name in args.names:
         if name not in entries:
             parser.error(f"there is no benchmark {name!r}; there are: {', '.join(entries)}")
     machine = describe(" ".join(["python -m benchmarks", *arguments]))
     print(report.header(machine), flush=True)
-    results = []
-    for name in args.names or entries:
+    records: list[Record] = []
+    is_right = True
+    for name in args.names or [name for name in entries if name not in ONLY_WHEN_NAMED]:
         try:
-            with entries[name](args.quick) as cases:
-                for case in cases:
-                    results.append(report.Result(case, run_case(case)))
-                    print(f"\n{report.case_text(results[-1])}", flush=True)
+            record, errors = _measure(name, entries[name], machine, quick=args.quick)
         except WrongAnswer as exc:
             print(f"\n{name}: WRONG ANSWER, so no speed counts. {exc}", file=sys.stderr)
             return 1
-    machine["Load average after"] = load_average()
-    print(f"\nLoad average after:  {machine['Load average after']}\n\n{report.goals_text(results)}")
+        for error in errors[:SHOWN_ERRORS]:
+            print(error, file=sys.stderr)
+        is_right &= not errors
+        records.append(record)
+        if args.results:
+            pages.save(record, RESULTS)
+    goals = [goal for record in records for goal in record["goals"]]
+    if goals:
+        print(f"\n## Goals\n\n{report.goals_table(goals)}")
     if args.json:
-        text = json.dumps(report.as_json(machine, results), indent=1)
-        args.json.write_text(text + "\n", "utf-8")
-    return 0
+        args.json.write_text(json.dumps(records, indent=1) + "\n", "utf-8")
+    return 0 if is_right else 1
+
+
+def _measure(
+    name: str, entry: Entry, machine: Mapping[str, str], *, quick: bool
+) -> tuple[Record, list[str]]:
+    print(f"\n## {name}: {entry.about}", flush=True)
+    parts = []
+    before = load_average()
+    for part in entry.parts(quick):
+        parts.append(part)
+        print(f"\n{report.case_text(part.case)}", flush=True)
+    load = {"Load average before": before, "Load average after": load_average()}
+    print(f"\nLoad average before and after: {before}; {load['Load average after']}", flush=True)
+    goals = [goal for part in parts for goal in part.goals]
+    record = entry_record(
+        name, entry.about, {**machine, **load}, [part.case for part in parts], goals
+    )
+    return record, [error for part in parts for error in part.errors]
 
 
 def _parser(entries: Mapping[str, Entry]) -> argparse.ArgumentParser:
+    width = max(map(len, entries))
+    minutes = sum(one.minutes for name, one in entries.items() if name not in ONLY_WHEN_NAMED)
+    lines = [f"  {n:<{width}}  {one.about} ({one.minutes:g} min)" for n, one in entries.items()]
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
-        description="Measure speed and memory. Every answer is checked: a wrong one is exit 1.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Measure speed and memory. Every answer is checked: a wrong one is exit 1.\n"
+        "A missed goal is shown and is no error: the machine may be busy.\n\nnames:\n"
+        + "\n".join(lines),
+        epilog="Not about speed, and commands of their own: python -m benchmarks.fuzz, "
+        "benchmarks.soak\nand benchmarks.crowd try to break the app; each has --help.",
     )
     parser.add_argument(
         "names",
         nargs="*",
         metavar="NAME",
-        help=f"of {', '.join(entries)}; default: all of them; "
-        f"or {PEERS} alone, against other servers",
+        help=f"default: all but {', '.join(ONLY_WHEN_NAMED)} ({minutes:.0f} min on two idle cores)",
     )
-    parser.add_argument("--quick", action="store_true", help="few rounds: does it run at all?")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there too")
+    parser.add_argument(
+        "--quick", action="store_true", help="few rounds: does it run, are the answers right?"
+    )
+    parser.add_argument(
+        "--results",
+        action="store_true",
+        help=f"also write JSON, page and plots of each NAME to {RESULTS_NAME}/",
+    )
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="also write all figures to FILE, for programs"
+    )
+    parser.add_argument(
+        "--pages",
+        action="store_true",
+        help=f"measure nothing: make the pages in {RESULTS_NAME}/ anew from its JSON",
+    )
     return parser
 
 

@@ -1,4 +1,4 @@
-"""One warm request over loopback HTTP against the same call in process."""
+"""Over loopback HTTP: one warm request against the same call in process, and loads."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from contextlib import closing, contextmanager
 from typing import Any
 
 from benchmarks.answers import check_same_answer
-from benchmarks.bench_pipeline import classifier_for, settings_for
+from benchmarks.bench_load import load_case
 from benchmarks.cases import MILLISECONDS, Case, Goal
 from benchmarks.local_server import Client, local_host, wait_until_ready
-from benchmarks.material import Material, jpeg, material
+from benchmarks.material import Material, material
+from benchmarks.photos import jpeg
 from benchmarks.statistics import Samples
 
 IN_PROCESS = "in process"
@@ -20,39 +21,36 @@ NEW_CONNECTION = "HTTP, new connection"
 
 @contextmanager
 def cases(quick: bool) -> Iterator[list[Case]]:
-    with material() as found, http_case(found, quick=quick) as case:
-        yield [case]
+    with (
+        material() as found,
+        local_host(found.environ()) as (program, port),
+    ):
+        wait_until_ready(program, port)
+        with (
+            one_request_case(found, port, quick=quick) as one,
+            load_case(found, port, quick=quick) as load,
+        ):
+            yield [one, load]
 
 
 @contextmanager
-def http_case(found: Material, *, quick: bool) -> Iterator[Case]:
-    """The comparison, with a local host that runs as long as it is needed."""
-    with local_host(host_environ(found)) as (program, port):
-        wait_until_ready(program, port)
-        with (
-            closing(Client(port, found.model, keep_alive=True)) as kept,
-            closing(Client(port, found.model, keep_alive=False)) as fresh,
-        ):
-            yield _case(found, kept, fresh, quick=quick)
-
-
-def host_environ(found: Material) -> dict[str, str]:
-    """The host's settings; the environment goes before local.settings.json."""
-    return {
-        **settings_for(found),
-        "API_KEYS": "",
-        "AZURE_FUNCTIONS_ENVIRONMENT": "Development",
-    }
+def one_request_case(found: Material, port: int, *, quick: bool) -> Iterator[Case]:
+    """The comparison, with a local host that runs already."""
+    with (
+        closing(Client(port, found.model, keep_alive=True)) as kept,
+        closing(Client(port, found.model, keep_alive=False)) as fresh,
+    ):
+        yield _case(found, kept, fresh, quick=quick)
 
 
 def _case(found: Material, kept: Client, fresh: Client, *, quick: bool) -> Case:
-    classifier = classifier_for(found)
+    classifier = found.classifier()
     # What HTTP costs shows most where the rest takes least.
     smallest = min(found.pictures, key=lambda name: len(found.pictures[name]))
     return Case(
-        name="http",
-        about="a warm request over loopback HTTP (image in the body of a POST to the local host, "
-        f"one worker) and the same call in process; {found.about}",
+        name="one warm request",
+        about="the image in the body of a POST to the local host (ONNX Runtime, one worker), and "
+        f"the same call in process; {found.about}",
         implementations={
             IN_PROCESS: lambda data: classifier.classify_bytes(data).as_dict(),
             KEEP_ALIVE: kept.classify,

@@ -13,7 +13,7 @@ from PIL import Image
 
 from benchmarks.answers import check_same_tensor
 from benchmarks.cases import MILLISECONDS, Case, Goal
-from benchmarks.material import photo
+from benchmarks.photos import photo
 from benchmarks.tutorial_twin import tensor_of
 from image_classifier.contract import Contract
 from image_classifier.preprocess import preprocess
@@ -45,7 +45,7 @@ def preprocess_case(ours: Callable[[Image.Image], NDArray[np.float32]], *, quick
         implementations={OURS: ours},
         inputs=pictures,
         check=check,
-        rounds=3 if quick else 100,
+        rounds=3 if quick else 50,
         goals=(
             Goal(
                 "preprocessing of a 600 x 600 image",

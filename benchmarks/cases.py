@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.statistics import Samples
 
 MILLISECONDS = "time, ms"
+# Of a load: answers a second, one value for each run of it. Shown beside its times.
+RATE = "a second"
 
 
 class WrongAnswer(Exception):
@@ -17,10 +19,15 @@ class WrongAnswer(Exception):
 
 @dataclass(frozen=True)
 class Measured:
-    """An answer with figures that the implementation took itself, instead of the call's time."""
+    """An answer with figures that the implementation took itself, instead of the call's time.
+
+    Attributes:
+        answer: for the case's check.
+        figures: name, with the unit after a comma -> one value, or those of many requests.
+    """
 
     answer: Any
-    figures: Mapping[str, float]
+    figures: Mapping[str, float | Sequence[float]]
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,16 @@ class Goal:
             case "<":
                 return value < self.limit
         raise ValueError(f"sign {self.sign!r}: it must be >=, <= or <")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One promise, judged: what, the goal, what was measured, and whether it was kept."""
+
+    text: str
+    goal: str
+    measured: str
+    met: bool
 
 
 @dataclass(frozen=True, kw_only=True)

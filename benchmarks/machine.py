@@ -12,7 +12,10 @@ from pathlib import Path
 
 import psutil
 
-PACKAGES = ("tensorflow-cpu", "tensorflow", "numpy", "pillow", "azure-functions", "uvicorn")
+PACKAGES = (
+    *("onnxruntime", "tensorflow-cpu", "tensorflow", "numpy", "pillow"),
+    *("azure-functions", "uvicorn", "httptools", "starlette"),
+)
 
 
 def describe(command: str) -> dict[str, str]:
@@ -25,7 +28,7 @@ def describe(command: str) -> dict[str, str]:
     return {
         "Command": command,
         "Date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "Machine": f"{_cpu()}, {_cores()} cores, {memory:.0f} GiB",
+        "Machine": f"{_cpu()}, {cores()} cores, {memory:.0f} GiB",
         "Load average before": load_average(),
         "System": f"{platform.system()} {platform.release()} {platform.machine()}",
         "Python": f"{platform.python_version()} ({platform.python_implementation()})",
@@ -47,7 +50,7 @@ def _cpu() -> str:
     return platform.processor() or "unknown processor"
 
 
-def _cores() -> int:
+def cores() -> int:
     """Those that this process may use."""
     if sys.platform == "linux":
         return len(os.sched_getaffinity(0))

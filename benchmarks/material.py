@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from PIL import Image
+from benchmarks.onnx_files import add_onnx_files
+from benchmarks.photos import jpeg
+from image_classifier import Classifier, Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 FIXTURES = ROOT.parent / "shared" / "fixtures"
@@ -46,40 +45,78 @@ class Material:
     def folder(self) -> Path:
         return self.models_dir / self.model / "1"
 
+    def environ(self, engine: str = "onnx", **changed: str) -> dict[str, str]:
+        """Settings of a Classifier or a local host that serves this model with that engine."""
+        return {
+            "MODELS_DIR": str(self.models_dir),
+            "DEFAULT_MODEL": self.model,
+            "ENGINE": engine,
+            "ENGINE_THREADS": "0",
+            "DECODE": "exact",
+            "API_KEYS": "",
+            "AZURE_FUNCTIONS_ENVIRONMENT": "Development",
+            **changed,
+        }
+
+    def classifier(self, engine: str = "onnx", **changed: str) -> Classifier:
+        return Classifier(Settings.from_environ(self.environ(engine, **changed)))
+
 
 @contextmanager
 def material(*, quick: bool = False) -> Iterator[Material]:
     """A real export and real pictures from ../shared, else the demo model and generated pictures.
+
+    The model is there as ``model.pb`` and as ``model.onnx``.
 
     Args:
         quick: four pictures at most.
     """
     with tempfile.TemporaryDirectory(prefix="benchmark-models-") as folder:
         found = _real(Path(folder)) if FIXTURES.is_dir() else _generated(Path(folder))
+        add_onnx_files([found.folder])
         if quick:
             some = list(found.pictures)[:: max(1, len(found.pictures) // 4)][:4]
-            pictures = {name: found.pictures[name] for name in some}
-            found = Material(found.about, found.models_dir, found.model, pictures, found.expected)
+            found = replace(found, pictures={name: found.pictures[name] for name in some})
         yield found
 
 
+@contextmanager
+def all_models() -> Iterator[list[Material]]:
+    """Every real export, each without pictures; else the demo model alone."""
+    with tempfile.TemporaryDirectory(prefix="benchmark-models-") as folder:
+        if not FIXTURES.is_dir():
+            yield [replace(_generated(Path(folder)), pictures={})]
+            return
+        names = sorted(path.name for path in (FIXTURES / "custom_vision").iterdir())
+        models = [Material("", Path(folder), name, {}, {}) for name in names]
+        for one in models:
+            _copy(FIXTURES / "custom_vision" / one.model, one.folder)
+        add_onnx_files([one.folder for one in models])
+        yield models
+
+
+def real_pictures(folders: Sequence[str]) -> dict[str, Path]:
+    """Those of ../shared; none where it is not there."""
+    if not FIXTURES.is_dir():
+        return {}
+    files = [file for name in folders for file in sorted((FIXTURES / "images" / name).iterdir())]
+    return {f"{file.parent.name}/{file.name}": file for file in files}
+
+
 def _real(models_dir: Path) -> Material:
-    shutil.copytree(FIXTURES / "custom_vision" / REAL_MODEL, models_dir / "catdog" / "1")
-    files = [
-        path for name in REAL_PICTURES for path in sorted((FIXTURES / "images" / name).iterdir())
-    ]
+    _copy(FIXTURES / "custom_vision" / REAL_MODEL, models_dir / "catdog" / "1")
     expected = json.loads((FIXTURES / "expected.json").read_text("utf-8"))
     return Material(
         about=f"the real export {REAL_MODEL} and real photographs",
         models_dir=models_dir,
         model="catdog",
-        pictures={f"{path.parent.name}/{path.name}": path.read_bytes() for path in files},
+        pictures={name: file.read_bytes() for name, file in real_pictures(REAL_PICTURES).items()},
         expected=expected["predictions"][REAL_MODEL],
     )
 
 
 def _generated(models_dir: Path) -> Material:
-    shutil.copytree(DEMO_MODEL, models_dir / "digits" / "1")
+    _copy(DEMO_MODEL, models_dir / "digits" / "1")
     return Material(
         about="the demo model digits and generated pictures (there is no ../shared here)",
         models_dir=models_dir,
@@ -89,28 +126,9 @@ def _generated(models_dir: Path) -> Material:
     )
 
 
-def photo(width: int, height: int, *, seed: int = 1) -> Image.Image:
-    """A picture that decoders and resizers find as hard as a photograph: soft areas, edges, grain.
-
-    The same for the same arguments, on every machine.
-    """
-    random = np.random.default_rng(seed)
-    soft = random.integers(0, 256, (7, 9, 3), np.uint8)
-    edges = random.integers(0, 256, (max(1, height // 60), max(1, width // 60), 3), np.uint8)
-    size = (width, height)
-    broad = Image.fromarray(soft).resize(size, Image.Resampling.BICUBIC)
-    fine = Image.fromarray(edges).resize(size, Image.Resampling.NEAREST)
-    pixels = np.asarray(Image.blend(broad, fine, 0.25)).astype(np.int16)
-    pixels += random.integers(-12, 13, (height, width, 1), np.int16)
-    return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
-
-
-def jpeg(width: int, height: int) -> bytes:
-    """Such a picture as a file."""
-    return encoded(photo(width, height), "JPEG", quality=90)
-
-
-def encoded(image: Image.Image, form: str, **options: Any) -> bytes:
-    file = io.BytesIO()
-    image.save(file, form, **options)
-    return file.getvalue()
+def _copy(source: Path, target: Path) -> None:
+    """Without the rights of the originals, which may be read-only."""
+    target.mkdir(parents=True)
+    for file in source.iterdir():
+        if file.is_file():
+            shutil.copyfile(file, target / file.name)

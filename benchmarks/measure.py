@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from tqdm import tqdm
@@ -47,11 +48,13 @@ def _turns(case: Case, number: int) -> list[tuple[str, str]]:
     return [(name, input_name) for input_name in case.inputs for name in names]
 
 
-def _call(case: Case, name: str, input_name: str) -> tuple[Any, dict[str, float]]:
+def _call(case: Case, name: str, input_name: str) -> tuple[Any, dict[str, float | Sequence[float]]]:
     implementation, value = case.implementations[name], case.inputs[input_name]
     started = time.perf_counter()
     try:
         answer = implementation(value)
+    except WrongAnswer as exc:
+        raise WrongAnswer(f"{name}, {input_name}: {exc}") from exc
     except Exception as exc:
         raise WrongAnswer(f"{name} failed on {input_name}: {type(exc).__name__}: {exc}") from exc
     elapsed = time.perf_counter() - started

@@ -32,10 +32,13 @@ class Program:
     def is_running(self) -> bool:
         return self.process.poll() is None
 
-    def resident_megabytes(self) -> float:
+    def resident_bytes(self) -> int:
         """Of the process and all that it started; pages that they share count for each."""
         top = psutil.Process(self.process.pid)
-        return sum(p.memory_info().rss for p in [top, *top.children(recursive=True)]) / MEGABYTE
+        return sum(p.memory_info().rss for p in [top, *top.children(recursive=True)])
+
+    def resident_megabytes(self) -> float:
+        return self.resident_bytes() / MEGABYTE
 
     def failure(self, what: str) -> WrongAnswer:
         """The error to raise, with the program's last words."""

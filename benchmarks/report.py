@@ -1,76 +1,46 @@
-"""Shows what was measured: tables that are Markdown too, and JSON."""
+"""Shows records: text for the terminal that is Markdown too."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.cases import Case, Goal
-from benchmarks.statistics import Samples, Summary
-
-
-@dataclass(frozen=True)
-class Result:
-    """A case and what came of it."""
-
-    case: Case
-    samples: Samples
-
-    def rows(self) -> list[tuple[str, str, str, Summary]]:
-        """Implementation, input, figure and its summary."""
-        if self.case.each_input:
-            keys = self.samples.series()
-            order = list(self.case.inputs)
-            keys.sort(key=lambda key: order.index(key[1]))
-            return [(*key, self.samples.summary(*key)) for key in keys]
-        pooled = dict.fromkeys((who, figure) for who, _, figure in self.samples.series())
-        name = f"all {len(self.samples.inputs())}"
-        return [
-            (who, name, figure, self.samples.summary(who, None, figure)) for who, figure in pooled
-        ]
-
-    def goals(self) -> list[tuple[Goal, float]]:
-        return [(goal, goal.value(self.samples)) for goal in self.case.goals]
+from benchmarks.numbers import number
 
 
 def header(machine: Mapping[str, str]) -> str:
     return "\n".join(f"{key + ':':<21}{value}" for key, value in machine.items())
 
 
-def case_text(result: Result) -> str:
+def case_text(case: Mapping[str, Any]) -> str:
     """One case: its title, its table, its notes."""
-    head = ["implementation", "input", "what", "n", "least", "median", "p95", "p99"]
-    body = [
-        [
-            who,
-            name,
-            figure,
-            str(s.count),
-            *(number(x) for x in (s.smallest, s.median, s.p95, s.p99)),
-        ]
-        for who, name, figure, s in result.rows()
-    ]
-    lines = [f"## {result.case.name}", "", result.case.about, "", table(head, body, right=5)]
-    notes = result.case.notes(result.samples)
-    return "\n".join([*lines, *([""] if notes else []), *(f"* {note}" for note in notes)])
+    lines = [f"### {case['name']}", "", case["about"], "", figures_table(case["figures"])]
+    return "\n".join([*lines, *([""] if case["notes"] else []), *bullets(case["notes"])])
 
 
-def goals_text(results: Sequence[Result]) -> str:
+def figures_table(figures: Sequence[Mapping[str, Any]]) -> str:
+    """One row for each figure; a column for answers a second where the case has them."""
+    with_rate = any("per_second" in row for row in figures)
+    head = ["implementation", "input", "what", "n", *(["a second"] if with_rate else [])]
+    body = []
+    for row in figures:
+        cells = [row["implementation"], row["input"], row["figure"], str(row["count"])]
+        if with_rate:
+            cells.append(number(row["per_second"]) if "per_second" in row else "")
+        cells += [number(row[key]) for key in ("smallest", "median", "p95", "p99")]
+        body.append(cells)
+    head += ["least", "median", "p95", "p99"]
+    return table(head, body, right=len(head) - 3)
+
+
+def goals_table(goals: Sequence[Mapping[str, Any]]) -> str:
     """All promises and whether they were kept."""
-    body = [
-        [
-            goal.text,
-            f"{goal.sign} {goal.limit:g} {goal.unit}",
-            f"{number(value)} {goal.unit}",
-            "met" if goal.is_met(value) else "MISSED",
-        ]
-        for result in results
-        for goal, value in result.goals()
-    ]
-    if not body:
-        return ""
-    return "\n".join(["## Goals", "", table(["what", "goal", "measured", ""], body)])
+    body = [[g["text"], g["goal"], g["measured"], "met" if g["met"] else "MISSED"] for g in goals]
+    return table(["what", "goal", "measured", ""], body)
+
+
+def bullets(lines: Sequence[str]) -> list[str]:
+    return [f"* {line}" for line in lines]
 
 
 def table(head: Sequence[str], body: Sequence[Sequence[str]], *, right: int = 0) -> str:
@@ -90,44 +60,3 @@ def table(head: Sequence[str], body: Sequence[Sequence[str]], *, right: int = 0)
         for i, width in enumerate(widths)
     ]
     return "\n".join([line(head), line(rule), *map(line, body)])
-
-
-def number(value: float) -> str:
-    """Three digits that count, and no more after the point than that."""
-    if abs(value) >= 100:
-        return f"{value:.0f}"
-    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
-
-
-def as_json(machine: Mapping[str, str], results: Sequence[Result]) -> dict[str, Any]:
-    """Everything, for programs: also each input of the cases that show one row for all."""
-    return {
-        "machine": dict(machine),
-        "cases": [
-            {
-                "name": result.case.name,
-                "about": result.case.about,
-                "figures": [
-                    {
-                        "implementation": who,
-                        "input": name,
-                        "figure": figure,
-                        **result.samples.summary(who, name, figure).as_dict(),
-                    }
-                    for who, name, figure in result.samples.series()
-                ],
-                "notes": result.case.notes(result.samples),
-            }
-            for result in results
-        ],
-        "goals": [
-            {
-                "text": goal.text,
-                "goal": f"{goal.sign} {goal.limit:g} {goal.unit}",
-                "measured": value,
-                "met": goal.is_met(value),
-            }
-            for result in results
-            for goal, value in result.goals()
-        ],
-    }

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 
 from benchmarks import report
 from benchmarks.machine import describe, load_average
+from benchmarks.numbers import number
 from benchmarks.processes import Program
 from benchmarks.soak_host import Asker, Scales, host, quiet_megabytes
 from benchmarks.soak_mix import Ask, bad, good, huge
@@ -122,7 +123,7 @@ def text(soak: Soak) -> str:
     """Two tables: answers, and memory."""
     answers = [[kind, str(status), str(n)] for (kind, status), n in sorted(soak.answers.items())]
     head = ["requests", "per second", "unexpected", "start", "middle", "end", "growth", "peak"]
-    row = [str(soak.requests), report.number(soak.requests / soak.seconds)]
+    row = [str(soak.requests), number(soak.requests / soak.seconds)]
     row += [str(sum(soak.unexpected.values()))]
     row += [f"{soak.megabytes[name]:.0f} MB" for name in ("start", "middle", "end")]
     row += [f"{soak.growth:+.1%}", f"{soak.peak_megabytes:.0f} MB"]

@@ -47,8 +47,12 @@ class Samples:
     def __init__(self) -> None:
         self._values: dict[tuple[str, str, str], list[float]] = defaultdict(list)
 
-    def add(self, implementation: str, input_name: str, figure: str, value: float) -> None:
-        self._values[implementation, input_name, figure].append(value)
+    def add(
+        self, implementation: str, input_name: str, figure: str, value: float | Sequence[float]
+    ) -> None:
+        """Adds one value, or those of many requests."""
+        values = value if isinstance(value, Sequence) else [value]
+        self._values[implementation, input_name, figure].extend(values)
 
     def series(self) -> list[tuple[str, str, str]]:
         """Implementation, input and figure of all that was measured."""

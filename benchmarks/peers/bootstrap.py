@@ -1,14 +1,18 @@
-"""How sure a figure of few rounds is: percentile bootstrap over the rounds."""
+"""How sure a figure of few rounds is: percentile bootstrap over blocks and their rounds."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 RESAMPLES = 10_000
 SEED = 1
+
+# Block -> the values of its rounds, in all blocks as many. A block's rounds asked the same
+# processes.
+Blocks = Mapping[int, Sequence[float]]
 
 
 @dataclass(frozen=True)
@@ -20,24 +24,37 @@ class Interval:
     high: float
 
 
-def median_interval(values: Sequence[float]) -> Interval:
-    """The median of the rounds' values, and where 95 % of the resampled medians lie.
+def median_interval(blocks: Blocks) -> Interval:
+    """The median of all rounds' values, and where 95 % of the resampled medians lie.
 
-    The same for the same values: the random numbers have a seed.
+    Blocks are drawn first, then rounds in each: rounds of one block are alike, so that many of
+    them tell less than many blocks. The same for the same values: the random numbers have a seed.
     """
-    if not values:
+    if not blocks:
         raise ValueError("there are no rounds to take a median of")
-    array = np.asarray(values, float)
-    chosen = np.random.default_rng(SEED).integers(0, len(array), (RESAMPLES, len(array)))
-    low, high = np.percentile(np.median(array[chosen], axis=1), [2.5, 97.5])
-    return Interval(float(np.median(array)), float(low), float(high))
+    table = np.stack([np.asarray(rounds, float) for rounds in blocks.values()])
+    random = np.random.default_rng(SEED)
+    chosen_blocks = random.integers(0, len(table), (RESAMPLES, len(table), 1))
+    chosen_rounds = random.integers(0, table.shape[1], (RESAMPLES, *table.shape))
+    chosen = table[chosen_blocks, chosen_rounds].reshape(RESAMPLES, -1)
+    low, high = np.percentile(np.median(chosen, axis=1), [2.5, 97.5])
+    return Interval(float(np.median(table)), float(low), float(high))
 
 
-def ratio_interval(ours: Sequence[float], theirs: Sequence[float]) -> Interval:
+def ratio_interval(ours: Blocks, theirs: Blocks) -> Interval:
     """Ours over theirs; the two values of a round were measured one right after the other."""
-    return median_interval([a / b for a, b in zip(ours, theirs, strict=True)])
+    return median_interval(_round_by_round(ours, theirs, lambda a, b: a / b))
 
 
-def difference_interval(ours: Sequence[float], theirs: Sequence[float]) -> Interval:
+def difference_interval(ours: Blocks, theirs: Blocks) -> Interval:
     """Ours less theirs, round by round."""
-    return median_interval([a - b for a, b in zip(ours, theirs, strict=True)])
+    return median_interval(_round_by_round(ours, theirs, lambda a, b: a - b))
+
+
+def _round_by_round(
+    ours: Blocks, theirs: Blocks, compare: Callable[[float, float], float]
+) -> dict[int, list[float]]:
+    return {
+        block: [compare(a, b) for a, b in zip(values, theirs[block], strict=True)]
+        for block, values in ours.items()
+    }

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from benchmarks.cases import Verdict
 from benchmarks.peers.bootstrap import Interval, difference_interval, ratio_interval
 from benchmarks.peers.measure import Measured
 from benchmarks.peers.plan import EIGHT_CLIENTS, ONE_CLIENT
@@ -15,16 +15,6 @@ MOST_TAIL = 2.0
 MOST_MILLISECONDS = 0.3
 # The bare reference decodes without the checks, the other with them.
 IN_WORDS = {REFERENCE: "reference", BARE: "reference without any check"}
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """One promise: what, the goal, what was measured, and whether it was kept."""
-
-    text: str
-    goal: str
-    measured: str
-    met: bool
 
 
 def verdicts(measured: Measured, servers: Sequence[Server]) -> list[Verdict]:

@@ -9,12 +9,11 @@ import contextlib
 import http.client
 import os
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO
 
@@ -57,15 +56,6 @@ class Group:
     def last_words(self) -> str:
         self.log.seek(0)
         return "Its last words:\n" + "\n".join(self.log.read().splitlines()[-15:])
-
-
-def free_ports(count: int) -> list[int]:
-    """Different ones: all are held until all are known."""
-    with ExitStack() as stack:
-        probes = [stack.enter_context(closing(socket.socket())) for _ in range(count)]
-        for probe in probes:
-            probe.bind((ADDRESS, 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
 
 
 @contextmanager

@@ -2,53 +2,63 @@
 
 from __future__ import annotations
 
-import json
+import math
 import statistics
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tqdm import tqdm
 
 from benchmarks.cases import WrongAnswer
-from benchmarks.material import ROOT
+from benchmarks.load import Load, Outcome
+from benchmarks.local_server import free_ports
 from benchmarks.peers import plan as plans
-from benchmarks.peers.groups import Group, free_ports, running
-from benchmarks.peers.load import Load, Outcome
-from benchmarks.peers.plan import CLIENTS, EIGHT_CLIENTS, ONE_CLIENT, SHARES, Plan, Turn
+from benchmarks.peers.bootstrap import Blocks
+from benchmarks.peers.groups import Group, running
+from benchmarks.peers.plan import CLIENTS, CLOSE, EIGHT_CLIENTS, ONE_CLIENT, SHARES, Plan, Turn
 from benchmarks.peers.servers import TWIN, Server
+from benchmarks.sender import Sender, sender
 from benchmarks.statistics import Summary
 
 
 @dataclass
 class Measured:
-    """All outcomes, by server and load, each with its round."""
+    """All outcomes, by server and load, each with its turn."""
 
-    outcomes: dict[tuple[str, str], list[tuple[int, Outcome]]] = field(default_factory=dict)
+    outcomes: dict[tuple[str, str], list[tuple[Turn, Outcome]]] = field(default_factory=dict)
 
     def add(self, turn: Turn, outcome: Outcome) -> None:
         key = (turn.server.name, turn.load)
-        self.outcomes.setdefault(key, []).append((turn.round, outcome))
+        self.outcomes.setdefault(key, []).append((turn, outcome))
 
-    def rates(self, server: str, load: str) -> list[float]:
-        """Answers a second, round by round."""
-        return [outcome.per_second for _, outcome in self.outcomes[server, load]]
+    def rates(self, server: str, load: str) -> Blocks:
+        """Answers a second, round by round in each block."""
+        return self._in_blocks(server, load, lambda outcome: outcome.per_second)
 
     def rate(self, server: str, load: str) -> float:
-        return statistics.median(self.rates(server, load))
+        return statistics.median(o.per_second for _, o in self.outcomes[server, load])
 
-    def medians(self, server: str, load: str) -> list[float]:
-        """Median latency, ms, round by round."""
-        found = self.outcomes[server, load]
-        return [statistics.median(outcome.latencies) for _, outcome in found]
+    def medians(self, server: str, load: str) -> Blocks:
+        """Median latency, ms, round by round in each block."""
+        return self._in_blocks(server, load, lambda outcome: statistics.median(outcome.latencies))
 
     def latency(self, server: str, load: str) -> Summary:
         """Of all rounds together, ms."""
         found = self.outcomes[server, load]
         return Summary.of([value for _, outcome in found for value in outcome.latencies])
+
+    def _in_blocks(
+        self, server: str, load: str, value: Callable[[Outcome], float]
+    ) -> dict[int, list[float]]:
+        blocks: dict[int, list[float]] = {}
+        for turn, outcome in self.outcomes[server, load]:
+            # Without a right answer there is nothing to compare; the errors tell.
+            blocks.setdefault(turn.block, []).append(
+                value(outcome) if outcome.latencies else math.nan
+            )
+        return blocks
 
     def errors(self) -> list[str]:
         return [
@@ -71,88 +81,68 @@ class Asked:
     probability: float
 
 
-class Sender:
-    """The load generator, a process of its own."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
-
-    def send(self, load: Load) -> Outcome:
-        assert self._process.stdin is not None and self._process.stdout is not None
-        self._process.stdin.write(json.dumps(asdict(load)) + "\n")
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
-        if not line:
-            raise WrongAnswer("the load generator ended; its error is above")
-        return Outcome(**json.loads(line))
-
-
-@contextmanager
-def sender() -> Iterator[Sender]:
-    with subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.peers.load"],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-    ) as process:
-        yield Sender(process)  # the end of its input, which comes with the exit, ends it
-
-
 def measure(servers: Sequence[Server], asked: Asked, plan: Plan) -> Measured:
     """The whole plan.
 
     Raises:
         WrongAnswer: a server does not come up, or its first answers are not right.
     """
+    close = [server for server in servers if server.who in CLOSE]
+    others = [server for server in servers if server.who not in CLOSE]
     with ExitStack() as stack:
-        source = stack.enter_context(sender())
-        ports = free_ports(len(servers))
-        groups = {
-            server.name: stack.enter_context(running(server, port))
-            for server, port in zip(servers, ports, strict=True)
-        }
-        for group in groups.values():
-            group.wait_until_healthy()
-        return _Run(groups, source, asked, plan).run()
+        run = _Run(stack.enter_context(sender()), asked, plan)
+        stack.enter_context(run.up(others))
+        for block in range(plan.blocks):
+            with run.up(close):
+                for load in (EIGHT_CLIENTS, ONE_CLIENT):
+                    turns = list(plans.closed_turns(servers, load, block, plan))
+                    run.take(turns, f"{load}, block {block + 1} of {plan.blocks}")
+                if block == plan.blocks - 1:
+                    run.take(list(plans.open_turns(servers, plan)), "open loop")
+        twins = [server for server in others if server.who == TWIN]
+        run.take([Turn(twin, load, 0, 0) for twin in twins for load in CLIENTS], TWIN)
+        return run.measured
 
 
 class _Run:
-    def __init__(
-        self, groups: Mapping[str, Group], source: Sender, asked: Asked, plan: Plan
-    ) -> None:
-        self._groups = groups
+    def __init__(self, source: Sender, asked: Asked, plan: Plan) -> None:
         self._source = source
         self._asked = asked
         self._plan = plan
-        self._measured = Measured()
+        self._groups: dict[str, Group] = {}
+        self.measured = Measured()
 
-    def run(self) -> Measured:
-        plan, servers = self._plan, [group.server for group in self._groups.values()]
-        for server in servers:
-            outcome = self._send(server, clients=8, seconds=plan.warm_up_seconds)
-            if outcome.errors:
-                words = self._groups[server.name].last_words()
-                raise WrongAnswer(f"{server.name}: {outcome.errors[0]}. {words}")
-        for load in (EIGHT_CLIENTS, ONE_CLIENT):
-            self._take(list(plans.closed_turns(servers, load, plan)), load)
-        self._take(list(plans.open_turns(servers, plan)), "open loop")
-        twins = [server for server in servers if server.who == TWIN]
-        self._take([Turn(server, load, 0) for server in twins for load in CLIENTS], TWIN)
-        return self._measured
+    @contextmanager
+    def up(self, servers: Sequence[Server]) -> Iterator[None]:
+        """Starts servers, warms them, and ends them in the end."""
+        with ExitStack() as stack:
+            groups = [
+                stack.enter_context(running(server, port))
+                for server, port in zip(servers, free_ports(len(servers)), strict=True)
+            ]
+            for group in groups:
+                group.wait_until_healthy()
+                self._groups[group.server.name] = group
+            for group in groups:
+                outcome = self._send(group.server, clients=8, seconds=self._plan.warm_up_seconds)
+                if outcome.errors:
+                    name, words = group.server.name, group.last_words()
+                    raise WrongAnswer(f"{name}: {outcome.errors[0]}. {words}")
+            yield
 
-    def _take(self, turns: Sequence[Turn], what: str) -> None:
+    def take(self, turns: Sequence[Turn], what: str) -> None:
         # disable=None: a bar on terminals only
         for turn in tqdm(turns, desc=what, leave=False, disable=None):
-            self._measured.add(turn, self._one(turn))
+            self.measured.add(turn, self._one(turn))
 
     def _one(self, turn: Turn) -> Outcome:
         server, plan = turn.server, self._plan
         if turn.load in SHARES:
-            rate = self._measured.rate(server.name, EIGHT_CLIENTS) * SHARES[turn.load]
+            rate = self.measured.rate(server.name, EIGHT_CLIENTS) * SHARES[turn.load]
             return self._send(server, rate=rate, seconds=plan.open_seconds)
-        seconds = plan.twin_seconds if server.who == TWIN else plan.seconds
+        seconds = plan.one_client_seconds if turn.load == ONE_CLIENT else plan.seconds
+        if server.who == TWIN:
+            seconds = plan.twin_seconds
         return self._send(server, clients=CLIENTS[turn.load], seconds=seconds)
 
     def _send(

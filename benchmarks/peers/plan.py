@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from benchmarks.peers.servers import BARE, OURS, REFERENCE, TWIN, Server
 
 ONE_CLIENT, EIGHT_CLIENTS = "1 client", "8 clients"
-CLIENTS = {ONE_CLIENT: 1, EIGHT_CLIENTS: 8}
+CLIENTS = {EIGHT_CLIENTS: 8, ONE_CLIENT: 1}
 # Open loop: shares of what the same server managed with eight clients.
 SHARES = {"open loop, 50 %": 0.5, "open loop, 80 %": 0.8}
 # The promises compare these: they get more rounds than the others.
@@ -20,55 +20,70 @@ class Plan:
     """How much is measured.
 
     Attributes:
-        warm_up_seconds: of eight clients, for each server, before anything counts.
-        rounds: closed loops of the servers whose difference is small.
-        peer_rounds: of the others; spread over the rounds.
-        seconds: of one closed loop.
+        warm_up_seconds: of eight clients, for each server that was just started.
+        blocks: the servers whose difference is small are started anew for each of them: some
+            processes are a little quicker than others of their kind for as long as they live.
+        rounds: closed loops of these servers, in each block.
+        peer_blocks: in so many of the blocks, in one round, the others take turns with them.
+        seconds: of one closed loop with eight clients.
+        one_client_rounds: in each block.
+        one_client_seconds: of one of them.
         open_rounds: of each open loop, of the servers with most workers.
         open_seconds: of one open loop.
         twin_seconds: of its two loops; it has no rounds, being many times slower.
     """
 
-    warm_up_seconds: float = 1.0
-    rounds: int = 10
-    peer_rounds: int = 3
-    seconds: float = 1.8
+    warm_up_seconds: float = 0.8
+    blocks: int = 6
+    rounds: int = 2
+    peer_blocks: int = 3
+    seconds: float = 1.6
+    one_client_rounds: int = 4
+    one_client_seconds: float = 0.9
     open_rounds: int = 2
     open_seconds: float = 2.5
     twin_seconds: float = 5.0
 
 
-QUICK = Plan(0.3, 2, 1, 0.5, 1, 0.5, 2.0)
+QUICK = Plan(0.2, 2, 1, 1, 0.4, 1, 0.4, 1, 0.5, 2.0)
 
 
 @dataclass(frozen=True)
 class Turn:
-    """One server, one load, once."""
+    """One server, one load, once.
+
+    Attributes:
+        block: since the closest servers were last started.
+        round: in this block.
+    """
 
     server: Server
     load: str
+    block: int
     round: int
 
 
-def closed_turns(servers: Sequence[Server], load: str, plan: Plan) -> Iterator[Turn]:
-    """Round after round; in each the servers come one right after the other.
+def closed_turns(servers: Sequence[Server], load: str, block: int, plan: Plan) -> Iterator[Turn]:
+    """One block: round after round; in each the servers come one right after the other.
 
     Who begins changes from round to round. With one client, a second worker has nothing to do.
     """
-    every = max(1, plan.rounds // plan.peer_rounds)
     taking = [
         server
         for server in servers
         if server.who != TWIN and (load != ONE_CLIENT or server.workers == 1)
     ]
-    for number in range(plan.rounds):
-        now = [s for s in taking if s.who in CLOSE or number % every == 0]
-        first = number % len(now)
-        yield from (Turn(server, load, number) for server in now[first:] + now[:first])
+    rounds = plan.one_client_rounds if load == ONE_CLIENT else plan.rounds
+    every = max(1, plan.blocks // plan.peer_blocks)
+    for number in range(rounds):
+        with_peers = number == 0 and block % every == 0
+        now = [server for server in taking if server.who in CLOSE or with_peers]
+        first = (block * rounds + number) % len(now)
+        yield from (Turn(server, load, block, number) for server in now[first:] + now[:first])
 
 
 def open_turns(servers: Sequence[Server], plan: Plan) -> Iterator[Turn]:
     taking = [server for server in servers if server.workers > 1 and server.who != BARE]
     for number in range(plan.open_rounds):
         for load in SHARES:
-            yield from (Turn(server, load, number) for server in taking)
+            yield from (Turn(server, load, plan.blocks, number) for server in taking)

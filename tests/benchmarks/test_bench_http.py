@@ -4,25 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
-from benchmarks.bench_http import IN_PROCESS, KEEP_ALIVE, NEW_CONNECTION, http_case
-from benchmarks.cases import MILLISECONDS, Case, WrongAnswer
-from benchmarks.material import Material, encoded, jpeg
+from benchmarks.bench_http import IN_PROCESS, KEEP_ALIVE, NEW_CONNECTION, one_request_case
+from benchmarks.bench_load import CLIENTS, FIRST, SHARES, load_case
+from benchmarks.cases import MILLISECONDS, RATE, Case, WrongAnswer
+from benchmarks.local_server import local_host, wait_until_ready
+from benchmarks.material import Material
 from benchmarks.measure import run_case
-from tests.builders import model_folder
+from benchmarks.photos import encoded
 
 
 @pytest.fixture(scope="module")
-def case(tmp_path_factory: pytest.TempPathFactory, colours_pb: bytes) -> Iterator[Case]:
-    models: Path = tmp_path_factory.mktemp("models")
-    model_folder(models, "colours", 1, graph=colours_pb)
-    found = Material("a small model", models, "colours", {"small.jpg": jpeg(90, 150)}, {})
-    with http_case(found, quick=True) as made:
+def port(demo: Material) -> Iterator[int]:
+    with local_host(demo.environ()) as (program, port):
+        wait_until_ready(program, port)
+        yield port
+
+
+@pytest.fixture
+def case(demo: Material, port: int) -> Iterator[Case]:
+    with one_request_case(demo, port, quick=True) as made:
         yield replace(made, rounds=2, warm_up_rounds=1)
 
 
@@ -50,3 +55,31 @@ def test_an_error_status_is_a_failure_with_the_hosts_words(case: Case) -> None:
 
     with pytest.raises(WrongAnswer, match="status 415.*UnsupportedImage"):
         run_case(replace(case, implementations=no_image))
+
+
+def test_loads_are_measured_and_the_open_ones_follow_the_capacity(
+    demo: Material, port: int
+) -> None:
+    with load_case(demo, port, quick=True) as case:
+        samples = run_case(replace(case, warm_up_rounds=0))
+
+    (name,) = samples.inputs()
+    closed = [f"closed loop, {clients}" for clients in CLIENTS]
+    opened = [f"open loop, {share}" for share in SHARES]
+    assert set(samples.implementations()) == {FIRST, *closed, *opened}
+    assert len(samples.values(FIRST, name, MILLISECONDS)) == 1
+    for who in (*closed, *opened):
+        assert samples.values(who, name, MILLISECONDS)
+        assert samples.values(who, name, RATE)[0] > 0
+
+
+def test_a_load_with_a_wrong_answer_ends_the_run(
+    demo: Material, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.bench_load.classify_path", lambda model: "/api/nothing")
+
+    with (
+        pytest.raises(WrongAnswer, match="status 404"),
+        load_case(demo, port, quick=True) as case,
+    ):
+        run_case(case)

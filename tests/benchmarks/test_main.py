@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,16 +17,18 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmarks import bench_preprocess, report
-from benchmarks.__main__ import ENTRIES, main
-from benchmarks.bench_pipeline import OURS, classifier_for, pipeline_case
+from benchmarks import __main__ as command
+from benchmarks import bench_preprocess
+from benchmarks.__main__ import ENTRIES, ONLY_WHEN_NAMED, Entry, main, of_cases
+from benchmarks.bench_pipeline import TENSORFLOW, faster, pipeline_case
 from benchmarks.cases import Case, Goal
-from benchmarks.material import Material, jpeg
+from benchmarks.material import Material
+from benchmarks.measure import run_case
+from benchmarks.photos import jpeg
+from benchmarks.record import Part, case_record, verdicts
 from image_classifier import Prediction, TagProbability
 from image_classifier.preprocess import preprocess
 from tests.builders import model_folder
-
-Entry = Callable[[bool], AbstractContextManager[list[Case]]]
 
 
 def entry(made: Case) -> Entry:
@@ -35,7 +37,7 @@ def entry(made: Case) -> Entry:
         assert quick
         yield [made]
 
-    return cases
+    return Entry("what is tested", 1, of_cases(cases))
 
 
 @pytest.fixture
@@ -48,8 +50,9 @@ def test_pipeline_compares_both_ways_and_reports(
     found: Material, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = replace(found, pictures={**found.pictures, "wide.jpg": jpeg(300, 200)})
-    classifier = classifier_for(found)
-    case = pipeline_case(found, classifier, {OURS: classifier.classify_bytes}, quick=True)
+    classifier = found.classifier("tensorflow")
+    case = pipeline_case(found, classifier, {TENSORFLOW: classifier.classify_bytes}, rounds=1)
+    case = replace(case, goals=(faster(TENSORFLOW, 40, "all pictures"),))
     file = tmp_path / "figures.json"
 
     code = main(["--quick", "--json", str(file)], {"pipeline": entry(case)})
@@ -58,10 +61,12 @@ def test_pipeline_compares_both_ways_and_reports(
     assert code == 0
     for words in ("## pipeline", "tutorial's way", "all 2", ">= 40 x", "Python:", "numpy"):
         assert words in out
-    figures = json.loads(file.read_text("utf-8"))
-    assert figures["machine"]["Command"].startswith("python -m benchmarks --quick")
-    assert {row["input"] for row in figures["cases"][0]["figures"]} == {"wide.jpg", "high.jpg"}
-    assert all(row["median"] > 0 for row in figures["cases"][0]["figures"])
+    (record,) = json.loads(file.read_text("utf-8"))
+    assert record["name"] == "pipeline"
+    assert record["machine"]["Command"].startswith("python -m benchmarks --quick")
+    (shown,) = record["cases"]
+    assert {row["input"] for row in shown["details"]} == {"wide.jpg", "high.jpg"}
+    assert all(row["median"] > 0 for row in shown["figures"] + shown["details"])
 
 
 def test_preprocess_measures_three_sizes(capsys: pytest.CaptureFixture[str]) -> None:
@@ -101,9 +106,12 @@ def failing(prediction: Prediction) -> Prediction:
 def test_a_pipeline_that_answers_wrongly_or_not_at_all_is_exit_1(
     found: Material, spoil: Callable[[Prediction], Prediction], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    classifier = classifier_for(found)
+    classifier = found.classifier("tensorflow")
     case = pipeline_case(
-        found, classifier, {OURS: lambda data: spoil(classifier.classify_bytes(data))}, quick=True
+        found,
+        classifier,
+        {TENSORFLOW: lambda data: spoil(classifier.classify_bytes(data))},
+        rounds=1,
     )
 
     code = main(["--quick"], {"pipeline": entry(case)})
@@ -116,8 +124,8 @@ def test_an_answer_unlike_the_recorded_one_is_exit_1(
     found: Material, capsys: pytest.CaptureFixture[str]
 ) -> None:
     recorded = replace(found, expected={"high.jpg": {"Blue": 0.001, "Red": 0.999}})
-    classifier = classifier_for(recorded)
-    case = pipeline_case(recorded, classifier, {OURS: classifier.classify_bytes}, quick=True)
+    classifier = recorded.classifier("tensorflow")
+    case = pipeline_case(recorded, classifier, {TENSORFLOW: classifier.classify_bytes}, rounds=1)
 
     assert main(["--quick"], {"pipeline": entry(case)}) == 1
     assert "high.jpg" in capsys.readouterr().err
@@ -145,15 +153,59 @@ def test_a_goal_is_met_or_missed(sign: str, value: float, met: bool) -> None:
 
 
 def test_a_missed_goal_shows_as_missed() -> None:
-    from benchmarks.measure import run_case
-
     goal = Goal("as quick as light", "<", 0.0, "ms", lambda samples: 1.5)
     made: dict[str, Any] = {"implementations": {"len": len}, "inputs": {"cat": "cat"}}
     case = Case(
         name="trap", about="", check=lambda name, answers: None, rounds=1, goals=(goal,), **made
     )
 
-    text = report.goals_text([report.Result(case, run_case(case))])
+    (verdict,) = verdicts(case, run_case(case))
 
-    assert "1.50 ms" in text
-    assert "MISSED" in text
+    assert (verdict.measured, verdict.met) == ("1.50 ms", False)
+
+
+def steps(errors: list[str]) -> Entry:
+    """An entry that gives its parts itself, as the peers do."""
+    counted: dict[str, Any] = {"implementations": {"len": len}, "inputs": {"cat": "cat"}}
+    case = Case(name="letters", about="", check=lambda name, answers: None, rounds=2, **counted)
+
+    def parts(quick: bool) -> Iterator[Part]:
+        yield Part(case_record(case, run_case(case)), [], errors)
+
+    return Entry("letters are counted", 1, parts)
+
+
+def test_plain_runs_leave_the_tree_alone_and_results_are_written_when_wanted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("matplotlib", reason="the plots need matplotlib")
+    monkeypatch.setattr(command, "RESULTS", tmp_path / "results")
+
+    assert main([], {"letters": steps([])}) == 0
+    assert not (tmp_path / "results").exists()
+
+    assert main(["letters", "--results"], {"letters": steps([])}) == 0
+    written = {file.name for file in (tmp_path / "results").iterdir()}
+    assert written == {"README.md", "letters.json", "letters.md", "letters-letters.svg"}
+
+
+def test_errors_of_a_part_are_shown_and_are_exit_1(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([], {"letters": steps(["status 500"])}) == 1
+
+    captured = capsys.readouterr()
+    assert "### letters" in captured.out
+    assert "status 500" in captured.err
+
+
+def test_help_names_every_benchmark_and_what_it_does(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+
+    text = " ".join(capsys.readouterr().out.split())
+    assert ended.value.code == 0
+    assert all(f"{name} {one.about}" in text for name, one in ENTRIES.items())
+
+
+def test_what_installs_other_servers_runs_only_when_named() -> None:
+    assert {"peers"} == ONLY_WHEN_NAMED
+    assert set(ENTRIES) > ONLY_WHEN_NAMED

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.answers import TENSOR_TOLERANCE, check_same_answer
-from benchmarks.material import encoded, photo
+from benchmarks.photos import encoded, photo
 from benchmarks.tutorial_twin import EXIF_ORIENTATION, TutorialTwin, rgb_upright, tensor_of
 from image_classifier import Classifier, Settings
 from image_classifier.contract import Contract

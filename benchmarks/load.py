@@ -1,7 +1,7 @@
 """Sends load to a server on this machine and checks every answer.
 
 A process of its own, so that what it costs is not the measuring program's and never the server's:
-``python -m benchmarks.peers.load`` reads a load as JSON from each line of its standard input, and
+``python -m benchmarks.load`` reads a load as JSON from each line of its standard input, and
 writes its outcome as JSON to a line of its standard output.
 """
 

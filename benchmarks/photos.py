@@ -1,0 +1,139 @@
+"""Pictures made by the program: the same for the same arguments, on every machine."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.random import Generator
+from PIL import ExifTags, Image
+
+PHONE_SIZE = (4032, 3024)  # 12 megapixels
+GRAIN = 12
+# Below about 3200 the decoder's own scaling has nothing to do; most photos are above.
+LARGE_SIDES, SMALL_SIDES = (3200, 4100), (900, 3200)
+SHARE_LARGE = 0.8
+SHAPES = (1.0, 4 / 3, 3 / 2, 16 / 9, 2.4)
+
+
+def photo(width: int, height: int, *, seed: int = 1) -> Image.Image:
+    """As hard for decoders and resizers as a photograph: soft areas, edges, grain."""
+    random = np.random.default_rng(seed)
+    return _with_grain(_scene(random, (width, height)), random)
+
+
+def jpeg(width: int, height: int) -> bytes:
+    """Such a picture as a file."""
+    return encoded(photo(width, height), "JPEG", quality=90)
+
+
+def encoded(image: Image.Image, form: str, **options: Any) -> bytes:
+    file = io.BytesIO()
+    image.save(file, form, **options)
+    return file.getvalue()
+
+
+def phone_photo(*, progressive: bool, size: tuple[int, int] = PHONE_SIZE) -> bytes:
+    """A JPEG as phones write them: 12 megapixels, lying on its side, which the EXIF data say."""
+    return encoded(
+        photo(*size),
+        "JPEG",
+        quality=90,
+        subsampling="4:2:0",
+        progressive=progressive,
+        exif=_turned(6),
+    )
+
+
+def varied_photo(number: int, subjects: Sequence[Image.Image]) -> bytes:
+    """One of a long row of photos that differ in content, size, shape, quality and kind of JPEG.
+
+    Args:
+        number: which one.
+        subjects: pictures (mode RGB) of what the models know; most photos show one of them.
+    """
+    random = np.random.default_rng([2026, number])
+    sides = LARGE_SIDES if random.random() < SHARE_LARGE else SMALL_SIDES
+    longer, shape = int(random.integers(*sides)), float(random.choice(SHAPES))
+    size = (longer, round(longer / shape))
+    if random.random() < 0.5:
+        size = size[::-1]
+    subject = subjects[int(random.integers(len(subjects)))]
+    image = CONTENTS[number % len(CONTENTS)](random, subject, size)
+    if random.random() < 0.1:
+        image = image.convert("L")
+    return encoded(
+        image,
+        "JPEG",
+        quality=int(random.choice([60, 75, 88, 95])),
+        subsampling=int(random.integers(3)) if image.mode == "RGB" else -1,
+        progressive=bool(random.random() < 0.2),
+        exif=_turned(int(random.integers(1, 9)) if random.random() < 0.3 else 1),
+    )
+
+
+def _filling(random: Generator, subject: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """The subject from edge to edge."""
+    return _with_grain(subject.resize(size, Image.Resampling.BICUBIC), random)
+
+
+def _in_a_scene(random: Generator, subject: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """The subject somewhere near the middle."""
+    image = _scene(random, size)
+    scale = min(size) * random.uniform(0.5, 0.95) / max(subject.size)
+    small = (max(1, round(subject.width * scale)), max(1, round(subject.height * scale)))
+    place = [
+        round((whole - part) * random.uniform(0.3, 0.7))
+        for whole, part in zip(size, small, strict=True)
+    ]
+    image.paste(subject.resize(small, Image.Resampling.BICUBIC), (place[0], place[1]))
+    return _with_grain(image, random)
+
+
+def _behind_fabric(random: Generator, subject: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """The subject under fine, regular threads: the worst for whoever leaves pixels out."""
+    image = np.asarray(subject.resize(size, Image.Resampling.BICUBIC)).astype(np.int16)
+    height, width = image.shape[:2]
+    strength = random.uniform(5, 25)
+    for axis, length in ((0, height), (1, width)):
+        period = random.uniform(3, 16)
+        threads = strength * np.sin(np.arange(length) * (2 * np.pi / period))
+        image += threads.astype(np.int16).reshape((-1, 1, 1) if axis == 0 else (1, -1, 1))
+    return Image.fromarray(image.clip(0, 255).astype(np.uint8))
+
+
+def _nothing_known(random: Generator, subject: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """A scene without a subject."""
+    return _with_grain(_scene(random, size), random)
+
+
+CONTENTS: tuple[Callable[[Generator, Image.Image, tuple[int, int]], Image.Image], ...] = (
+    _filling,
+    _in_a_scene,
+    _behind_fabric,
+    _filling,
+    _nothing_known,
+)
+
+
+def _scene(random: Generator, size: tuple[int, int]) -> Image.Image:
+    width, height = size
+    soft = random.integers(0, 256, (7, 9, 3), np.uint8)
+    edges = random.integers(0, 256, (max(1, height // 60), max(1, width // 60), 3), np.uint8)
+    broad = Image.fromarray(soft).resize(size, Image.Resampling.BICUBIC)
+    fine = Image.fromarray(edges).resize(size, Image.Resampling.NEAREST)
+    return Image.blend(broad, fine, 0.25)
+
+
+def _with_grain(image: Image.Image, random: Generator) -> Image.Image:
+    pixels = np.asarray(image).astype(np.int16)
+    pixels += random.integers(-GRAIN, GRAIN + 1, (*pixels.shape[:2], 1), np.int16)
+    return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+
+
+def _turned(orientation: int) -> Image.Exif:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    return exif

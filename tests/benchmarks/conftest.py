@@ -1,0 +1,27 @@
+"""What several of these tests measure and send."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from benchmarks.material import DEMO_MODEL, Material
+from benchmarks.photos import jpeg
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Material:
+    """The demo model, which has both weights files."""
+    models = tmp_path_factory.mktemp("models")
+    shutil.copytree(DEMO_MODEL, models / "digits" / "1")
+    return Material("the demo model", models, "digits", {"small.jpg": jpeg(90, 150)}, {})
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    """A file to post. Who decodes it finds that it is none."""
+    file = tmp_path / "picture.jpg"
+    file.write_bytes(b"not really an image: " + bytes(80_000))
+    return file
