@@ -2,26 +2,24 @@
 
     python3 dev.py setup   make .venv and install everything into it
     python3 dev.py start   run the app on this machine and open its page
+    python3 dev.py live    the same, with a queue of images and a page that shows its results
     python3 dev.py test    run every test that this machine can run, and say which it cannot
     python3 dev.py lint    check style and types
 
-`start`, `test` and `lint` do what is missing of `setup` themselves; a second run starts in seconds.
+All but `setup` do what is missing of `setup` themselves; a second run starts in seconds.
 """
 
 from __future__ import annotations  # an older Python must get as far as the sentence in refusal()
 
 import argparse
-import errno
+import contextlib
 import json
 import mimetypes
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 import webbrowser
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,11 +29,14 @@ from local_host.settings_file import LocalSettings
 from tools.environments import (
     Failed,
     find_python,
+    has_node,
     install_page_scripts,
     is_ready,
     make_venv,
     venv_python,
 )
+from tools.host_process import check_port, has_display, running_host
+from tools.live import SAMPLES_QUEUED, WORKERS, run_live
 
 ROOT = Path(__file__).resolve().parent
 FRONTEND = ROOT / "frontend"
@@ -44,8 +45,6 @@ VENV = ROOT / ".venv"
 REQUIREMENTS = [ROOT / "requirements-dev.txt", ROOT / "requirements.txt"]
 OLDEST, NEWEST = (3, 11), (3, 13)
 DEFAULT_PORT = 7071
-START_SECONDS = 60
-STOP_SECONDS = 10
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
@@ -126,93 +125,40 @@ def lint() -> int:
 
 
 def start(port: int | None, browser: bool, workers: int | None) -> int:
+    settings = read_settings()
+    port = port if port is not None else settings.port or DEFAULT_PORT
+    check_port(port, "start")
+    setup()
+    arguments = ["--workers", str(workers)] if workers is not None else []
+    app = running_host(venv_python(VENV), port, arguments)
+    with contextlib.suppress(KeyboardInterrupt), app as host:
+        print(welcome(port, {**settings.values, **os.environ}))
+        if browser and has_display():
+            webbrowser.open(f"http://localhost:{port}/")
+        return host.wait()
+    return 0
+
+
+def live(port: int | None, browser: bool, workers: int, count: int) -> int:
+    settings = read_settings()
+    port = port if port is not None else settings.port or DEFAULT_PORT
+    check_port(port, "live")
+    if not has_node():
+        raise Failed(
+            "`live` needs Node.js 20 or newer with npm: the storage emulator, Azurite, runs on it. "
+            "`python3 dev.py start` runs the rest of the app without."
+        )
+    setup()
+    with contextlib.suppress(KeyboardInterrupt):
+        return run_live(venv_python(VENV), port, browser=browser, workers=workers, count=count)
+    return 0
+
+
+def read_settings() -> LocalSettings:
     try:
-        settings = LocalSettings.read(ROOT)
+        return LocalSettings.read(ROOT)
     except HostError as error:
         raise Failed(str(error)) from error
-    port = port if port is not None else settings.port or DEFAULT_PORT
-    check_port(port)
-    setup()
-    command = [str(venv_python(VENV)), "-m", "local_host", "--port", str(port)]
-    command += ["--workers", str(workers)] if workers is not None else []
-    # In a session of its own it does not see Ctrl+C; this process does, and ends it in good order.
-    with subprocess.Popen(command, cwd=ROOT, start_new_session=True) as host:
-        try:
-            wait_until_ready(host, port)
-            print(welcome(port, {**settings.values, **os.environ}))
-            if browser and has_display():
-                webbrowser.open(f"http://localhost:{port}/")
-            return host.wait()
-        except KeyboardInterrupt:
-            print("\nStopping …")
-            return 0
-        finally:
-            stop(host)
-
-
-def check_port(port: int) -> None:
-    if not 0 < port < 65536:
-        raise Failed(f"--port {port}: a port is a number from 1 to 65535.")
-    if not is_free(port):
-        free = next((p for p in range(port + 1, 65536) if is_free(p)), DEFAULT_PORT)
-        raise Failed(
-            f"Port {port} is in use by another program: end that one, or start on the next free "
-            f"port with `python3 dev.py start --port {free}`."
-        )
-
-
-def is_free(port: int) -> bool:
-    # Both families: for localhost, curl asks ::1 first, and must not meet another server there.
-    for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
-        try:
-            # On some systems this address can be bound although a server has the port on all.
-            with socket.socket(family) as probe:
-                probe.settimeout(0.2)
-                if probe.connect_ex((host, port)) == 0:
-                    return False
-            with socket.socket(family) as probe:
-                if os.name != "nt":  # where it means something else: two servers on one port
-                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind((host, port))
-        except OSError as exc:
-            if exc.errno == errno.EACCES:
-                sentence = f"Port {port} needs administrator's rights: take one above 1023."
-                raise Failed(sentence) from exc
-            if exc.errno == errno.EADDRINUSE:
-                return False
-    return True
-
-
-def wait_until_ready(host: subprocess.Popen[bytes], port: int) -> None:
-    # A proxy that the environment names is not asked for this machine's own address.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    give_up = time.monotonic() + START_SECONDS
-    while host.poll() is None and time.monotonic() < give_up:
-        try:
-            with opener.open(f"http://127.0.0.1:{port}/admin/host/status", timeout=5):
-                # The host lists its functions in this very moment; that comes first.
-                time.sleep(0.3)
-                return
-        except OSError:
-            time.sleep(0.1)
-    if host.returncode is None:
-        raise Failed(f"The app did not answer within {START_SECONDS} s; its own words are above.")
-    raise Failed(f"The app did not start (exit {host.returncode}); its own words are above.")
-
-
-def stop(host: subprocess.Popen[bytes]) -> None:
-    if host.poll() is None:
-        host.terminate()
-    try:
-        host.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        host.kill()
-
-
-def has_display() -> bool:
-    if not sys.platform.startswith("linux"):
-        return True
-    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def welcome(port: int, settings: Mapping[str, str]) -> str:
@@ -254,6 +200,16 @@ def main(arguments: list[str]) -> int:
     starting.add_argument("--port", type=int, help=f"default: {DEFAULT_PORT}")
     starting.add_argument("--no-browser", action="store_true", help="do not open the page")
     starting.add_argument("--workers", type=int, help="processes that run the functions")
+    showing = commands.add_parser("live", help="drain a queue of images, with results on a page")
+    showing.add_argument("--port", type=int, help=f"default: {DEFAULT_PORT}")
+    showing.add_argument("--no-browser", action="store_true", help="do not open the page")
+    showing.add_argument("--workers", type=int, default=WORKERS, help=f"default: {WORKERS}")
+    showing.add_argument(
+        "--count",
+        type=int,
+        default=SAMPLES_QUEUED,
+        help=f"sample pictures to queue (default: {SAMPLES_QUEUED})",
+    )
     commands.add_parser("test", help="run the tests; all further arguments are pytest's")
     commands.add_parser("lint", help="check style and types")
     options, others = parser.parse_known_args(arguments)
@@ -274,6 +230,8 @@ def main(arguments: list[str]) -> int:
             return 0
         if options.command == "start":
             return start(options.port, not options.no_browser, options.workers)
+        if options.command == "live":
+            return live(options.port, not options.no_browser, options.workers, options.count)
         return test(others) if options.command == "test" else lint()
     except Failed as failure:
         print(failure, file=sys.stderr)

@@ -19,6 +19,7 @@ import pytest
 import dev
 from tests.app_tree import ROOT
 from tools.environments import Failed, find_python
+from tools.host_process import is_free
 
 START_SECONDS = 90
 
@@ -153,7 +154,7 @@ def test_start_ends_in_good_order(name: str) -> None:
 
     assert running.process.returncode == 0
     assert "Traceback" not in said
-    assert dev.is_free(running.port), "something still listens"
+    assert is_free(running.port), "something still listens"
 
 
 @pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6], ids=["IPv4", "IPv6"])

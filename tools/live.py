@@ -1,0 +1,128 @@
+"""The live pipeline on one machine: storage emulator, host, page, and sample pictures to drain.
+
+Standard library only, as `dev.py`, whose command `live` this is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import subprocess
+import threading
+import webbrowser
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from tools.azurite.emulator import ACCOUNT, DEFAULT_PORT, Azurite
+from tools.host_process import has_display, is_free, running_host
+
+__all__ = ["SAMPLES_QUEUED", "WORKERS", "run_live"]
+
+ROOT = Path(__file__).resolve().parents[1]
+WORKERS = 2
+SAMPLES_QUEUED = 300
+# So that there is something to watch for half a minute.
+SAMPLES_A_SECOND = 10
+
+
+def run_live(python: Path, port: int, *, browser: bool, workers: int, count: int) -> int:
+    """Runs until Ctrl+C.
+
+    Args:
+        python: the interpreter that has the app's packages.
+        port: where the host is to listen.
+        browser: whether to open the page.
+        workers: processes that run the functions.
+        count: sample pictures to queue.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        Failed: something did not start; the message says what and what to do.
+    """
+    with _storage() as connection:
+        environ = {
+            "AzureWebJobsStorage": connection,
+            "AzureWebJobs.classify_queue.Disabled": "false",
+            # The samples are on this machine.
+            "FETCH_ALLOW_PRIVATE_ADDRESSES": "true",
+        }
+        with running_host(python, port, ["--workers", str(workers)], environ) as host:
+            page = f"http://localhost:{port}/live.html"
+            print(_welcome(page, connection, count))
+            if browser and has_display():
+                webbrowser.open(page)
+            with _enqueueing(python, port, count, environ):
+                return host.wait()
+
+
+@contextmanager
+def _storage() -> Iterator[str]:
+    """A connection string of an emulator: one that runs already, or a new one."""
+    if _is_azurite(DEFAULT_PORT):
+        print(f"An Azurite runs on port {DEFAULT_PORT} already: it is used, with what it holds.")
+        yield "UseDevelopmentStorage=true"
+        return
+    with Azurite(DEFAULT_PORT if is_free(DEFAULT_PORT) else 0) as azurite:
+        yield azurite.connection_string
+
+
+def _is_azurite(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("GET", f"/{ACCOUNT}?comp=list")
+        return "Azurite" in (connection.getresponse().headers["Server"] or "")
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _welcome(page: str, connection: str, count: int) -> str:
+    lines = [f"The live page: {page}"]
+    if count:
+        lines.append(f"{count} sample pictures are queued, {SAMPLES_A_SECOND} a second.")
+    lines.append("More, from another terminal:")
+    if connection != "UseDevelopmentStorage=true":
+        lines.append(f"  export AzureWebJobsStorage='{connection}'")
+    python = ".venv\\Scripts\\python" if os.name == "nt" else ".venv/bin/python"
+    lines.append(f"  {python} -m tools.enqueue --generate --count 1000")
+    lines.append(f"  {python} -m tools.drain_report")
+    return "\n".join([*lines, ""])
+
+
+@contextmanager
+def _enqueueing(python: Path, port: int, count: int, environ: Mapping[str, str]) -> Iterator[None]:
+    """Queues the samples meanwhile; what went wrong with that is said, and no more."""
+    if count == 0:
+        yield
+        return
+    command = [str(python), "-m", "tools.enqueue", "--generate", "--count", str(count)]
+    command += ["--rate", str(SAMPLES_A_SECOND), "--base-url", f"http://localhost:{port}"]
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, **environ},
+        start_new_session=True,  # Ctrl+C ends it through this process, without words of its own
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+    )
+
+    def pass_on() -> None:
+        words, _ = process.communicate()
+        if process.returncode >= 0:
+            print(words, end="", flush=True)
+
+    speaking = threading.Thread(target=pass_on, daemon=True)
+    speaking.start()
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            process.terminate()
+        speaking.join()
