@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import threading
 from pathlib import Path
@@ -34,6 +36,10 @@ class Repository:
     def __init__(self, settings: Settings, *, app_root: Path) -> None:
         self._root = app_root / settings.models_dir
         self._tutorial = app_root / TUTORIAL_MODEL
+        # As text: every request asks, and Path's own ways take three times as long.
+        self._tutorial_files = [
+            str(self._tutorial / file) for file in (LABELS_FILE, *weights_files())
+        ]
         self._engine = settings.engine
         self._options = EngineOptions(settings.engine_threads, settings.onnx_providers)
         self._configured_default = settings.default_model
@@ -49,21 +55,11 @@ class Repository:
 
     def names(self) -> list[str]:
         """The names of all models that have a version, sorted."""
-        folders = self._root.iterdir() if self._root.is_dir() else ()
-        names = {path.name for path in folders if self.versions(path.name)}
-        if self._has_tutorial_model():
-            names.add(TUTORIAL_MODEL)
-        return sorted(names)
+        return list(self._all_folders())
 
     def versions(self, name: str) -> list[int]:
         """The versions of one model, highest first; empty if there is no such model."""
-        if name == TUTORIAL_MODEL and self._has_tutorial_model():
-            return [1]
-        folder = self._root / name
-        if not _NAME.fullmatch(name) or not folder.is_dir():
-            return []
-        found = (path for path in folder.iterdir() if _VERSION.fullmatch(path.name))
-        return sorted((int(path.name) for path in found if path.is_dir()), reverse=True)
+        return list(self._folders(name))
 
     def get(self, name: str | None = None, version: int | None = None) -> Model:
         """Finds a model without loading it.
@@ -77,42 +73,60 @@ class Repository:
             ModelError: the caller named none and the default model is not there.
         """
         chosen = name or self.default_name
-        versions = self.versions(chosen)
-        if not versions:
+        folders = self._folders(chosen)
+        if not folders:
             raise self._no_such_model(chosen, named=bool(name))
         if version is None:
-            version = versions[0]
-        elif version not in versions:
-            listed = ", ".join(map(str, versions))
+            version = next(iter(folders))
+        elif version not in folders:
+            listed = ", ".join(map(str, folders))
             raise UnknownModel(f"Model {chosen!r} has no version {version}; it has: {listed}.")
-        return self._model(chosen, version)
+        return self._model(chosen, version, folders[version])
 
     def all(self) -> dict[str, list[Model]]:
         """Every model's versions, highest first, by name."""
         return {
-            name: [self._model(name, version) for version in self.versions(name)]
-            for name in self.names()
+            name: [self._model(name, version, folder) for version, folder in folders.items()]
+            for name, folders in self._all_folders().items()
         }
 
-    def _model(self, name: str, version: int) -> Model:
+    def _model(self, name: str, version: int, folder: Path) -> Model:
         with self._lock:
             key = (name, version)
             if key not in self._models:
-                folder = self._folder(name, version)
                 self._models[key] = Model(
                     name, version, folder, engine=self._engine, options=self._options
                 )
             return self._models[key]
 
-    def _folder(self, name: str, version: int) -> Path:
+    def _all_folders(self) -> dict[str, dict[int, Path]]:
+        """``_folders`` of every model that has a version, sorted by name."""
+        names = {TUTORIAL_MODEL}
+        with contextlib.suppress(OSError):  # there need not be a MODELS_DIR
+            names.update(os.listdir(self._root))
+        found = ((name, self._folders(name)) for name in sorted(names))
+        return {name: folders for name, folders in found if folders}
+
+    def _folders(self, name: str) -> dict[int, Path]:
+        """The folder of each version of one model, the highest version first."""
         if name == TUTORIAL_MODEL and self._has_tutorial_model():
-            return self._tutorial
-        folders = (self._root / name).iterdir()
-        return next(path for path in folders if path.name.isdecimal() and int(path.name) == version)
+            return {1: self._tutorial}
+        if not _NAME.fullmatch(name):
+            return {}
+        try:
+            with os.scandir(self._root / name) as entries:
+                found = [
+                    (int(entry.name), entry.path)
+                    for entry in entries
+                    if _VERSION.fullmatch(entry.name) and entry.is_dir()
+                ]
+        except OSError:
+            return {}
+        return {version: Path(path) for version, path in sorted(found, reverse=True)}
 
     def _has_tutorial_model(self) -> bool:
         # One file of the two is enough: the other is then reported missing, not overlooked.
-        return any((self._tutorial / file).is_file() for file in (LABELS_FILE, *weights_files()))
+        return any(map(os.path.isfile, self._tutorial_files))
 
     def _no_such_model(self, name: str, *, named: bool) -> UnknownModel | ModelError:
         there_are = ", ".join(self.names()) or "none"
