@@ -84,7 +84,7 @@ def _elements(kind: str, value: Any) -> list[Any]:
     if isinstance(text, str) and (kind == "json" or text.lstrip().startswith("[")):
         try:
             parsed = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return [text]
         return parsed if isinstance(parsed, list) else [text]
     return [text]

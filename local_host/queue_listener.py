@@ -57,6 +57,7 @@ class QueueListener:
         self._wake = asyncio.Event()
         self._told: str | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._unfinished: list[Lease] = []
         self._fetching: asyncio.Task[list[Lease]] | None = None
 
     @property
@@ -79,25 +80,26 @@ class QueueListener:
         self._polling.cancel()
 
     async def drain(self, seconds: float) -> None:
-        """Waits until all that runs has ended, so many seconds at most."""
-        waits = {*self._tasks, *([self._fetching] if self._fetching else [])}
-        if waits:
-            await asyncio.wait(waits, timeout=seconds)
+        """Waits until all that runs has ended, so many seconds at most; waits for no more then."""
+        if self._fetching is not None:
+            await asyncio.wait({self._fetching, *self._tasks}, timeout=seconds)
+            self._fetching.cancel()
+        self._unfinished = [lease for lease in self._leases.values() if not lease.is_done]
+        tasks = [self._polling, self._renewing, *self._tasks]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def release(self, seconds: float) -> int:
-        """Gives back what has not ended; the last call.
+        """Gives back what had not ended; the last call, when nothing can run any more.
 
         Returns:
             how many messages were released.
         """
-        unfinished = [lease for lease in self._leases.values() if not lease.is_done]
-        tasks = [self._polling, self._renewing, *self._tasks]
-        for task in [*tasks, *([self._fetching] if self._fetching else [])]:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        releases = (lease.try_release() for lease in self._unfinished)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                return sum(await asyncio.gather(*(lease.try_release() for lease in unfinished)))
+                return sum(await asyncio.gather(*releases))
         return 0
 
     async def _poll(self) -> None:

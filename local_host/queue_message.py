@@ -116,7 +116,7 @@ def _fields(body: str | bytes) -> dict[str, Datum]:
         return {}
     try:
         data = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return {
         name: Datum(value, "string") if isinstance(value, str) else Datum(json.dumps(value), "json")

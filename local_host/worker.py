@@ -143,8 +143,8 @@ class Worker:
         if loaded is None:
             self._console.line(self.load_errors[call.function], "red")
             return False
-        value = trigger_value(call, loaded.function.trigger.type)
         try:
+            value = trigger_value(call, loaded.function.trigger.type)
             await self._invoker.invoke(loaded, value, call.reason, call.details)
         except FunctionFailed:
             return False

@@ -103,7 +103,8 @@ def test_help_names_every_argument(capsys: Capture) -> None:
         main(["--help"])
 
     text = capsys.readouterr().out
-    for name in ("--port", "--address", "--workers", "--root", "--settings", "--pictures"):
+    names = ["--port", "--address", "--workers", "--root", "--settings", "--environment"]
+    for name in [*names, "--pictures"]:
         assert name in text
 
 

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import pytest
+
+from local_host.errors import HostError
+from local_host.storage_account import StorageAccount, find_account
+
+KEY = "a2V5IG9mIGEgc3RvcmFnZSBhY2NvdW50"
+SAS = "sv=2021-12-02&ss=q&srt=sco&sp=rwdlacup&se=2030-01-01T00%3A00%3A00Z&sig=c2ln%3D"
+
+
+@pytest.mark.parametrize(
+    ("text", "endpoint", "name"),
+    [
+        (
+            "UseDevelopmentStorage=true",
+            "http://127.0.0.1:10001/devstoreaccount1",
+            "devstoreaccount1",
+        ),
+        (
+            "UseDevelopmentStorage=true;DevelopmentStorageProxyUri=http://azurite",
+            "http://azurite:10001/devstoreaccount1",
+            "devstoreaccount1",
+        ),
+        (
+            f"DefaultEndpointsProtocol=https;AccountName=cats;AccountKey={KEY};"
+            "EndpointSuffix=core.windows.net",
+            "https://cats.queue.core.windows.net",
+            "cats",
+        ),
+        (
+            f" accountname = cats ; ACCOUNTKEY = {KEY} ",
+            "https://cats.queue.core.windows.net",
+            "cats",
+        ),
+        (
+            f"AccountName=c;AccountKey={KEY};QueueEndpoint=http://127.0.0.1:7777/c/;",
+            "http://127.0.0.1:7777/c",
+            "c",
+        ),
+        (
+            f"QueueEndpoint=https://cats.queue.core.windows.net;SharedAccessSignature=?{SAS}",
+            "https://cats.queue.core.windows.net",
+            "",
+        ),
+    ],
+)
+def test_connection_string_is_understood(text: str, endpoint: str, name: str) -> None:
+    account = StorageAccount.parse(text, "S")
+
+    assert (account.endpoint, account.name) == (endpoint, name)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("nonsense", "is not a storage connection string"),
+        ("UseDevelopmentStorage=false", "names no address"),
+        (f"AccountKey={KEY}", "names no address"),
+        (f"AccountName=c;AccountKey={KEY};QueueEndpoint=ftp://c", "names no address"),
+        ("AccountName=c", "neither AccountKey nor SharedAccessSignature"),
+        ("AccountName=c;AccountKey=secret!", "is not base64"),
+    ],
+)
+def test_what_is_no_connection_string_is_refused_without_showing_it(text: str, reason: str) -> None:
+    with pytest.raises(HostError, match=reason) as caught:
+        StorageAccount.parse(text, "MyStorage")
+
+    assert "MyStorage" in str(caught.value) and "UseDevelopmentStorage=true" in str(caught.value)
+    assert "secret" not in str(caught.value) and KEY not in str(caught.value)
+
+
+def test_secrets_are_not_in_the_representation() -> None:
+    shown = repr(StorageAccount.parse(f"AccountName=c;AccountKey={KEY}", "S"))
+    shown += repr(StorageAccount.parse(f"QueueEndpoint=https://c;SharedAccessSignature={SAS}", "S"))
+
+    assert "key of a" not in shown and "sig=" not in shown
+
+
+def test_shared_access_signature_goes_into_the_address_and_nothing_is_signed() -> None:
+    account = StorageAccount.parse(f"QueueEndpoint=https://c;SharedAccessSignature={SAS}", "S")
+
+    assert account.url("/q/messages", {"a": "b c&d"}) == f"https://c/q/messages?a=b%20c%26d&{SAS}"
+    assert "authorization" not in account.headers("GET", "/q/messages", {}, b"")
+
+
+@pytest.mark.parametrize("connection", ["", "Storage", "AzureWebJobsStorage"])
+def test_connection_is_looked_up_with_its_prefix_first(connection: str) -> None:
+    environ = {
+        "Storage": "UseDevelopmentStorage=true;DevelopmentStorageProxyUri=http://wrong",
+        "AzureWebJobsStorage": "UseDevelopmentStorage=true",
+    }
+
+    assert find_account(connection, environ).setting == "AzureWebJobsStorage"
+
+
+def test_connection_may_be_the_settings_own_name() -> None:
+    assert find_account("Mine", {"Mine": "UseDevelopmentStorage=true"}).setting == "Mine"
+
+
+def test_missing_connection_names_the_setting_to_make() -> None:
+    with pytest.raises(HostError, match=r"'AzureWebJobsStorage' does not exist\. Set"):
+        find_account("", {"AzureWebJobsStorage": " "})
+    with pytest.raises(HostError, match=r"'Mine' does not exist\. Set Mine"):
+        find_account("Mine", {})
