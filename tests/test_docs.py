@@ -19,12 +19,15 @@ from tests.servers import LocalHost
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
 SECURITY = (ROOT / "SECURITY.md").read_text("utf-8")
-PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"]
+PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "docs/scale.md"]
 
 # Commands that this module does not run, each with the reason.
 ELSEWHERE = {
     "python3 dev.py start": "tests/test_dev.py starts it",
+    "python3 dev.py live": "tests/test_dev.py starts it",
     "python3 dev.py test": "it would run this test again",
+    "python -m tools.enqueue": "tests/tools/test_enqueue.py and tests/frontend fill queues",
+    "python -m tools.drain_report": "tests/tools/test_drain_report.py does, with a queue",
     "cp local.settings.json.example local.settings.json": "it would change the checkout",
     "func start": "needs Azure Functions Core Tools",
     "mkdir -p models/pets/1": "tests/test_http_api.py adds a model to a copy of the app",
@@ -71,6 +74,16 @@ def test_every_setting_is_in_the_table_with_its_default() -> None:
     assert documented == {s.name: s.default or "(empty)" for s in SETTINGS}
 
 
+def test_settings_of_the_host_are_in_their_table_with_what_the_example_has() -> None:
+    section = README.split("### Settings of the host\n", 1)[1].split("\n## ", 1)[0]
+    rows = re.findall(r"^\| `([\w.]+)` \| (.+?) \|", section, re.MULTILINE)
+    documented = {name: value.strip("`").replace("(empty)", "") for name, value in rows}
+    values = json.loads((ROOT / "local.settings.json.example").read_text("utf-8"))["Values"]
+    names = {setting.name for setting in SETTINGS} | {"FUNCTIONS_WORKER_RUNTIME"}
+
+    assert documented == {name: value for name, value in values.items() if name not in names}
+
+
 def test_every_error_is_in_the_table_with_its_status() -> None:
     documented = {(int(row[0]), row[1]) for row in table("Errors")}
     known = {(status, kind.__name__) for kind, status in STATUS_OF_ERROR.items()}
@@ -90,7 +103,7 @@ def test_links_to_files_lead_somewhere(page: str) -> None:
     text = (ROOT / page).read_text("utf-8")
     links = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]
 
-    assert [link for link in links if not (ROOT / link).exists()] == []
+    assert [link for link in links if not ((ROOT / page).parent / link).exists()] == []
 
 
 def test_nothing_is_listed_as_run_elsewhere_that_readme_does_not_say() -> None:

@@ -70,6 +70,8 @@ def test_the_example_lists_every_setting_and_no_other() -> None:
         "FUNCTIONS_WORKER_RUNTIME",
         "AzureWebJobsStorage",
         "AzureWebJobs.classify_queue.Disabled",
+        "AzureSignalRConnectionString",
+        "PYTHON_THREADPOOL_THREAD_COUNT",
         "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT",
     }
 
