@@ -18,7 +18,7 @@ import pytest
 
 import dev
 from tests.app_tree import ROOT
-from tools.environments import Failed, find_python
+from tools.environments import Failed, find_python, has_node
 from tools.host_process import is_free
 
 START_SECONDS = 90
@@ -65,12 +65,15 @@ def read_until(stream: IO[str], word: str) -> str:
     raise AssertionError(f"it ended without {word!r}:\n{text}")
 
 
-def start(**environment: str) -> Started:
+def start(*arguments: str, until: str = "  curl ", **environment: str) -> Started:
     if not dev.is_set_up():
         pytest.skip("the environment is not the one that dev.py made: run `python3 dev.py setup`")
     port = free_port()
     process = subprocess.Popen(
-        [sys.executable, str(ROOT / "dev.py"), "start", "--no-browser", "--port", str(port)],
+        [
+            *(sys.executable, str(ROOT / "dev.py"), *(arguments or ["start"])),
+            *("--no-browser", "--port", str(port)),
+        ],
         env={**os.environ, "MODELS_DIR": "models", "DEFAULT_MODEL": "digits", **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -78,7 +81,7 @@ def start(**environment: str) -> Started:
     )
     assert process.stdout is not None
     try:
-        return Started(process, port, read_until(process.stdout, "  curl "))
+        return Started(process, port, read_until(process.stdout, until))
     except BaseException:
         end(process)
         raise
@@ -123,6 +126,24 @@ def test_printed_curl_line_works_as_printed(started: Started) -> None:
 
     assert f"localhost:{started.port}/samples/" in started.curl_line
     assert answer["predictedTagName"] == label_of_the_sample()
+
+
+@pytest.mark.skipif(not has_node(), reason="the storage emulator needs Node.js with npm")
+def test_live_drains_sample_pictures_and_says_where_to_watch_and_how_to_add_more() -> None:
+    running = start("live", "--count", "5", until="Queued 5 images", API_KEYS="")
+    assert running.process.stdout is not None
+    try:
+        printed = running.printed
+        # The last message may be done before or after the line that says it is queued.
+        while printed.count("'Functions.classify_queue' (Succeeded") < 5:
+            printed += read_until(running.process.stdout, "classify_queue' (Succeeded")
+    finally:
+        status = end(running.process)
+
+    assert f"\nThe live page: http://localhost:{running.port}/live.html\n" in printed
+    assert " -m tools.enqueue --generate --count 1000\n" in printed
+    assert status == 0
+    assert is_free(running.port)
 
 
 def test_start_says_where_the_page_is(started: Started) -> None:
