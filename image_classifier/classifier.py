@@ -10,6 +10,7 @@ from pathlib import Path
 from image_classifier.budget import PixelBudget
 from image_classifier.compute_slots import ComputeSlots, usable_cores
 from image_classifier.decode import read_header, read_pixels
+from image_classifier.drafted import least_size, preprocess_drafted
 from image_classifier.engines import ENGINES
 from image_classifier.errors import (
     ClassifierError,
@@ -19,7 +20,7 @@ from image_classifier.errors import (
 )
 from image_classifier.fetch import fetch
 from image_classifier.model import Model
-from image_classifier.preprocess import least_size, preprocess
+from image_classifier.preprocess import preprocess
 from image_classifier.repository import Repository
 from image_classifier.results import Prediction, StageTimes, tags_from_scores
 from image_classifier.settings import Settings
@@ -96,14 +97,19 @@ class Classifier:
         # The slot last: who waits for room must not keep one from those who will make the room.
         with self._pixels.reserve(header.width * header.height), self._compute.slot():
             started = time.perf_counter()
+            contract, full_size = loaded.engine.contract, header.size
             if self.settings.decode == "fast":
                 # Only JPEG's decoder can do it; for other formats this does nothing.
-                header.draft(None, least_size(header.size, loaded.engine.contract))
+                header.draft(None, least_size(full_size, contract))
+            is_drafted = header.size != full_size
             image = read_pixels(header)
             decode_ms = _milliseconds_since(started)
 
             started = time.perf_counter()
-            tensor = preprocess(image, loaded.engine.contract)
+            if is_drafted:
+                tensor = preprocess_drafted(image, full_size, contract)
+            else:
+                tensor = preprocess(image, contract)
             preprocess_ms = _milliseconds_since(started)
             del header, image  # their pixels are not needed any more
 

@@ -6,7 +6,7 @@ come from is written beside them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,14 @@ from PIL import Image
 if TYPE_CHECKING:
     from image_classifier.contract import Contract
 
-__all__ = ["least_size", "preprocess"]
+__all__ = [
+    "LONGEST_SIDE",
+    "SQUARE_SIDE",
+    "is_exporters",
+    "preprocess",
+    "shrunk_size",
+    "to_tensor",
+]
 
 LONGEST_SIDE = 1600  # larger pictures are made smaller first
 MOST_RESIZED_PIXELS = 16_000_000  # more than any picture of usual shape becomes
@@ -33,39 +40,18 @@ def preprocess(image: Image.Image, contract: Contract) -> NDArray[np.float32]:
     Returns:
         float32 [height, width, channels], C order: ``(pixel - mean) * scale``, pixels 0..255.
     """
-    if _is_exporters(contract):
+    if is_exporters(contract):
         sums = _exporter_crop(_shrink(image), contract.height, contract.width)
-        return _to_tensor(sums, contract, unit=1 / _UNIT**2)
+        return to_tensor(sums, contract, unit=1 / _UNIT**2)
     if contract.resize == "stretch":
         cut = image.resize((contract.width, contract.height), Image.Resampling.BILINEAR)
     else:
         cut = _shorter_side_crop(image, contract.height, contract.width)
-    return _to_tensor(np.asarray(cut), contract)
+    return to_tensor(np.asarray(cut), contract)
 
 
-def least_size(size: tuple[int, int], contract: Contract) -> tuple[int, int]:
-    """How small a picture may be decoded without losing what ``preprocess`` looks at.
-
-    Not to the bit: ``preprocess`` of the smaller picture gives nearly the same tensor. For
-    ``DECODE=fast``, where a JPEG decoder can leave out detail at little cost.
-
-    Args:
-        size: width and height of the picture.
-        contract: the graph's size and how to resize.
-
-    Returns:
-        Width and height, in the shape of ``size``.
-    """
-    width, height = size
-    if _is_exporters(contract):
-        wanted, given = LONGEST_SIDE, max(size)
-    else:
-        # Twice the graph's size: the antialiased resize that follows then sees enough of it.
-        wanted, given = 2 * max(contract.height, contract.width), min(size)
-    return -(-width * wanted // given), -(-height * wanted // given)  # rounded up
-
-
-def _is_exporters(contract: Contract) -> bool:
+def is_exporters(contract: Contract) -> bool:
+    """Whether pictures go the exporter's way, by 1600 and 256 pixels."""
     return (
         contract.resize == "custom_vision" and max(contract.height, contract.width) <= SQUARE_SIDE
     )
@@ -73,17 +59,25 @@ def _is_exporters(contract: Contract) -> bool:
 
 def _shrink(image: Image.Image) -> Image.Image:
     """Resizes so that the longer side is 1600, if a side is that long."""
-    width, height = image.size
-    if width < LONGEST_SIDE and height < LONGEST_SIDE:
+    longest = max(image.size)
+    if longest < LONGEST_SIDE:
         return image
+    gentle = longest <= LONGEST_SIDE * 2
+    return image.resize(
+        shrunk_size(*image.size), Image.Resampling.BILINEAR if gentle else Image.Resampling.BICUBIC
+    )
+
+
+def shrunk_size(width: int, height: int) -> tuple[int, int]:
+    """The size that the exporter's way makes a picture first."""
+    if width < LONGEST_SIDE and height < LONGEST_SIDE:
+        return width, height
     if height > width:
         size = (LONGEST_SIDE * width // height, LONGEST_SIDE)
     else:
         size = (LONGEST_SIDE, LONGEST_SIDE * height // width)
     # A picture 1 pixel wide and 3000 high must not lose its only column.
-    size = (max(1, size[0]), max(1, size[1]))
-    gentle = max(width, height) <= LONGEST_SIDE * 2
-    return image.resize(size, Image.Resampling.BILINEAR if gentle else Image.Resampling.BICUBIC)
+    return max(1, size[0]), max(1, size[1])
 
 
 def _exporter_crop(image: Image.Image, height: int, width: int) -> NDArray[np.int32]:
@@ -153,8 +147,8 @@ def _shorter_side_crop(image: Image.Image, height: int, width: int) -> Image.Ima
     return image.resize(size, Image.Resampling.BILINEAR).crop((left, top, right, bottom))
 
 
-def _to_tensor(
-    pixels: NDArray[np.int32] | NDArray[np.uint8], contract: Contract, *, unit: float = 1.0
+def to_tensor(
+    pixels: NDArray[np.integer[Any]], contract: Contract, *, unit: float = 1.0
 ) -> NDArray[np.float32]:
     """Orders the channels and applies mean and scale.
 

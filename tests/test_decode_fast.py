@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks.photos import varied_photo
 from image_classifier import Classifier, Settings
 from image_classifier.contract import Contract
-from image_classifier.preprocess import least_size, preprocess
+from image_classifier.drafted import preprocess_drafted
 from tests.builders import noise
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -64,32 +65,31 @@ def test_pictures_of_ordinary_size_are_equal_to_the_bit(kind: str) -> None:
 
 def test_a_large_jpeg_is_really_decoded_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = []
-    real = preprocess
 
-    def seen(image: Image.Image, contract: Contract) -> object:
-        sizes.append(image.size)
-        return real(image, contract)
+    def seen(image: Image.Image, full_size: tuple[int, int], contract: Contract) -> object:
+        sizes.append((image.size, full_size))
+        return preprocess_drafted(image, full_size, contract)
 
-    monkeypatch.setattr("image_classifier.classifier.preprocess", seen)
+    monkeypatch.setattr("image_classifier.classifier.preprocess_drafted", seen)
     for one in both(ROOT):
         one.classify_bytes(photo(0))
 
-    assert sizes == [(3600, 2700), (1800, 1350)]
+    assert sizes == [((1800, 1350), (3600, 2700))]
 
 
-@pytest.mark.parametrize(
-    ("resize", "side", "size", "least"),
-    [
-        ("custom_vision", 224, (4000, 3000), (1600, 1200)),
-        ("custom_vision", 224, (3000, 4000), (1200, 1600)),
-        ("custom_vision", 300, (4000, 3000), (800, 600)),
-        ("crop", 224, (4000, 3000), (598, 448)),
-        ("stretch", 224, (4000, 2000), (896, 448)),
-    ],
-)
-def test_the_least_size_keeps_what_the_contract_looks_at(
-    resize: str, side: int, size: tuple[int, int], least: tuple[int, int]
+def test_a_real_export_gives_the_same_tags_for_photos_of_many_kinds(
+    fixtures: Path, tmp_path: Path
 ) -> None:
-    contract = Contract(input_name="x", output_name="y", height=side, width=side, resize=resize)
+    # The short form of `python -m benchmarks large`, which does this to hundreds with all models.
+    (tmp_path / "models" / "digits").mkdir(parents=True)
+    folder = tmp_path / "models" / "digits" / "1"
+    folder.symlink_to(fixtures / "custom_vision" / "viktordudas-catdog")
+    files = sorted((fixtures / "images" / "catdog").iterdir())
+    subjects = [Image.open(file).convert("RGB") for file in files]
+    exact, fast = both(tmp_path)
+    for number in range(8):
+        data = varied_photo(number, subjects)
+        wanted, got = exact.classify_bytes(data), fast.classify_bytes(data)
 
-    assert least_size(size, contract) == least
+        assert got.predicted_tag_name == wanted.predicted_tag_name, number
+        assert np.abs(np.subtract(got.scores, wanted.scores)).max() <= 0.02, number
