@@ -90,9 +90,12 @@ class Services:
             await self._starting
         counts = [await listener.release(RELEASE_SECONDS) for listener in self._listeners]
         if sum(counts):
-            self._console.line(
-                f"Gave {sum(counts)} messages back to their queues: they had not ended.", "yellow"
+            what = (
+                "1 message back to its queue: it had"
+                if sum(counts) == 1
+                else (f"{sum(counts)} messages back to their queues: they had")
             )
+            self._console.line(f"Gave {what} not ended.", "yellow")
         for storage in self._storages.values():
             await storage.close()
         for sender in self._senders.values():

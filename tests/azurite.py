@@ -103,5 +103,10 @@ class Queue:
                 client.delete_message(message)
             return texts
 
+    def clear(self) -> None:
+        """Throws all messages away."""
+        with self._client() as client:
+            client.clear_messages()
+
     def _client(self) -> QueueClient:
         return QueueClient.from_connection_string(self._azurite.connection_string, self.name)

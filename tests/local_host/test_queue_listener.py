@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from azure.storage.queue import (
     AccountSasPermissions,
     QueueClient,
@@ -25,12 +27,14 @@ from local_host.runner import WorkerGone
 from local_host.storage import StorageError, StorageLost, StorageQueues
 from local_host.storage_account import StorageAccount
 from local_host.storage_watch import StorageWatch
-from tests.azurite import Queue
+from tests.azurite import Queue, frozen
 from tools.azurite import Azurite
 from tools.azurite.emulator import ACCOUNT, KEY
 
 Behaviour = Callable[[QueueCall], Awaitable[bool]]
 DEFAULTS = QueueSettings()
+
+posix_only = pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
 
 
 class Recorder:
@@ -374,6 +378,32 @@ def test_wrong_key_turns_the_function_off_with_the_setting_to_look_at(azurite: A
             await asyncio.sleep(0.3)
         assert bench.said.count("Function f is off") == 1
         assert "(403 " in bench.said and "Is S right?" in bench.said
+
+    asyncio.run(scenario())
+
+
+@posix_only
+def test_storage_that_does_not_answer_is_told_once_and_so_is_its_return(
+    azurite: Azurite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("local_host.storage.SLOW_SECONDS", 0.2)
+
+    async def slow(call: QueueCall) -> bool:
+        await asyncio.sleep(0.3)
+        return True
+
+    async def scenario() -> None:
+        runner = Recorder(slow)
+        async with listening(azurite, runner) as bench:
+            await asyncio.to_thread(bench.queue.put, *map(str, range(8)))
+            await until(lambda: len(runner.calls) == 8, "all run")
+            with frozen(azurite):
+                await until(lambda: "Lost the storage" in bench.said, "it is told")
+                await asyncio.sleep(0.5)
+            await until(lambda: bench.queue.depth() == 0, "all are deleted")
+            await until(lambda: "Found the storage" in bench.said, "it is told")
+        assert bench.said.count("it has not answered for 0.2 s") == 1
+        assert bench.said.count("Found the storage") == 1 and len(runner.calls) == 8
 
     asyncio.run(scenario())
 
