@@ -73,7 +73,7 @@ def of_cases(cases: Callable[[bool], AbstractContextManager[list[Case]]]) -> Par
 ENTRIES: Mapping[str, Entry] = {
     "pipeline": Entry(
         "an image file in, tags out, in process: the tutorial's way against ours",
-        1.7,
+        1.2,
         of_cases(bench_pipeline.cases),
     ),
     "preprocess": Entry(
@@ -81,32 +81,32 @@ ENTRIES: Mapping[str, Entry] = {
     ),
     "large": Entry(
         "photos of 12 megapixels: DECODE=exact against fast, and whether their answers agree",
-        1.5,
+        1.6,
         of_cases(bench_large.cases),
     ),
     "threads": Entry(
         "how many threads one inference should have, for one caller and for many",
-        0.8,
+        0.6,
         of_cases(bench_threads.cases),
     ),
     "start": Entry(
         "from the start of the process to the first answer, and memory: both engines",
-        1,
+        1.3,
         of_cases(bench_start.cases),
     ),
     "http": Entry(
         "the local host over HTTP: one request at a time, many clients, constant rates",
-        0.8,
+        0.9,
         of_cases(bench_http.cases),
     ),
     "budget": Entry(
         "where the time of one HTTP request goes: network, host, parse, decode …",
-        0.3,
+        0.2,
         of_cases(bench_budget.cases),
     ),
     "peers": Entry(
         "the local host against other servers, which are installed for it (1 GB)",
-        8,
+        7,
         peers.parts,
     ),
 }

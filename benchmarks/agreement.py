@@ -9,10 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
-from benchmarks.answers import probability_difference
+from benchmarks.answers import probabilities, probability_difference
 from benchmarks.cases import Case, Goal, Measured
 from benchmarks.material import ROOT, Material, real_pictures
 from benchmarks.photos import varied_photo
@@ -21,29 +22,16 @@ from image_classifier.image_files import images_in
 
 LARGEST_DIFFERENCE = 0.02
 DIFFERENCE = "largest difference of a probability"
-REAL_FOLDERS = ("catdog", "tutorial", "odd")
 SUBJECTS = ("catdog", "tutorial")
 # How far apart answers are, for the notes: up to …
 STEPS = (0.0, 1e-4, 1e-3, 5e-3, LARGEST_DIFFERENCE)
 
-Pictures = Mapping[str, Path]
-
 
 @contextmanager
-def photo_sets(count: int, *, quick: bool = False) -> Iterator[dict[str, Pictures]]:
-    """Name of the set -> its pictures as files: all fixtures, and so many generated photos.
-
-    Args:
-        count: of generated photos.
-        quick: few of the fixtures.
-    """
-    real = real_pictures(REAL_FOLDERS)
-    if quick:
-        real = dict(list(real.items())[::6])
+def generated_photos(count: int) -> Iterator[dict[str, Path]]:
+    """So many, as files that are there as long as this lasts."""
     with tempfile.TemporaryDirectory(prefix="benchmark-photos-") as folder:
-        generated = generate(Path(folder), count)
-        sets = {f"{len(real)} fixtures": real, f"{count} generated photos": generated}
-        yield {name: pictures for name, pictures in sets.items() if pictures}
+        yield generate(Path(folder), count)
 
 
 def generate(folder: Path, count: int) -> dict[str, Path]:
@@ -60,43 +48,49 @@ def generate(folder: Path, count: int) -> dict[str, Path]:
     return names
 
 
-def agreement_case(models: Sequence[Material], sets: Mapping[str, Pictures]) -> Case:
-    """Every model, every picture, both ways. How long it takes is not measured."""
-    seen: dict[tuple[str, str], dict[str, float]] = {}
+def agreement_case(what: str, models: Sequence[Material], pictures: Mapping[str, Path]) -> Case:
+    """Every model, every picture, both ways. How long it takes is not measured.
+
+    Args:
+        what: the pictures are.
+        models: each answers for each picture.
+        pictures: by name.
+    """
+    seen: dict[str, dict[str, float]] = {}
     disagreeing: list[str] = []
 
-    def compare(model: Material, name: str) -> Measured:
+    def compare(model: Material, _: object) -> Measured:
         differences = {}
-        for picture, difference, tops in _compared(model, sets[name]):
+        for picture, difference, tops in _compared(model, pictures):
             differences[picture] = difference
             if tops is not None:
                 disagreeing.append(f"{model.model}, {picture}: {tops}")
-        seen[model.model, name] = differences
+        seen[model.model] = differences
         return Measured(None, {DIFFERENCE: list(differences.values())})
 
     def notes(samples: Samples) -> list[str]:
-        lines = [_distribution(*key, differences) for key, differences in seen.items()]
+        lines = [_distribution(model, differences) for model, differences in seen.items()]
         return [*lines, *(f"Another top tag: {line}." for line in disagreeing)]
 
     return Case(
-        name="agreement",
+        name=f"agreement, {what}",
         about="the answer with DECODE=fast beside that with DECODE=exact, ONNX Runtime, for each "
         "model and picture; the difference is that of the tag where it is largest",
         implementations={one.model: partial(compare, one) for one in models},
-        inputs={name: name for name in sets},
+        inputs={f"{len(pictures)} {what}": None},
         check=lambda name, answers: None,  # what is measured here is whether answers are right
         rounds=1,
         warm_up_rounds=0,
         goals=(
             Goal(
-                "pictures whose top tag is another with DECODE=fast",
+                f"{what} whose top tag is another with DECODE=fast",
                 "<=",
                 0,
-                "pictures",
+                "",
                 lambda samples: len(disagreeing),
             ),
             Goal(
-                "largest difference of a probability, DECODE=fast and exact",
+                f"{what}: largest difference of a probability, DECODE=fast and exact",
                 "<=",
                 LARGEST_DIFFERENCE,
                 "",
@@ -107,24 +101,27 @@ def agreement_case(models: Sequence[Material], sets: Mapping[str, Pictures]) -> 
     )
 
 
-def _compared(
-    model: Material, pictures: Pictures
-) -> list[tuple[str, float, tuple[str | None, str | None] | None]]:
-    """Picture, largest difference, and both top tags if they are not the same."""
+def _compared(model: Material, pictures: Mapping[str, Path]) -> list[tuple[str, float, str | None]]:
+    """Picture, largest difference, and in words both top tags if they are not the same."""
     exact, fast = (model.classifier(DECODE=mode) for mode in ("exact", "fast"))
 
-    def one(name: str) -> tuple[str, float, tuple[str | None, str | None] | None]:
+    def one(name: str) -> tuple[str, float, str | None]:
         data = pictures[name].read_bytes()
-        answers = [each.classify_bytes(data).as_dict() for each in (exact, fast)]
-        tops = (answers[0]["predictedTagName"], answers[1]["predictedTagName"])
-        difference = probability_difference(*answers)
-        return name, difference, None if tops[0] == tops[1] else tops
+        right, other = (each.classify_bytes(data).as_dict() for each in (exact, fast))
+        same = right["predictedTagName"] == other["predictedTagName"]
+        words = None if same else f"{_top(right)} with exact, {_top(other)} with fast"
+        return name, probability_difference(right, other), words
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return list(pool.map(one, pictures))
 
 
-def _distribution(model: str, name: str, differences: Mapping[str, float]) -> str:
+def _top(answer: Mapping[str, Any]) -> str:
+    tag = answer["predictedTagName"]
+    return f"{tag} ({probabilities(answer).get(tag, 0.0):.2g})"
+
+
+def _distribution(model: str, differences: Mapping[str, float]) -> str:
     """How many pictures are how far apart."""
     counts = []
     for low, high in zip((-1.0, *STEPS), (*STEPS, float("inf")), strict=True):
@@ -133,4 +130,4 @@ def _distribution(model: str, name: str, differences: Mapping[str, float]) -> st
             words = "equal" if high == 0 else f"up to {high:g}"
             counts.append(f"{count} {words if high < float('inf') else f'more than {low:g}'}")
     worst = max(differences, key=lambda picture: differences[picture])
-    return f"{model}, {name}: {', '.join(counts)}; largest {differences[worst]:.2g} ({worst})."
+    return f"{model}: {', '.join(counts)}; largest {differences[worst]:.2g} ({worst})."

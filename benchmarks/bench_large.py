@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from benchmarks.agreement import LARGEST_DIFFERENCE, agreement_case, photo_sets
+from benchmarks.agreement import LARGEST_DIFFERENCE, agreement_case, generated_photos
 from benchmarks.answers import probability_difference
 from benchmarks.cases import Case, Goal, Measured, WrongAnswer
-from benchmarks.material import Material, all_models, material
+from benchmarks.material import REAL_MODEL, Material, all_models, material, real_pictures
 from benchmarks.photos import PHONE_SIZE, phone_photo
 from benchmarks.statistics import Samples
 from image_classifier import Classifier
@@ -21,6 +21,9 @@ PIXELS = "decode and preprocess, ms"
 WHOLE = "image file to tags, ms"
 BASELINE, PROGRESSIVE = "baseline JPEG", "progressive JPEG"
 PHOTOS, QUICK_PHOTOS = 200, 6
+FIXTURE_FOLDERS = ("catdog", "tutorial", "odd")
+# All models look at the fixtures; of the large photos each costs a quarter of a second and more.
+WITH_PHOTOS = (REAL_MODEL, "azsamples-fruits")
 LEAST_RATIO = 3
 
 
@@ -29,9 +32,17 @@ def cases(quick: bool) -> Iterator[list[Case]]:
     with (
         material() as found,
         all_models() as models,
-        photo_sets(QUICK_PHOTOS if quick else PHOTOS, quick=quick) as photos,
+        generated_photos(QUICK_PHOTOS if quick else PHOTOS) as photos,
     ):
-        yield [large_case(found, quick=quick), agreement_case(models, photos)]
+        fixtures = real_pictures(FIXTURE_FOLDERS)
+        if quick:
+            fixtures = dict(list(fixtures.items())[::6])
+        some = [model for model in models if model.model in WITH_PHOTOS] or models
+        yield [
+            large_case(found, quick=quick),
+            *([agreement_case("fixtures", models, fixtures)] if fixtures else []),
+            agreement_case("generated photos", some, photos),
+        ]
 
 
 def large_case(found: Material, *, quick: bool, size: tuple[int, int] = PHONE_SIZE) -> Case:

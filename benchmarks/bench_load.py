@@ -107,7 +107,7 @@ def _case(
         implementations=implementations,
         inputs={"600x600.jpg (generated)": picture.read_bytes()},
         check=check,
-        rounds=1 if quick else 4,
+        rounds=1 if quick else 3,
         notes=notes,
     )
 

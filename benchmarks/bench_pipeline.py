@@ -31,7 +31,7 @@ def cases(quick: bool) -> Iterator[list[Case]]:
             TENSORFLOW: classifier.classify_bytes,
             ONNX: found.classifier("onnx").classify_bytes,
         }
-        all_pictures = pipeline_case(found, classifier, ours, rounds=1 if quick else 3)
+        all_pictures = pipeline_case(found, classifier, ours, rounds=1 if quick else 2)
         one = replace(found, pictures={"600x600.jpg": jpeg(600, 600)}, expected={})
         alone = pipeline_case(one, classifier, ours, rounds=2 if quick else 15)
         yield [

@@ -47,7 +47,7 @@ def start_cases(found: Material, *, quick: bool) -> Iterator[Case]:
         "from the start of the process (one worker) to the first right answer; the files are in "
         "the disk cache",
         warm,
-        rounds=1 if quick else 5,
+        rounds=1 if quick else 4,
         warm_up_rounds=0 if quick else 1,
         goals=(
             Goal(

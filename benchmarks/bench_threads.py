@@ -27,7 +27,7 @@ from image_classifier.engines.onnx import OnnxEngine
 from image_classifier.preprocess import preprocess
 
 CALLERS = (1, 2, 4, 8)
-SECONDS, QUICK_SECONDS = 0.3, 0.1  # of one load
+SECONDS, QUICK_SECONDS = 0.25, 0.1  # of one load
 DEFAULT = "ENGINE_THREADS=0 (default)"
 SPINNING = "ONNX Runtime's own default"
 SCORES_TOLERANCE = 1e-4
@@ -63,7 +63,7 @@ def threads_case(found: Material, *, quick: bool) -> Case:
         },
         inputs={f"{n} caller{'s' if n > 1 else ''}": n for n in CALLERS},
         check=check,
-        rounds=2 if quick else 8,
+        rounds=2 if quick else 6,
         notes=_notes,
     )
 

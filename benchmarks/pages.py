@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import plots
-from benchmarks.report import bullets, case_text, goals_table, table
+from benchmarks.report import bullets, case_text, goals_table, sentence, table
 
 INDEX = "README.md"
 
@@ -55,7 +55,7 @@ def write_index(folder: Path) -> None:
 def _write_page(record: Mapping[str, Any], folder: Path) -> None:
     parts = [
         f"# {record['name']}",
-        record["about"] + ".",
+        sentence(record["about"]),
         table(["", ""], [[key, value] for key, value in record["machine"].items()]),
     ]
     if record["goals"]:

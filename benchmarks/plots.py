@@ -32,12 +32,18 @@ class Panel:
     rows: Sequence[str]
     values: Sequence[tuple[float, ...]]
 
+    @property
+    def is_bars(self) -> bool:
+        return len(self.values[0]) == 1
+
 
 def draw(case: Mapping[str, Any], file: Path) -> None:
     """Draws a case's figures; the same figures give the same file."""
     plt = _pyplot()
     panels = panels_of(case)
-    columns = min(MOST_IN_A_ROW, len(panels))
+    # Answers a second and times stand side by side.
+    most = 2 if any(panel.is_bars for panel in panels) else MOST_IN_A_ROW
+    columns = min(most, len(panels))
     lines = -(-len(panels) // columns)
     most_rows = max(len(panel.rows) for panel in panels)
     longest = max(len(row) for panel in panels for row in panel.rows)
@@ -91,7 +97,7 @@ def _draw_panel(axes: Any, panel: Panel) -> None:
     any_ours = any(row.startswith(OURS) for row in panel.rows)
     for place, (row, values) in enumerate(zip(panel.rows, panel.values, strict=True)):
         colour = OURS_COLOUR if row.startswith(OURS) or not any_ours else OTHERS_COLOUR
-        if len(values) == 1:
+        if panel.is_bars:
             axes.barh(place, values[0], 0.6, color=colour)
             axes.text(values[0], place, f" {number(values[0])}", va="center", fontsize=8)
             continue
@@ -105,18 +111,18 @@ def _draw_panel(axes: Any, panel: Panel) -> None:
     axes.tick_params(axis="x", labelsize=8)
     axes.grid(axis="x", alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
-    _scale(axes, [value for values in panel.values for value in values])
-    if len(panel.values[0]) == 1:
-        axes.margins(x=0.2)
+    _scale(axes, [value for values in panel.values for value in values], bars=panel.is_bars)
 
 
-def _scale(axes: Any, values: Sequence[float]) -> None:
+def _scale(axes: Any, values: Sequence[float], *, bars: bool) -> None:
     least, most = min(values), max(values)
-    if least > 0 and most > WIDE_RANGE * least:
+    if not bars and least > 0 and most > WIDE_RANGE * least:
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter("")
         axes.set_xlabel(f"{axes.get_xlabel()} (log)", fontsize=8)
     else:
-        axes.set_xlim(left=0)
+        axes.set_xlim(0, 1.15 * most or 1)
 
 
 def _pyplot() -> Any:

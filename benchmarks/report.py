@@ -14,7 +14,8 @@ def header(machine: Mapping[str, str]) -> str:
 
 def case_text(case: Mapping[str, Any]) -> str:
     """One case: its title, its table, its notes."""
-    lines = [f"### {case['name']}", "", case["about"], "", figures_table(case["figures"])]
+    about = sentence(case["about"])
+    lines = [f"### {case['name']}", "", about, "", figures_table(case["figures"])]
     return "\n".join([*lines, *([""] if case["notes"] else []), *bullets(case["notes"])])
 
 
@@ -37,6 +38,10 @@ def goals_table(goals: Sequence[Mapping[str, Any]]) -> str:
     """All promises and whether they were kept."""
     body = [[g["text"], g["goal"], g["measured"], "met" if g["met"] else "MISSED"] for g in goals]
     return table(["what", "goal", "measured", ""], body)
+
+
+def sentence(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:]}." if words else ""
 
 
 def bullets(lines: Sequence[str]) -> list[str]:

@@ -32,20 +32,29 @@ def verdicts(measured: Measured, servers: Sequence[Server]) -> list[Verdict]:
 
 
 def _more_than_peers(measured: Measured, by_who: dict[str, list[Server]]) -> Iterator[Verdict]:
-    """Each with the number of workers that serves it best."""
+    """Each with the workers that serve it best; in the rounds in which both had turns."""
 
-    def best(who: str) -> float:
-        return max(measured.rate(server.name, EIGHT_CLIENTS) for server in by_who[who])
+    def best(who: str) -> tuple[str, float]:
+        rates = {server.name: measured.rate(server.name, EIGHT_CLIENTS) for server in by_who[who]}
+        name = max(rates, key=rates.__getitem__)
+        return name, rates[name]
 
-    ours = best(OURS)
+    ours, rate = best(OURS)
+    all_rounds = measured.rates(ours, EIGHT_CLIENTS)
     for who in by_who:
-        if who not in (OURS, REFERENCE, BARE):
-            yield Verdict(
-                f"answers a second, 8 clients: ours / {who}, each at its best",
-                "> 1",
-                f"{ours / best(who):.2f} ({ours:.1f} / {best(who):.1f})",
-                ours > best(who),
-            )
+        if who in (OURS, REFERENCE, BARE):
+            continue
+        theirs, their_rate = best(who)
+        rounds = measured.rates(theirs, EIGHT_CLIENTS)
+        # Theirs are the first rounds of a block.
+        beside = {block: all_rounds[block][: len(values)] for block, values in rounds.items()}
+        ratio = ratio_interval(beside, rounds)
+        yield Verdict(
+            f"answers a second, 8 clients: ours / {who}, each at its best",
+            "> 1",
+            f"{_with_interval(ratio, '')}; {rate:.1f} / {their_rate:.1f}",
+            ratio.value > 1,
+        )
 
 
 def _as_much_as_reference(measured: Measured, by_who: dict[str, list[Server]]) -> Iterator[Verdict]:

@@ -24,7 +24,7 @@ class Plan:
         blocks: the servers whose difference is small are started anew for each of them: some
             processes are a little quicker than others of their kind for as long as they live.
         rounds: closed loops of these servers, in each block.
-        peer_blocks: in so many of the blocks, in one round, the others take turns with them.
+            The others take turns with them in the first round of each block.
         seconds: of one closed loop with eight clients.
         one_client_rounds: in each block.
         one_client_seconds: of one of them.
@@ -36,7 +36,6 @@ class Plan:
     warm_up_seconds: float = 0.8
     blocks: int = 6
     rounds: int = 2
-    peer_blocks: int = 3
     seconds: float = 1.6
     one_client_rounds: int = 4
     one_client_seconds: float = 0.9
@@ -45,7 +44,7 @@ class Plan:
     twin_seconds: float = 5.0
 
 
-QUICK = Plan(0.2, 2, 1, 1, 0.4, 1, 0.4, 1, 0.5, 2.0)
+QUICK = Plan(0.2, 2, 1, 0.4, 1, 0.4, 1, 0.5, 2.0)
 
 
 @dataclass(frozen=True)
@@ -74,10 +73,8 @@ def closed_turns(servers: Sequence[Server], load: str, block: int, plan: Plan) -
         if server.who != TWIN and (load != ONE_CLIENT or server.workers == 1)
     ]
     rounds = plan.one_client_rounds if load == ONE_CLIENT else plan.rounds
-    every = max(1, plan.blocks // plan.peer_blocks)
     for number in range(rounds):
-        with_peers = number == 0 and block % every == 0
-        now = [server for server in taking if server.who in CLOSE or with_peers]
+        now = [server for server in taking if server.who in CLOSE or number == 0]
         first = (block * rounds + number) % len(now)
         yield from (Turn(server, load, block, number) for server in now[first:] + now[:first])
 

@@ -70,30 +70,30 @@ def photos(tmp_path: Path) -> dict[str, Path]:
 
 
 def test_agreement_counts_every_picture(demo: Material, photos: dict[str, Path]) -> None:
-    case = agreement_case([demo], {"2 photos": photos})
+    case = agreement_case("photos", [demo], photos)
     samples = run_case(case)
 
     assert len(samples.values("digits", "2 photos", DIFFERENCE)) == 2
     tops, difference = verdicts(case, samples)
-    assert (tops.goal, difference.goal) == ("<= 0 pictures", "<= 0.02")
+    assert (tops.goal, difference.goal) == ("<= 0", "<= 0.02")
     (note,) = case_record(case, samples)["notes"]
-    assert note.startswith("digits, 2 photos: ")
+    assert note.startswith("digits: ")
 
 
 def test_agreement_tells_where_it_does_not_hold(
     demo: Material, photos: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def compared(model: Material, pictures: object) -> object:
-        return [("photo 0", 0.3, ("seven", "one")), ("photo 1", 0.0, None)]
+        return [("photo 0", 0.3, "7 (0.9) with exact, 1 (0.8) with fast"), ("photo 1", 0.0, None)]
 
     monkeypatch.setattr(agreement, "_compared", compared)
-    case = agreement_case([demo], {"2 photos": photos})
+    case = agreement_case("photos", [demo], photos)
     samples = run_case(case)
 
     assert [(v.measured, v.met) for v in verdicts(case, samples)] == [
-        ("1.00 pictures", False),
+        ("1.00", False),
         ("0.30", False),
     ]
     notes = case_record(case, samples)["notes"]
-    assert notes[0] == "digits, 2 photos: 1 equal, 1 more than 0.02; largest 0.3 (photo 0)."
-    assert "('seven', 'one')" in notes[1]
+    assert notes[0] == "digits: 1 equal, 1 more than 0.02; largest 0.3 (photo 0)."
+    assert notes[1] == ("Another top tag: digits, photo 0: 7 (0.9) with exact, 1 (0.8) with fast.")

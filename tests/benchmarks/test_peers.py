@@ -62,18 +62,18 @@ SERVERS = [server(who, workers) for who in (OURS, REFERENCE, BARE, "Peer") for w
 
 
 def test_turns_are_interleaved_and_the_first_one_changes() -> None:
-    rounds = Plan(blocks=4, peer_blocks=2, rounds=2, one_client_rounds=3)
+    rounds = Plan(blocks=4, rounds=2, one_client_rounds=3)
 
     blocks = [list(plan.closed_turns(SERVERS, EIGHT_CLIENTS, n, rounds)) for n in range(4)]
     one_client = list(plan.closed_turns(SERVERS, ONE_CLIENT, 1, rounds))
 
     names = [[[t.server.name for t in turns if t.round == n] for n in (0, 1)] for turns in blocks]
-    assert [[len(one) for one in block] for block in names] == [[8, 6], [6, 6], [8, 6], [6, 6]]
+    assert [[len(one) for one in block] for block in names] == [[8, 6]] * 4
     assert len({one[0] for block in names for one in block}) > 4
     assert [[turn.round for turn in turns] for turns in blocks] == [
         sorted(turn.round for turn in turns) for turns in blocks
     ]
-    assert [(turn.block, turn.server.workers) for turn in one_client] == [(1, 1)] * 9
+    assert [(turn.block, turn.server.workers) for turn in one_client] == [(1, 1)] * 10
 
 
 def outcomes(rates: dict[str, float], *, error: bool = False) -> Measured:
@@ -153,7 +153,6 @@ def test_whole_plan_is_measured_and_every_load_is_there(picture: Path) -> None:
         warm_up_seconds=0.05,
         blocks=2,
         rounds=1,
-        peer_blocks=1,
         seconds=0.05,
         one_client_rounds=2,
         one_client_seconds=0.05,
