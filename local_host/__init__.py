@@ -16,6 +16,7 @@ For development, tests and benchmarks; production is the real host. How it is la
     supervisor.py      the parent: keeps the workers alive
     child.py           a worker process as the parent sees it      crew.py   who gets a call
     worker_process.py  what a worker process runs, and its end of the pipe
+    pinning.py         a core for each worker
     services.py        what there is one of for all workers
     console.py         lines in the manner of ``func start``
 

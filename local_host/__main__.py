@@ -17,6 +17,7 @@ from local_host.function_table import FunctionTable
 from local_host.host_file import HostFile
 from local_host.hubs import Hubs, open_stand_in
 from local_host.listening import listen
+from local_host.pinning import can_pin
 from local_host.settings_file import LocalSettings
 from local_host.supervisor import run_host
 from local_host.wiring import Wiring
@@ -77,6 +78,7 @@ def _run(arguments: argparse.Namespace) -> int:
             wiring=wiring,
             environment=arguments.environment,
             pictures=pictures,
+            pin_workers=arguments.pin_workers,
             hubs=Hubs.find(wiring.hub_settings, os.environ, stand_in_url),
         )
         console = Console(write_to_stdout, colour=config.colour)
@@ -122,6 +124,11 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         "HTTP limits for itself (default: 1)",
     )
     parser.add_argument(
+        "--pin-workers",
+        action="store_true",
+        help="bind each worker process to a core of its own (Linux); there must be enough of them",
+    )
+    parser.add_argument(
         "--root",
         type=Path,
         default=Path(__file__).resolve().parents[1],
@@ -153,6 +160,8 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         parser.error("--port must be a number from 0 to 65535")
     if not 1 <= arguments.workers <= 64:
         parser.error("--workers must be a number from 1 to 64")
+    if arguments.pin_workers and not can_pin(arguments.workers):
+        parser.error("--pin-workers needs Linux and a core for each worker")
     return arguments
 
 

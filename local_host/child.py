@@ -34,7 +34,7 @@ class Child:
         self._pipe, theirs = spawn.Pipe()
         self._outbox: queue.SimpleQueue[tuple[Any, ...] | None] = queue.SimpleQueue()
         self._process = spawn.Process(
-            target=worker_main, args=(config, sock, theirs), name=f"worker-{number}"
+            target=worker_main, args=(number, config, sock, theirs), name=f"worker-{number}"
         )
         self._process.start()
         theirs.close()

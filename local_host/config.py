@@ -32,6 +32,7 @@ class HostConfig:
         environment: AZURE_FUNCTIONS_ENVIRONMENT.
         hubs: the SignalR services that they mean.
         pictures: a folder to be served under ``/pictures/``.
+        pin_workers: whether each worker process is bound to a core of its own.
     """
 
     root: Path
@@ -48,6 +49,7 @@ class HostConfig:
     environment: str = "Development"
     hubs: Hubs = Hubs()
     pictures: Path | None = None
+    pin_workers: bool = False
 
     @property
     def url(self) -> str:

@@ -29,6 +29,7 @@ from local_host.console import Console
 from local_host.crew import Crew
 from local_host.delivery import OutputFailed
 from local_host.outputs import Write
+from local_host.pinning import pin_to_core
 from local_host.services import Services
 from local_host.worker import GRACE_SECONDS, Worker, leave
 
@@ -76,6 +77,8 @@ def _run_alone(
     console: Console,
     on_ready: OnReady,
 ) -> int:
+    if config.pin_workers:
+        pin_to_core(1)
     worker = Worker(config, console, services.deliver)
 
     loop: asyncio.AbstractEventLoop | None = None

@@ -17,14 +17,17 @@ from local_host.config import HostConfig
 from local_host.console import Console
 from local_host.delivery import OutputFailed
 from local_host.outputs import Write
+from local_host.pinning import pin_to_core
 from local_host.queue_message import QueueCall
 from local_host.worker import Worker, leave
 
 __all__ = ["worker_main"]
 
 
-def worker_main(config: HostConfig, sock: socket.socket, pipe: Connection) -> None:
+def worker_main(number: int, config: HostConfig, sock: socket.socket, pipe: Connection) -> None:
     """Serves until the parent says stop or is gone."""
+    if config.pin_workers:
+        pin_to_core(number)
     # Ctrl+C reaches every process of the terminal; the parent alone decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     link = _Link(pipe)

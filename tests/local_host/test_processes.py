@@ -104,7 +104,7 @@ def test_help_names_every_argument(capsys: Capture) -> None:
 
     text = capsys.readouterr().out
     names = ["--port", "--address", "--workers", "--root", "--settings", "--environment"]
-    for name in [*names, "--pictures"]:
+    for name in [*names, "--pictures", "--pin-workers"]:
         assert name in text
 
 
@@ -161,6 +161,29 @@ def test_thread_count_setting_bounds_the_pool(tmp_path: Path) -> None:
         names = {requests.get(host.url + "/api/who", timeout=20).text for _ in range(5)}
 
     assert len(names) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="Linux binds processes to cores")
+def test_pinned_workers_have_a_core_each_and_so_has_one_that_replaces_another(
+    tmp_path: Path,
+) -> None:
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) < 2:
+        pytest.skip("there is one core only")
+    with LocalHost(write_app(tmp_path), workers=2, arguments=["--pin-workers"]) as host:
+        before = workers(host)
+        os.kill(min(before), signal.SIGKILL)
+        after = workers(host)
+
+        assert len(before & after) == 1
+        assert sorted(map(os.sched_getaffinity, after), key=min) == [{cores[0]}, {cores[1]}]
+
+
+def test_more_pinned_workers_than_cores_is_a_usage_error(capsys: Capture) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["--pin-workers", "--workers", "64"])
+
+    assert "a core for each worker" in capsys.readouterr().err
 
 
 @posix_only

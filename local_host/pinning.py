@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+import os
+
+__all__ = ["can_pin", "pin_to_core"]
+
+
+def can_pin(workers: int) -> bool:
+    """Whether each of so many processes can have a core of its own here."""
+    return hasattr(os, "sched_setaffinity") and workers <= len(os.sched_getaffinity(0))
+
+
+def pin_to_core(number: int) -> None:
+    """Binds this process, with the threads that it will start, to one of the cores that it has.
+
+    Args:
+        number: 1 for the first core.
+    """
+    os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[number - 1]})
