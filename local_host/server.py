@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
-from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, Mount
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from local_host.admin import Admin
 from local_host.config import HostConfig
@@ -108,40 +107,55 @@ class FunctionRoutes(BaseRoute):
             return Response(status_code=500)
 
 
+class _FunctionsFirst:
+    """Takes calls of functions past all that the other answers need, which costs each 0.1 ms."""
+
+    def __init__(self, functions: FunctionRoutes, rest: ASGIApp) -> None:
+        self._functions = functions
+        self._rest = rest
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and not scope["path"].startswith("/admin"):
+            match, found = self._functions.matches(scope)
+            if match is Match.FULL:
+                scope.update(found)
+                await self._functions.handle(scope, receive, send)
+                return
+        await self._rest(scope, receive, send)
+
+
 def build_app(
     config: HostConfig,
     loaded: dict[str, LoadedFunction],
     load_errors: dict[str, str],
     invoker: Invoker,
     console: Console,
-) -> Starlette:
+) -> ASGIApp:
     """Puts the application together."""
-    middleware = []
-    if config.cors.origins:
-        middleware.append(
-            Middleware(
-                HostCors,
-                allow_origins=config.cors.origins,
-                allow_methods=["*"],
-                allow_headers=["*"],
-                allow_credentials=config.cors.credentials,
-            )
-        )
 
     async def empty(request: Request, exc: Exception) -> Response:
         # Like the real host: no words, and never 405.
         return Response(status_code=404)
 
     pictures = [Mount("/pictures", app=Pictures(config.pictures))] if config.pictures else []
-    app = Starlette(
+    functions = FunctionRoutes(config, loaded, invoker, console)
+    rest = Starlette(
         routes=[
             *Admin(config, loaded, load_errors, invoker, console).routes(),
-            FunctionRoutes(config, loaded, invoker, console),
+            functions,  # those whose route begins with "admin"
             *pictures,
             Mount("/", app=Pages(config.root)),
         ],
-        middleware=middleware,
         exception_handlers={404: empty, 405: empty},
     )
-    app.router.redirect_slashes = False
-    return app
+    rest.router.redirect_slashes = False
+    app = _FunctionsFirst(functions, rest)
+    if not config.cors.origins:
+        return app
+    return HostCors(
+        app,
+        allow_origins=config.cors.origins,
+        allow_methods=["*"],
+        allow_headers=["*"],
+        allow_credentials=config.cors.credentials,
+    )
