@@ -6,7 +6,9 @@ import contextlib
 import os
 import re
 import threading
+import time
 from pathlib import Path
+from typing import NamedTuple
 
 from image_classifier.engines import EngineOptions, weights_files
 from image_classifier.errors import ModelError, UnknownModel
@@ -24,9 +26,23 @@ TUTORIAL_MODEL = "classify"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 _VERSION = re.compile(r"[0-9]{1,18}")
 
+# What was found counts as long as the folders' time stamps stay the same; but not when these are
+# younger than this, for then a folder may change once more within the clock's grain (2 s on FAT).
+_GRAIN_SECONDS = 3
+# Nor longer than this: some network shares do not change a folder's time stamp at all.
+_TRUSTED_SECONDS = 1.0
+
+
+class _Known(NamedTuple):
+    """A model that was found, and what says whether looking again would find the same."""
+
+    model: Model
+    stamps: tuple[int, ...]
+    until: float
+
 
 class Repository:
-    """Finds models by name and version. Folders are looked at anew on each call.
+    """Finds models by name and version. What changes in the folders is seen within a second.
 
     Args:
         settings: for MODELS_DIR, DEFAULT_MODEL and ENGINE.
@@ -36,15 +52,14 @@ class Repository:
     def __init__(self, settings: Settings, *, app_root: Path) -> None:
         self._root = app_root / settings.models_dir
         self._tutorial = app_root / TUTORIAL_MODEL
-        # As text: every request asks, and Path's own ways take three times as long.
-        self._tutorial_files = [
-            str(self._tutorial / file) for file in (LABELS_FILE, *weights_files())
-        ]
+        # As text: each request asks for them, and for a Path it takes three times as long.
+        self._root_text, self._tutorial_text = str(self._root), str(self._tutorial)
         self._engine = settings.engine
         self._options = EngineOptions(settings.engine_threads, settings.onnx_providers)
         self._configured_default = settings.default_model
         self._lock = threading.Lock()
         self._models: dict[tuple[str, int], Model] = {}
+        self._known: dict[tuple[str | None, int | None], _Known] = {}
 
     @property
     def default_name(self) -> str:
@@ -72,10 +87,25 @@ class Repository:
             UnknownModel: the caller named a model or version that is not there.
             ModelError: the caller named none and the default model is not there.
         """
+        known = self._known.get((name, version))
+        if (
+            known
+            and time.monotonic() < known.until
+            and self._stamps(known.model.name) == known.stamps
+        ):
+            return known.model
+        until = time.monotonic() + _TRUSTED_SECONDS
         chosen = name or self.default_name
+        stamps = self._stamps(chosen)  # before it is looked for: a change after that shows
+        model = self._find(chosen, version, named=bool(name))
+        if time.time() - max(stamps) / 1e9 > _GRAIN_SECONDS:
+            self._known[name, version] = _Known(model, stamps, until)
+        return model
+
+    def _find(self, chosen: str, version: int | None, *, named: bool) -> Model:
         folders = self._folders(chosen)
         if not folders:
-            raise self._no_such_model(chosen, named=bool(name))
+            raise self._no_such_model(chosen, named=named)
         if version is None:
             version = next(iter(folders))
         elif version not in folders:
@@ -124,9 +154,13 @@ class Repository:
             return {}
         return {version: Path(path) for version, path in sorted(found, reverse=True)}
 
+    def _stamps(self, name: str) -> tuple[int, ...]:
+        """When files were last added to or removed from the folders that decide, in ns."""
+        return tuple(map(_changed_ns, (f"{self._root_text}{os.sep}{name}", self._tutorial_text)))
+
     def _has_tutorial_model(self) -> bool:
         # One file of the two is enough: the other is then reported missing, not overlooked.
-        return any(map(os.path.isfile, self._tutorial_files))
+        return any((self._tutorial / file).is_file() for file in (LABELS_FILE, *weights_files()))
 
     def _no_such_model(self, name: str, *, named: bool) -> UnknownModel | ModelError:
         there_are = ", ".join(self.names()) or "none"
@@ -140,3 +174,10 @@ class Repository:
             f"The default model {name!r} is not in {self._root}; there are: {there_are}. Put it "
             f"there as {name}/1/, or set DEFAULT_MODEL.{hint}"
         )
+
+
+def _changed_ns(folder: str) -> int:
+    try:
+        return os.stat(folder).st_mtime_ns
+    except OSError:
+        return 0  # there need not be such a folder

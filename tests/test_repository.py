@@ -1,3 +1,6 @@
+import os
+import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -37,6 +40,62 @@ def test_a_new_version_is_found_without_a_restart(tmp_path: Path) -> None:
     model_folder(tmp_path / "models", "m", 2)
 
     assert found.get("m").version == 2
+
+
+def old(folder: Path) -> None:
+    """Makes a folder look as if nobody had touched it for an hour."""
+    then = time.time() - 3600
+    os.utime(folder, (then, then))
+
+
+def test_folders_that_did_not_change_are_not_read_for_each_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old(model_folder(tmp_path / "models", "digits", 1).parent)
+    found = repository(tmp_path)
+    model = found.get()
+
+    def trap(folder: object) -> None:
+        raise AssertionError(f"{folder} was read once more")
+
+    monkeypatch.setattr(os, "scandir", trap)
+
+    assert found.get() is model
+
+
+def test_what_changes_is_seen_at_once_after_hours_of_quiet(tmp_path: Path) -> None:
+    old(model_folder(tmp_path / "models", "digits", 1).parent)
+    (tmp_path / "classify").mkdir()
+    old(tmp_path / "classify")
+    found = repository(tmp_path)
+    assert (found.get().version, found.get().version) == (1, 1)
+
+    model_folder(tmp_path / "models", "digits", 2)
+    assert found.get().version == 2
+    old(tmp_path / "models" / "digits")
+    assert found.get().version == 2
+
+    shutil.rmtree(tmp_path / "models" / "digits" / "2")
+    assert found.get().version == 1
+
+    (tmp_path / "classify" / "labels.txt").write_text("a")
+    assert found.get().name == "classify"
+
+
+def test_what_changes_is_seen_soon_where_folders_keep_their_time_stamps(tmp_path: Path) -> None:
+    folder = model_folder(tmp_path / "models", "digits", 1).parent
+    old(folder)
+    found = repository(tmp_path)
+    assert found.get().version == 1
+
+    stamp = folder.stat().st_mtime_ns
+    model_folder(tmp_path / "models", "digits", 2)
+    os.utime(folder, ns=(stamp, stamp))
+
+    deadline = time.monotonic() + 5
+    while found.get().version != 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_an_unknown_name_lists_the_known_ones(tmp_path: Path) -> None:
