@@ -21,6 +21,7 @@ from benchmarks import (
     bench_large,
     bench_pipeline,
     bench_preprocess,
+    bench_queue,
     bench_start,
     bench_threads,
     pages,
@@ -104,13 +105,18 @@ ENTRIES: Mapping[str, Entry] = {
         0.2,
         of_cases(bench_budget.cases),
     ),
+    "queue": Entry(
+        "images a second drained from a queue, and how soon a result is on the page",
+        5,
+        of_cases(bench_queue.cases),
+    ),
     "peers": Entry(
         "the local host against other servers, which are installed for it (1 GB)",
         7,
         peers.parts,
     ),
 }
-ONLY_WHEN_NAMED = {"peers"}
+ONLY_WHEN_NAMED = ("queue", "peers")
 
 
 def main(argv: Sequence[str] | None = None, entries: Mapping[str, Entry] = ENTRIES) -> int:
