@@ -11,12 +11,17 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import parse_qsl
 
+from azure.functions import HttpResponse
 from azure.functions.http import HttpRequest
 from starlette.responses import Response
 from starlette.types import Receive, Scope
 
-__all__ = ["ClientGone", "body_length", "read_body", "to_request", "to_response"]
+from local_host.converters import converter_for
 
+__all__ = ["RESPONSE", "ClientGone", "body_length", "read_body", "to_request", "to_response"]
+
+# The type of a Datum that holds an HttpResponse; the library has none for it.
+RESPONSE = "response"
 TEXT = "text/plain; charset=utf-8"
 # Ours to set: they must fit the bytes that really go out.
 FRAMING_HEADERS = {"content-length", "transfer-encoding", "connection"}
@@ -92,20 +97,36 @@ def _query(query: str) -> dict[str, str]:
 
 
 def to_response(datum: Any) -> Response:
-    """Makes the response from the value that the ``http`` binding's converter gave.
+    """Makes the response from what a function gave to its ``http`` binding.
 
-    ``datum`` is an ``azure.functions`` Datum, or None when the function set no response.
+    ``datum`` is an ``azure.functions`` Datum: one that the binding's converter made, or a whole
+    HttpResponse of type ``RESPONSE``. None when the function set no response.
 
     Raises:
         ValueError: the status or a header is not one that HTTP has.
     """
     if datum is None or datum.type is None:
         return Response(status_code=204)
+    if datum.type == RESPONSE:
+        return _from_function(datum.value)
     if datum.type == "http":
         return _from_http(datum.value)
     if datum.type == "string":
         return _from_text(datum.value)
     raise ValueError(f"a value of type {datum.type!r} is not an HTTP response")
+
+
+def _from_function(response: HttpResponse) -> Response:
+    """What the library's converter and ``_from_http`` would make of it, without the way there."""
+    headers: Any = response.headers  # typed as a plain mapping; it takes names in any case
+    if "set-cookie" in headers:
+        return _from_http(converter_for("http").encode(response, expected_type=None).value)
+    texts = dict(headers.items())
+    if "content-type" not in headers:
+        is_text = response.mimetype.startswith("text/")
+        charset = f"; charset={response.charset}" if is_text else ""
+        texts["content-type"] = f"{response.mimetype}{charset}"
+    return _response(response.get_body(), response.status_code, texts)
 
 
 def _from_http(value: dict[str, Any]) -> Response:

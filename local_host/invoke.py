@@ -16,6 +16,7 @@ import azure.functions
 from azure.functions.meta import Datum
 
 from local_host.console import Console
+from local_host.convert import RESPONSE
 from local_host.converters import converter_for
 from local_host.failure import failure_text
 from local_host.function_table import Binding, Function
@@ -241,6 +242,9 @@ def _convert(loaded: LoadedFunction, returned: Any, outs: Mapping[str, _Out]) ->
 
 
 def _encode(binding_type: str, value: Any) -> Any:
+    if type(value) is azure.functions.HttpResponse and binding_type == "http":
+        # Whole, for convert.to_response: to take it to pieces here costs each answer 0.06 ms.
+        return Datum(value, RESPONSE)
     converter = converter_for(binding_type)
     if converter is None:
         kinds = {str: "string", bytes: "bytes", bytearray: "bytes", type(None): None}
