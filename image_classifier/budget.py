@@ -39,28 +39,32 @@ class PixelBudget:
         Raises:
             TooManyRequests: there was no room for ``wait_seconds``.
         """
-        ticket = object()
-        deadline = time.monotonic() + self._wait_seconds
         with self._changed:
-            self._queue.append(ticket)
-            try:
-                while not (self._queue[0] is ticket and self._has_room(pixels)):
-                    if not self._changed.wait(deadline - time.monotonic()):
-                        raise TooManyRequests(
-                            "The app is decoding as many images as it has memory for "
-                            f"(MAX_IMAGE_PIXELS), and was for {self._wait_seconds:g} s. Try again "
-                            "a little later."
-                        )
-                self._used += pixels
-            finally:
-                self._queue.remove(ticket)
-                self._changed.notify_all()  # the next in the queue may fit beside this one
+            if self._queue or not self._has_room(pixels):
+                self._wait_for_room(pixels)
+            self._used += pixels
         try:
             yield
         finally:
             with self._changed:
                 self._used -= pixels
                 self._changed.notify_all()
+
+    def _wait_for_room(self, pixels: int) -> None:
+        ticket = object()
+        deadline = time.monotonic() + self._wait_seconds
+        self._queue.append(ticket)
+        try:
+            while not (self._queue[0] is ticket and self._has_room(pixels)):
+                if not self._changed.wait(deadline - time.monotonic()):
+                    raise TooManyRequests(
+                        "The app is decoding as many images as it has memory for "
+                        f"(MAX_IMAGE_PIXELS), and was for {self._wait_seconds:g} s. Try again a "
+                        "little later."
+                    )
+        finally:
+            self._queue.remove(ticket)
+            self._changed.notify_all()  # the next in the queue may fit beside this one
 
     def _has_room(self, pixels: int) -> bool:
         return self._used == 0 or self._used + pixels <= self._limit
