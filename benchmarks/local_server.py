@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from benchmarks.cases import WrongAnswer
-from benchmarks.processes import Program, running
+from benchmarks.processes import Program, ProgramFailed, running
 
 ADDRESS = "127.0.0.1"
 START_SECONDS = 120
@@ -37,7 +37,12 @@ def local_host(
     if root is not None:
         arguments += ["--root", str(root)]
     with running("local_host", arguments, environ) as program:
-        yield program, port
+        try:
+            yield program, port
+        except ProgramFailed:
+            raise
+        except WrongAnswer as exc:
+            raise program.failure(f"did not do its work: {exc}") from exc
 
 
 def wait_until_ready(program: Program, port: int) -> None:

@@ -21,6 +21,10 @@ STOP_SECONDS = 15
 MEGABYTE = 2**20
 
 
+class ProgramFailed(WrongAnswer):
+    """A program did not do what it was started for; its last words are in the message."""
+
+
 @dataclass(frozen=True)
 class Program:
     """A running Python module. Its log is a file: a full pipe would stop it."""
@@ -40,12 +44,12 @@ class Program:
     def resident_megabytes(self) -> float:
         return self.resident_bytes() / MEGABYTE
 
-    def failure(self, what: str) -> WrongAnswer:
+    def failure(self, what: str) -> ProgramFailed:
         """The error to raise, with the program's last words."""
         self.log.seek(0)
         words = "\n".join(self.log.read().splitlines()[-15:])
         state = "running" if self.is_running() else f"exit {self.process.returncode}"
-        return WrongAnswer(f"{self.name} ({state}) {what}. Its last words:\n{words}")
+        return ProgramFailed(f"{self.name} ({state}) {what}. Its last words:\n{words}")
 
 
 @contextmanager

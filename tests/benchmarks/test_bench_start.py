@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.bench_start import FIRST_ANSWER, MEMORY_FIRST, PICTURE, READY, start_cases
+from benchmarks.bench_start import (
+    FIRST_ANSWER,
+    MEMORY_FIRST,
+    PICTURE,
+    READY,
+    local_host_start,
+    start_cases,
+)
 from benchmarks.cases import Case, Measured, WrongAnswer
 from benchmarks.disk_cache import CAN_FORGET, forget, what_starts_read
 from benchmarks.material import Material
@@ -86,3 +93,13 @@ def test_what_a_start_reads_is_named(tmp_path: Path) -> None:
     assert {"image_classifier", "local_host", "classify"} <= {folder.name for folder in folders}
     assert any((folder / "numpy").is_dir() for folder in folders)
     assert Path(os.__file__).parent in folders or sys.platform == "win32"
+
+
+def test_a_host_that_cannot_answer_is_a_failure_with_its_last_words(
+    demo: Material, tmp_path: Path
+) -> None:
+    picture = tmp_path / "picture.jpg"
+    picture.write_bytes(b"no picture")
+
+    with pytest.raises(WrongAnswer, match=r"(?s)status 415.*Its last words:"):
+        local_host_start(demo, picture, engine="onnx")
