@@ -33,6 +33,8 @@ ANSWER_SECONDS = 60.0
 SLOW_SECONDS = 5.0
 # Shorter than the emulator's five seconds: who closes first decides whether a request is lost.
 KEEP_ALIVE_SECONDS = 3.0
+# How it shows that the service closed a connection that it had kept for us; a new one may do.
+CLOSED = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
 # XML readers turn a bare carriage return into a line feed.
 CR = {"\r": "&#13;"}
 
@@ -132,18 +134,16 @@ class StorageQueues:
     async def _request(
         self, method: str, path: str, query: Mapping[str, str], content: bytes = b""
     ) -> tuple[Mapping[str, str], bytes]:
-        account = self.account
         alarm = asyncio.get_running_loop().call_later(
             SLOW_SECONDS, self._on_trouble, f"it has not answered for {SLOW_SECONDS:g} s"
         )
         try:
-            async with self._session.request(
-                method,
-                URL(account.url(path, query), encoded=True),
-                headers=account.headers(method, path, query, content),
-                data=content or None,
-            ) as answer:
-                body = await answer.read()
+            try:
+                answer, body = await self._send(method, path, query, content)
+            except aiohttp.ClientConnectorError:
+                raise
+            except CLOSED:
+                answer, body = await self._send(method, path, query, content)
         except (aiohttp.ClientError, OSError, TimeoutError) as exc:
             reason = _reason(exc)
             self._on_trouble(reason)
@@ -160,6 +160,17 @@ class StorageQueues:
             raise StorageLost(reason)
         self._on_trouble(None)
         raise StorageError(answer.status, code, f"{method} {path}")
+
+    async def _send(
+        self, method: str, path: str, query: Mapping[str, str], content: bytes
+    ) -> tuple[aiohttp.ClientResponse, bytes]:
+        async with self._session.request(
+            method,
+            URL(self.account.url(path, query), encoded=True),
+            headers=self.account.headers(method, path, query, content),
+            data=content or None,
+        ) as answer:
+            return answer, await answer.read()
 
 
 def _reason(error: Exception) -> str:

@@ -7,7 +7,7 @@ import base64
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -24,7 +24,7 @@ from local_host.queue_listener import QueueListener
 from local_host.queue_message import QueueCall
 from local_host.queue_settings import QueueSettings
 from local_host.runner import WorkerGone
-from local_host.storage import StorageError, StorageLost, StorageQueues
+from local_host.storage import StorageLost, StorageQueues
 from local_host.storage_account import StorageAccount
 from local_host.storage_watch import StorageWatch
 from tests.azurite import Queue, frozen
@@ -159,15 +159,15 @@ def test_batch_of_one_and_threshold_of_zero_is_one_at_a_time(azurite: Azurite) -
 
 
 def test_message_stays_hidden_for_as_long_as_its_function_runs(azurite: Azurite) -> None:
-    """Three times as long as it was hidden for at first."""
+    """More than twice as long as it was hidden for at first."""
 
     async def slow(call: QueueCall) -> bool:
-        await asyncio.sleep(3)
+        await asyncio.sleep(4.5)
         return True
 
     async def scenario() -> None:
         runner = Recorder(slow)
-        async with listening(azurite, runner, hidden_seconds=1) as bench:
+        async with listening(azurite, runner, hidden_seconds=2) as bench:
             await asyncio.to_thread(bench.queue.put, "long")
             await until(lambda: len(runner.calls) == 1, "it runs")
             seen = []
@@ -404,21 +404,5 @@ def test_storage_that_does_not_answer_is_told_once_and_so_is_its_return(
             await until(lambda: "Found the storage" in bench.said, "it is told")
         assert bench.said.count("it has not answered for 0.2 s") == 1
         assert bench.said.count("Found the storage") == 1 and len(runner.calls) == 8
-
-    asyncio.run(scenario())
-
-
-def test_text_comes_back_as_it_was_put_whatever_it_holds(azurite: Azurite) -> None:
-    async def scenario() -> None:
-        queue = Queue(azurite, create=False)
-        storage = StorageQueues(StorageAccount.parse(azurite.connection_string, "S"))
-        texts = ["", " a\tb\n", "1\r\n2\r3", "<x>&amp;]]>", "ü ✓ 🐈", "x" * 65536]
-        for text in texts:
-            await storage.put_and_create(queue.name, text)
-        messages = await storage.get(queue.name, 32, 600)
-        with suppress(StorageError):
-            await storage.create(queue.name)  # there already, which is fine
-        await storage.close()
-        assert [message.text for message in messages] == texts
 
     asyncio.run(scenario())
