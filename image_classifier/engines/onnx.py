@@ -15,6 +15,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from image_classifier.compute_slots import usable_cores
 from image_classifier.contract import CHANNELS, Contract, parse_contract
 from image_classifier.engines import EngineOptions, detection_export, first_line
 from image_classifier.errors import ModelError
@@ -101,7 +102,9 @@ class OnnxEngine:
 def _session(weights: Path, options: EngineOptions) -> ort.InferenceSession:
     session_options = ort.SessionOptions()
     session_options.log_severity_level = _LOG_ERRORS_ONLY
-    session_options.intra_op_num_threads = options.threads  # 0: one for each core
+    # Never 0: with that, ONNX Runtime binds its threads to cores one by one, where they wait for
+    # whatever else runs there, and takes no notice of a process that may use only some cores.
+    session_options.intra_op_num_threads = options.threads or usable_cores()
     # Threads that wait sleep instead of spinning. Spinning gains a little for one request alone on
     # an idle machine, and costs up to half of the throughput as soon as two come together.
     session_options.add_session_config_entry("session.intra_op.allow_spinning", "0")
