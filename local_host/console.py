@@ -76,16 +76,19 @@ class Console:
         while not self._closing.is_set():
             self._waiting.wait()
             self._closing.wait(GATHER_SECONDS)
-            self._waiting.clear()
-            self._drain()
+            # While lines keep coming it goes by the clock: to wake it costs whoever writes a line.
+            if not self._drain():
+                self._waiting.clear()
+                self._drain()  # what came before this was known
         self._drain()
 
-    def _drain(self) -> None:
+    def _drain(self) -> bool:
         lines: list[str] = []
         while self._lines:
             lines.append(self._lines.popleft())
         if lines:
             self._write("".join(lines))
+        return bool(lines)
 
 
 class _ConsoleHandler(logging.Handler):
