@@ -254,9 +254,8 @@ def test_nothing_is_lost_or_run_twice_when_the_storage_freezes(app: App, azurite
 
 
 @posix_only
+@pytest.mark.parametrize("app", [2], indirect=True, ids=["two workers"])
 def test_messages_of_a_worker_that_is_killed_are_run_by_others_at_once(app: App) -> None:
-    if app.workers == 1:
-        pytest.skip("there is no other")
     ids = app.given.put(*["100"] * 60)
     wait_until(lambda: app.results.depth() >= 5, "it is at work")
     victim = json.loads(app.results.texts()[0])["process"]
