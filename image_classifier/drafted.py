@@ -2,11 +2,11 @@
 
 A JPEG decoder can give a half, a quarter or an eighth of a picture's size at little cost.
 
-How near: on generated photos of 9 to 18 megapixels with a camera's grain, the tensor's pixels are
-0.6 to 1.2 of 255 away (root mean square). That does not show where a model is sure. Where it
-wavers, a probability moves by up to 0.05 with some real exports; even a picture that is decoded
-whole and then resized in another way than the exporter's moves it by up to 0.04. So this cannot be
-the default.
+How near: the tensor's pixels are 0.6 to 1.2 of 255 away (root mean square). That does not show
+where a model is sure of its answer. Of 200 generated photos (`python -m benchmarks large`) on a real
+export with two tags, 192 move by less than 0.02; eight, of things that are neither, move by more,
+and three of these get the other tag. Even a picture that is decoded whole, and then resized in
+another way than the exporter's, moves such answers. So this cannot be the default.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["least_size", "preprocess_drafted"]
 
 # How far from the exact position the samples lie, in pixels of the shrunk picture: of the values
-# that were tried, from 0 to 0.5, this came nearest to the exact tensors.
+# that were tried, from 0.25 to 0.4, this moved probabilities least.
 _SPREAD = 0.3
 _AROUND = tuple((x, y) for y in (-_SPREAD, _SPREAD) for x in (-_SPREAD, _SPREAD))
 
