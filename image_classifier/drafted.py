@@ -3,10 +3,10 @@
 A JPEG decoder can give a half, a quarter or an eighth of a picture's size at little cost.
 
 How near: the tensor's pixels are 0.6 to 1.2 of 255 away (root mean square). That does not show
-where a model is sure of its answer. Of 200 generated photos (`python -m benchmarks large`) on a real
-export with two tags, 192 move by less than 0.02; eight, of things that are neither, move by more,
-and three of these get the other tag. Even a picture that is decoded whole, and then resized in
-another way than the exporter's, moves such answers. So this cannot be the default.
+where a model is sure of its answer. Of 200 generated photos (`python -m benchmarks large`) with a
+real export of two tags, 192 move by less than 0.02; eight, of things that are neither, move by
+more, and three of these get the other tag. Even a picture that is decoded whole, and then resized
+in another way than the exporter's, moves such answers. So this cannot be the default.
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
+
+import azure.functions
 
 from local_host.config import HostConfig
 from local_host.console import Console
@@ -28,7 +29,7 @@ def show_start(
     console.plain("")
     console.plain("Local host (stands in for Azure Functions Core Tools)")
     console.plain(
-        f"Python {platform.python_version()}, azure-functions {version('azure-functions')}, "
+        f"Python {platform.python_version()}, azure-functions {azure.functions.__version__}, "
         f"{workers}",
         "grey",
     )

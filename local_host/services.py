@@ -7,6 +7,7 @@ it is needed, so that an app without queues pays nothing and one with them start
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
 import socket
 from collections.abc import Collection, Sequence
@@ -46,6 +47,7 @@ class Services:
         self._config = config
         self._console = console
         self._stand_in_socket = stand_in
+        self._opening: asyncio.Task[None] | None = None
         self._stand_in: asyncio.Task[None] | None = None
         self._senders: dict[SignalREndpoint, Sender] = {}
         self._storages: dict[StorageAccount, StorageQueues] = {}
@@ -61,6 +63,13 @@ class Services:
             broken: functions that did not load; their messages stay where they are.
         """
         self._starting = asyncio.create_task(self._start(runner, broken))
+        if self._stand_in_socket is not None:
+            try:
+                asyncio.get_running_loop().add_reader(self._stand_in_socket, self._open_stand_in)
+            except (
+                NotImplementedError
+            ):  # Windows' event loop cannot wait for a socket's first client
+                self._open_stand_in()
 
     async def deliver(self, writes: Sequence[Write]) -> None:
         """Writes what a function put out, one after the other.
@@ -88,6 +97,11 @@ class Services:
         """Gives back the messages that did not end and closes all connections."""
         if self._starting is not None:
             await self._starting
+        if self._opening is not None:
+            await self._opening
+        elif self._stand_in_socket is not None:
+            with contextlib.suppress(NotImplementedError):
+                asyncio.get_running_loop().remove_reader(self._stand_in_socket)
         counts = [await listener.release(RELEASE_SECONDS) for listener in self._listeners]
         if sum(counts):
             what = (
@@ -104,14 +118,11 @@ class Services:
             await self._stand_in
 
     async def _start(self, runner: Runner, broken: Collection[str]) -> None:
-        # Imports go to a thread: they take a third of a second, and the first requests are there.
-        if self._stand_in_socket is not None:
-            await asyncio.to_thread(importlib.import_module, "local_host.signalr")
-            self._start_stand_in(self._stand_in_socket)
         readers = self._config.wiring.readers
         names = [name for name in readers if name not in broken]
         if not names:
             return
+        # Imports go to a thread: they take a third of a second, and the first requests are there.
         await asyncio.to_thread(importlib.import_module, "local_host.queue_listener")
         from local_host.queue_listener import QueueListener
 
@@ -131,7 +142,16 @@ class Services:
             self._listeners.append(listener)
             listener.start()
 
-    def _start_stand_in(self, sock: socket.socket) -> None:
+    def _open_stand_in(self) -> None:
+        """When its first client comes, or the first message for one; most runs see neither."""
+        if self._opening is not None or self._stand_in_socket is None:
+            return
+        with contextlib.suppress(NotImplementedError):
+            asyncio.get_running_loop().remove_reader(self._stand_in_socket)
+        self._opening = asyncio.create_task(self._serve_stand_in(self._stand_in_socket))
+
+    async def _serve_stand_in(self, sock: socket.socket) -> None:
+        await asyncio.to_thread(importlib.import_module, "local_host.signalr")
         from local_host.signalr import StandIn
 
         endpoint = self._config.hubs.stand_in
@@ -140,11 +160,13 @@ class Services:
         self._stand_in = asyncio.create_task(stand_in.serve())
 
     async def _send(self, write: SignalRWrite) -> None:
+        endpoint = self._config.hubs.services[write.target.setting]
+        if endpoint == self._config.hubs.stand_in:
+            self._open_stand_in()
+            if self._opening is not None:
+                await asyncio.shield(self._opening)
         from local_host.signalr import Service, SignalRError
 
-        endpoint = self._config.hubs.services[write.target.setting]
-        if endpoint == self._config.hubs.stand_in and self._starting is not None:
-            await asyncio.shield(self._starting)
         if endpoint not in self._senders:
             self._senders[endpoint] = Service(endpoint)
         try:
