@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+
+from PIL import Image
 
 from image_classifier.budget import PixelBudget
 from image_classifier.compute_slots import ComputeSlots, usable_cores
 from image_classifier.decode import read_header, read_pixels
 from image_classifier.drafted import least_size, preprocess_drafted
-from image_classifier.engines import ENGINES
+from image_classifier.engines import ENGINES, Engine
 from image_classifier.errors import (
     ClassifierError,
     ImageTooLarge,
@@ -94,28 +97,15 @@ class Classifier:
         header = read_header(data, max_pixels=self.settings.max_image_pixels)
         loaded = model.load()  # not for what is no image; and before pixels are in memory
 
+        pixels = header.width * header.height
+        # Taken out when its turn comes: nobody else then keeps the pixels longer than it takes.
+        headers = [header]
+        del header
         # The slot last: who waits for room must not keep one from those who will make the room.
-        with self._pixels.reserve(header.width * header.height), self._compute.slot():
-            started = time.perf_counter()
-            contract, full_size = loaded.engine.contract, header.size
-            if self.settings.decode == "fast":
-                # Only JPEG's decoder can do it; for other formats this does nothing.
-                header.draft(None, least_size(full_size, contract))
-            is_drafted = header.size != full_size
-            image = read_pixels(header)
-            decode_ms = _milliseconds_since(started)
-
-            started = time.perf_counter()
-            if is_drafted:
-                tensor = preprocess_drafted(image, full_size, contract)
-            else:
-                tensor = preprocess(image, contract)
-            preprocess_ms = _milliseconds_since(started)
-            del header, image  # their pixels are not needed any more
-
-            started = time.perf_counter()
-            scores = tuple(loaded.engine.run(tensor[None])[0].tolist())
-            infer_ms = _milliseconds_since(started)
+        with self._pixels.reserve(pixels):
+            scores, times = self._compute.run(
+                lambda: _compute(headers.pop(), loaded.engine, decode=self.settings.decode)
+            )
 
         return Prediction(
             created=datetime.now(UTC).replace(tzinfo=None),
@@ -124,8 +114,35 @@ class Classifier:
             model=model.name,
             version=model.version,
             engine=loaded.engine_name,
-            times=StageTimes(fetch_ms, decode_ms, preprocess_ms, infer_ms),
+            times=replace(times, fetch=fetch_ms),
         )
+
+
+def _compute(
+    header: Image.Image, engine: Engine, *, decode: str
+) -> tuple[tuple[float, ...], StageTimes]:
+    """A picture that is not decoded yet -> scores: all that wants a core."""
+    started = time.perf_counter()
+    contract, full_size = engine.contract, header.size
+    if decode == "fast":
+        # Only JPEG's decoder can do it; for other formats this does nothing.
+        header.draft(None, least_size(full_size, contract))
+    is_drafted = header.size != full_size
+    image = read_pixels(header)
+    decode_ms = _milliseconds_since(started)
+
+    started = time.perf_counter()
+    if is_drafted:
+        tensor = preprocess_drafted(image, full_size, contract)
+    else:
+        tensor = preprocess(image, contract)
+    preprocess_ms = _milliseconds_since(started)
+    del header, image  # their pixels are not needed any more
+
+    started = time.perf_counter()
+    scores = tuple(engine.run(tensor[None])[0].tolist())
+    infer_ms = _milliseconds_since(started)
+    return scores, StageTimes(decode=decode_ms, preprocess=preprocess_ms, infer=infer_ms)
 
 
 def _milliseconds_since(started: float) -> float:

@@ -1,6 +1,6 @@
 import json
 import threading
-from contextlib import ExitStack
+import time
 from pathlib import Path
 
 import pytest
@@ -62,21 +62,29 @@ def test_the_byte_limit_counts_for_what_is_uploaded(app_root: Path) -> None:
 
 
 def test_only_computing_waits_for_a_core(classifier: Classifier) -> None:
-    with ExitStack() as held:
-        for _ in range(usable_cores()):
-            held.enter_context(classifier._compute.slot())
+    go_on = threading.Event()
+    busy = [
+        threading.Thread(target=classifier._compute.run, args=(go_on.wait,), daemon=True)
+        for _ in range(usable_cores())
+    ]
+    for thread in busy:
+        thread.start()
+    while classifier._compute._free:
+        time.sleep(0.001)
 
-        classifier.warm_up()
-        with pytest.raises(UnsupportedImage):
-            classifier.classify_bytes(b"no image")
-        caller = threading.Thread(target=classifier.classify_bytes, args=(picture(),), daemon=True)
-        caller.start()
-        caller.join(timeout=0.1)
+    classifier.warm_up()
+    with pytest.raises(UnsupportedImage):
+        classifier.classify_bytes(b"no image")
+    caller = threading.Thread(target=classifier.classify_bytes, args=(picture(),), daemon=True)
+    caller.start()
+    caller.join(timeout=0.1)
 
-        assert classifier.repository.get().state == "loaded"
-        assert caller.is_alive()
-    caller.join(timeout=20)
-    assert not caller.is_alive()
+    assert classifier.repository.get().state == "loaded"
+    assert caller.is_alive()
+    go_on.set()
+    for thread in [*busy, caller]:
+        thread.join(timeout=20)
+        assert not thread.is_alive()
 
 
 def test_pictures_that_wait_for_memory_keep_no_core_from_those_that_hold_it(app_root: Path) -> None:

@@ -2,14 +2,16 @@ import os
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
 from image_classifier.compute_slots import ComputeSlots, usable_cores
 
 
-def started(*targets: Callable[[], None]) -> list[threading.Thread]:
+def started(*targets: Callable[[], object]) -> list[threading.Thread]:
     threads = [threading.Thread(target=target, daemon=True) for target in targets]
     for thread in threads:
         thread.start()
@@ -22,75 +24,119 @@ def ended(threads: list[threading.Thread]) -> None:
         assert not thread.is_alive()
 
 
-def test_no_more_threads_compute_than_there_are_slots() -> None:
+def until(is_so: Callable[[], bool]) -> None:
+    while not is_so():
+        time.sleep(0.001)
+
+
+def test_no_more_is_computed_at_once_than_there_are_slots_and_everybody_gets_their_own() -> None:
     slots = ComputeSlots(3)
     lock = threading.Lock()
     now = most = 0
+    wrong: list[object] = []
 
-    def work() -> None:
+    def compute(number: int) -> int:
         nonlocal now, most
-        for _ in range(200):
-            with slots.slot():
-                with lock:
-                    now += 1
-                    most = max(most, now)
-                with lock:
-                    now -= 1
+        with lock:
+            now += 1
+            most = max(most, now)
+        with lock:
+            now -= 1
+        return number
 
-    ended(started(*[work] * 12))
-
-    assert 1 <= most <= 3
-    assert slots._free == 3
-
-
-def test_slots_are_handed_on_in_the_order_in_which_they_were_asked_for() -> None:
-    slots = ComputeSlots(1)
-    order: list[int] = []
-
-    def work(number: int) -> Callable[[], None]:
+    def work(me: int) -> Callable[[], None]:
         def run() -> None:
-            with slots.slot():
-                order.append(number)
+            for turn in range(200):
+                number = 1000 * me + turn
+                if slots.run(partial(compute, number)) != number:
+                    wrong.append(number)
 
         return run
 
+    ended(started(*(work(me) for me in range(12))))
+    until(lambda: slots._free == 3)
+
+    assert 1 <= most <= 3
+    assert wrong == []
+    assert len(slots._idle) <= 3
+
+
+def test_work_is_done_in_the_order_in_which_it_came_and_nobody_goes_before_those_who_wait() -> None:
+    slots = ComputeSlots(1)
+    go_on = threading.Event()
+    order: list[int] = []
+    first = started(lambda: slots.run(lambda: order.append(0) if go_on.wait(20) else None))
+    until(lambda: slots._free == 0)
     threads: list[threading.Thread] = []
-    with slots.slot():
-        for number in range(8):
-            threads += started(work(number))
-            while len(slots._queue) <= number:  # until it stands in the queue
-                time.sleep(0.001)
-    ended(threads)
-
-    assert order == list(range(8))
-
-
-def test_who_comes_back_at_once_does_not_go_before_those_who_wait() -> None:
-    slots = ComputeSlots(1)
-    order: list[str] = []
-
-    def wait() -> None:
-        with slots.slot():
-            order.append("waited")
-
-    with slots.slot():
-        threads = started(wait)
-        while not slots._queue:
+    for number in range(1, 8):
+        threads += started(partial(slots.run, partial(order.append, number)))
+        while len(slots._queue) < number:
             time.sleep(0.001)
-    with slots.slot():
-        order.append("came back")
+
+    go_on.set()
+    ended(first)
+    slots.run(lambda: order.append(8))
     ended(threads)
 
-    assert order == ["waited", "came back"]
+    assert order == list(range(9))
 
 
-def test_a_failure_inside_gives_the_slot_back() -> None:
+def test_alone_everybody_computes_in_their_own_thread() -> None:
     slots = ComputeSlots(1)
 
-    with pytest.raises(ValueError, match="inside"), slots.slot():
+    assert {slots.run(threading.get_ident) for _ in range(3)} == {threading.get_ident()}
+
+
+@pytest.mark.parametrize("waits", [False, True], ids=["at once", "after a wait"])
+def test_a_failure_reaches_who_asked_and_gives_the_slot_back(waits: bool) -> None:
+    slots = ComputeSlots(1)
+    go_on = threading.Event()
+    seen: list[str] = []
+
+    def fail() -> None:
         raise ValueError("inside")
 
-    assert slots._free == 1
+    def ask() -> None:
+        with pytest.raises(ValueError, match="inside") as failed:
+            slots.run(fail)
+        seen.append(str(failed.value))
+
+    threads = started(lambda: slots.run(go_on.wait)) if waits else []
+    if waits:
+        until(lambda: slots._free == 0)
+    threads += started(ask)
+    if waits:
+        until(lambda: len(slots._queue) == 1)
+    go_on.set()
+    ended(threads)
+    until(lambda: slots._free == 1)
+
+    assert seen == ["inside"]
+    assert slots.run(lambda: "well") == "well"
+
+
+def test_nothing_is_kept_of_work_that_is_done() -> None:
+    slots = ComputeSlots(1)
+    go_on = threading.Event()
+
+    class Pixels:
+        pass
+
+    def ask() -> None:
+        held = [Pixels()]
+        kept.append(weakref.ref(held[0]))
+        slots.run(lambda: held.pop() is None)
+        until(lambda: kept[0]() is None)
+
+    kept: list[weakref.ref[Pixels]] = []
+    threads = started(lambda: slots.run(go_on.wait))
+    until(lambda: slots._free == 0)
+    threads += started(ask)
+    until(lambda: len(slots._queue) == 1)
+    go_on.set()
+    ended(threads)
+
+    assert kept[0]() is None
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux pins processes to cores")
