@@ -2,48 +2,37 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from benchmarks.cases import Case, Goal, Measured, WrongAnswer
-from benchmarks.material import ROOT, Material, material
-from benchmarks.queue_host import QueueHost, copy_app, pictures, put, queue_host
+from benchmarks.material import Material, material
+from benchmarks.queue_host import pictures
+from benchmarks.queue_runs import (
+    EMULATOR,
+    RATE,
+    THREADS,
+    TO_PAGE,
+    Job,
+    PipelineProcess,
+    drained,
+    one_by_one,
+    pipelines,
+)
 from benchmarks.statistics import Samples
-from benchmarks.viewer import Viewer
-from tools.azurite import Azurite
 
 DELAY_MS = 50.0
-# As many messages as the host runs at once share its workers; each pipeline alone has as many.
-THREADS = 16
-PATIENCE_SECONDS = 300
-WARM_UP_MESSAGES = 40
+# batchSize, newBatchThreshold, threads. One at a time; Azure's default of six threads on two cores;
+# what host.json has.
+QUEUE_SETTINGS = ((1, 0, 32), (4, 2, 32), (16, 16, 6), (8, 4, 32), (16, 16, 32), (32, 32, 64))
 
 PIPELINE_1, PIPELINE_2 = "1 pipeline in process", "2 pipelines in process"
 HOST_1, HOST_2 = "local host, 1 worker", "local host, 2 workers"
-RATE = "images/s"
-EMULATOR = "emulator's time, ms a message"
-TO_PAGE = "enqueue to page, ms"
-
-
-@dataclass(frozen=True)
-class Job:
-    """What every implementation does: the same URLs, each with the tag that it must get."""
-
-    found: Material
-    urls: Sequence[str]
-    tags: Sequence[str | None]
 
 
 @contextmanager
@@ -56,13 +45,17 @@ def cases(quick: bool) -> Iterator[list[Case]]:
             (folder / name).write_bytes(data)
         address = stack.enter_context(pictures(folder, delay_ms=DELAY_MS))
         job = _job(found, address, count=60 if quick else 600)
-        yield [throughput_case(job, quick=quick), latency_case(job, quick=quick)]
+        yield [
+            throughput_case(job, quick=quick),
+            settings_case(job, quick=quick),
+            latency_case(job, quick=quick),
+        ]
 
 
 def _job(found: Material, address: str, *, count: int) -> Job:
     """The tags are those of the pipeline itself; that they are right is shown elsewhere."""
     names = list(found.pictures)
-    run = _Pipeline(found, [f"{address}/{name}" for name in names], core=None)
+    run = PipelineProcess(found, [f"{address}/{name}" for name in names], core=None)
     tags = dict(zip(names, run.go()["tags"], strict=True))
     chosen = [names[number % len(names)] for number in range(count)]
     return Job(found, [f"{address}/{name}" for name in chosen], [tags[name] for name in chosen])
@@ -75,10 +68,10 @@ def throughput_case(job: Job, *, quick: bool) -> Case:
         f"{DELAY_MS:g} ms; each worker and each pipeline bound to one core, {THREADS} threads for "
         f"each; ONNX Runtime; {job.found.about}",
         implementations={
-            PIPELINE_1: lambda job: _pipelines(job, 1),
-            HOST_1: lambda job: _drained(job, 1),
-            PIPELINE_2: lambda job: _pipelines(job, 2),
-            HOST_2: lambda job: _drained(job, 2),
+            PIPELINE_1: lambda job: pipelines(job, 1),
+            HOST_1: lambda job: drained(job, 1),
+            PIPELINE_2: lambda job: pipelines(job, 2),
+            HOST_2: lambda job: drained(job, 2),
         },
         inputs={f"{len(job.urls)} pictures": job},
         check=lambda name, answers: _check(job, answers),
@@ -127,135 +120,34 @@ def _notes(samples: Samples) -> list[str]:
     ]
 
 
-class _Pipeline:
-    """``benchmarks.url_pipeline`` as a process, on one core or on all."""
+def settings_case(job: Job, *, quick: bool) -> Case:
+    """Why host.json says what it says about queues."""
+    few = replace(job, urls=job.urls[:200], tags=job.tags[:200])
 
-    def __init__(self, found: Material, urls: Sequence[str], core: int | None) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.url_pipeline", "--threads", str(THREADS)],
-            cwd=ROOT,
-            env={**os.environ, **_settings(found)},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        if core is not None:
-            # Before it has more threads than one, which take this over.
-            psutil.Process(self._process.pid).cpu_affinity([core])
-        self._say("".join(f"{url}\n" for url in urls) + "\n")
-        if self._hear() != "ready\n":
-            raise WrongAnswer("a pipeline did not become ready")
+    def drain(batch: int, threshold: int, threads: int, job: Job) -> Measured:
+        queues = {"batchSize": batch, "newBatchThreshold": threshold}
+        found = drained(job, 1, threads=threads, queues=queues)
+        return Measured(found.answer, {RATE: found.figures[RATE]})
 
-    def begin(self) -> None:
-        self._say("go\n")
-
-    def result(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self._hear())
-        self._process.communicate()
-        return found
-
-    def go(self) -> dict[str, Any]:
-        self.begin()
-        return self.result()
-
-    def _say(self, text: str) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(text)
-        self._process.stdin.flush()
-
-    def _hear(self) -> str:
-        assert self._process.stdout is not None
-        return self._process.stdout.readline()
-
-
-def _settings(found: Material) -> dict[str, str]:
-    # Each process has one core, so each computes one picture at a time, with one thread.
-    return found.environ("onnx", FETCH_ALLOW_PRIVATE_ADDRESSES="true", TF_CPP_MIN_LOG_LEVEL="2")
-
-
-def _pipelines(job: Job, count: int) -> Measured:
-    """Each does its share of the URLs, all at the same time."""
-    cores = psutil.Process().cpu_affinity()
-    shares = [job.urls[number::count] for number in range(count)]
-    running = [
-        _Pipeline(job.found, share, cores[number % len(cores)])
-        for number, share in enumerate(shares)
-    ]
-    for pipeline in running:
-        pipeline.begin()
-    results = [pipeline.result() for pipeline in running]
-    tags = [tag for result in results for tag in result["tags"]]
-    return Measured(tags, {RATE: len(job.urls) / max(result["seconds"] for result in results)})
-
-
-@contextmanager
-def _app(job: Job, workers: int) -> Iterator[tuple[QueueHost, Viewer]]:
-    """A host with its models loaded in every worker, and a viewer who has seen the proof."""
-    with ExitStack() as stack:
-        azurite = stack.enter_context(Azurite())
-        root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="queue-app-")))
-        copy_app(root, {})
-        environ = {**_settings(job.found), "PYTHON_THREADPOOL_THREAD_COUNT": str(THREADS)}
-        host = stack.enter_context(
-            queue_host(root, azurite, workers=workers, environ=environ, arguments=["--pin-workers"])
-        )
-        viewer = stack.enter_context(Viewer(host.url))
-        put(azurite, _messages("warm-up", job.urls[:WARM_UP_MESSAGES]))
-        _wait(host, viewer, min(WARM_UP_MESSAGES, len(job.urls)))
-        yield host, viewer
-
-
-def _messages(run: str, urls: Sequence[str]) -> list[str]:
-    return [json.dumps({"id": f"{run}-{i}", "url": url}) for i, url in enumerate(urls)]
-
-
-def _wait(host: QueueHost, viewer: Viewer, count: int) -> None:
-    if not viewer.wait_for(lambda heard: len(heard) >= count, PATIENCE_SECONDS):
-        raise host.program.failure(f"sent {len(viewer.heard)} results, not {count}")
-    wrong = [heard.content for heard in viewer.heard if heard.target != "newResult"]
-    if wrong:
-        raise WrongAnswer(f"{len(wrong)} failures; the first: {wrong[0]}")
-
-
-def _drained(job: Job, workers: int) -> Measured:
-    """The queue is kept short, or the emulator would be measured: it gets slow when it is long."""
-    with _app(job, workers) as (host, viewer):
-        before, count = len(viewer.heard), len(job.urls)
-        emulator = psutil.Process(host.azurite.process.pid)
-        cpu = _cpu_seconds(emulator)
-        with ThreadPoolExecutor(1) as feeding:
-            fed = feeding.submit(put, host.azurite, _messages("run", job.urls))
-            _wait(host, viewer, before + count)
-            fed.result()
-        used = _cpu_seconds(emulator) - cpu
-        heard = viewer.heard[before : before + count]
-        seconds = heard[-1].at - heard[0].at
-    tags = [one.content["predictedTagName"] for one in heard]
-    return Measured(tags, {RATE: (count - 1) / seconds, EMULATOR: used / count * 1000})
-
-
-def _cpu_seconds(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)
+    return Case(
+        name="queue-settings",
+        about=f"{len(few.urls)} messages, one worker bound to one core: batchSize and "
+        "newBatchThreshold of host.json, whose sum is how many messages run at once, and "
+        "PYTHON_THREADPOOL_THREAD_COUNT; the picture's server takes "
+        f"{DELAY_MS:g} ms; {job.found.about}",
+        implementations={
+            f"{batch} + {threshold}, {threads} threads": partial(drain, batch, threshold, threads)
+            for batch, threshold, threads in QUEUE_SETTINGS
+        },
+        inputs={f"{len(few.urls)} pictures": few},
+        check=lambda name, answers: _check(few, answers),
+        rounds=1 if quick else 3,
+        warm_up_rounds=0,
+    )
 
 
 def latency_case(job: Job, *, quick: bool) -> Case:
     count = 5 if quick else 40
-
-    def one_by_one(job: Job) -> Measured:
-        with _app(job, 1) as (host, viewer):
-            waits = []
-            tags = []
-            for number, url in enumerate(job.urls[:count]):
-                # Not in step with the polls.
-                time.sleep(0.3 + 0.037 * (number % 10))
-                before = len(viewer.heard)
-                began = time.perf_counter()
-                put(host.azurite, _messages(f"low-{number}", [url]))
-                _wait(host, viewer, before + 1)
-                waits.append((viewer.heard[before].at - began) * 1000)
-                tags.append(viewer.heard[before].content["predictedTagName"])
-        return Measured(tags, {TO_PAGE: waits})
 
     def check(name: str, answers: Mapping[str, Any]) -> None:
         for tags in answers.values():
@@ -266,7 +158,7 @@ def latency_case(job: Job, *, quick: bool) -> Case:
         name="queue-latency",
         about=f"{count} messages, one every half second: from putting it on the queue to the "
         f"result at a page; the picture's server takes {DELAY_MS:g} ms of it; {job.found.about}",
-        implementations={HOST_1: one_by_one},
+        implementations={HOST_1: lambda job: one_by_one(job, count)},
         inputs={"low load": job},
         check=check,
         rounds=1 if quick else 3,

@@ -7,20 +7,17 @@ from pathlib import Path
 import pytest
 
 from benchmarks.bench_queue import (
-    EMULATOR,
     HOST_1,
     HOST_2,
     PIPELINE_1,
     PIPELINE_2,
-    RATE,
-    TO_PAGE,
-    Job,
     latency_case,
     throughput_case,
 )
 from benchmarks.cases import Measured, WrongAnswer
 from benchmarks.material import Material
 from benchmarks.queue_host import pictures
+from benchmarks.queue_runs import EMULATOR, RATE, TO_PAGE, Job
 from benchmarks.statistics import Samples
 from tests.conftest import ROOT
 from tools.environments import has_node
