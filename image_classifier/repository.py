@@ -96,6 +96,9 @@ class Repository:
             return known.model
         until = time.monotonic() + _TRUSTED_SECONDS
         chosen = name or self.default_name
+        if not _NAME.fullmatch(chosen):
+            # It cannot be there, and no path is made of what a caller may have made up.
+            return self._find(chosen, version, named=bool(name))
         stamps = self._stamps(chosen)  # before it is looked for: a change after that shows
         model = self._find(chosen, version, named=bool(name))
         if time.time() - max(stamps) / 1e9 > _GRAIN_SECONDS:

@@ -150,6 +150,25 @@ def test_half_of_the_tutorials_pair_is_reported_not_overlooked(tmp_path: Path) -
         repository(tmp_path).get().load()
 
 
+@pytest.mark.parametrize("name", ["\x00", "..", "../secret", "a/b", "m\n", "\udc80", "x" * 200])
+def test_no_path_is_made_of_a_name_that_cannot_be_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    model_folder(tmp_path / "models", "m", 1)
+    found = repository(tmp_path)
+    real, asked = os.stat, []
+
+    def trap(path: object, *args: object, **kwargs: object) -> object:
+        asked.append(str(path))
+        return real(path, *args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "stat", trap)
+
+    with pytest.raises(UnknownModel):
+        found.get(name)
+    assert not [path for path in asked if name in path]
+
+
 def test_default_model_names_another(tmp_path: Path) -> None:
     model_folder(tmp_path / "models", "digits")
     model_folder(tmp_path / "models", "cats")

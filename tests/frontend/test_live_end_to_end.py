@@ -11,7 +11,13 @@ import pytest
 
 from tests.azurite import Queue
 from tests.frontend.reader import ROOT
-from tests.frontend.watcher import shown_failures, shown_results, wait_for, wait_until_connected
+from tests.frontend.watcher import (
+    shown_failures,
+    shown_results,
+    wait_for,
+    wait_until,
+    wait_until_connected,
+)
 from tests.servers import LocalHost, clean_environment
 from tools.azurite import Azurite
 
@@ -60,8 +66,8 @@ def test_200_images_in_200_results_on_the_page(
     assert "Queued 200 images" in said
     wait_for(page, done=200, failed=0, repeats=0)
     right = {sample["label"] for sample in samples}
+    wait_until(page, lambda: len(shown_results(page)) == 50)
     shown = shown_results(page)
-    assert len(shown) == 50
     assert {tag for tag, _ in shown} <= right
     assert page.locator("li img").evaluate_all(
         "pictures => pictures.every((picture) => picture.src.includes('/samples/'))"
@@ -83,10 +89,10 @@ def test_what_cannot_be_classified_is_on_the_page_with_its_reason_and_in_its_que
     queue.put(f"{live_host.url}/samples/seven.png")
 
     wait_for(page, done=1, failed=5)
+    wait_until(page, lambda: len(shown_failures(page)) == 5)
     reasons = " ".join(shown_failures(page))
     for words in ("InvalidRequest", "FetchFailed", "404", "UnknownModel", "cats", "digits"):
         assert words in reasons
     assert failed.depth() == 5
     live_host.wait_for_log("is not base64")
-    assert poison.depth() == 1
-    assert queue.depth() == 0
+    wait_until(page, lambda: (poison.depth(), queue.depth()) == (1, 0))

@@ -14,7 +14,7 @@ def simulated_seconds(job: Job, step: float = 0.01) -> float:
     """The same job done in small steps of time: the formula's independent witness."""
     done = time = 0.0
     while done < job.runs:
-        there = job.instances
+        there = float(job.instances)
         if job.instances > 1 and job.ramp_seconds:
             there *= min(1.0, (time + step / 2) / job.ramp_seconds)
         done += there * job.images_per_second * step
