@@ -6,20 +6,19 @@ import base64
 import json
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
-from azure.core.exceptions import ResourceExistsError
 from azure.storage.queue import QueueClient
 
 from benchmarks.local_server import free_ports, wait_until_ready
 from benchmarks.processes import Program, running
 from tools.azurite import Azurite
 from tools.enqueue.sending import Sender
-from tools.storage import sending_url
+from tools.storage import count_messages, create_queue, sending_url
 
 __all__ = [
     "FAILED",
@@ -60,7 +59,7 @@ class QueueHost:
     def depth(self, name: str) -> int:
         """How many messages a queue holds, hidden ones included."""
         with client(self.azurite, name) as queue:
-            return int(queue.get_queue_properties().approximate_message_count or 0)
+            return count_messages(queue) or 0
 
     def take_all(self, name: str) -> Iterator[dict[str, Any]]:
         """Empties a queue of JSON messages."""
@@ -90,7 +89,7 @@ def put(azurite: Azurite, texts: Iterable[str], *, keep_below: int = 200) -> Non
     with client(azurite, IMAGES) as queue:
 
         def room() -> int:
-            return keep_below - (queue.get_queue_properties().approximate_message_count or 0)
+            return keep_below - (count_messages(queue) or 0)
 
         sender = Sender(sending_url(queue), iter(texts), threads=SENDERS, room=room)
         sender.start()
@@ -134,7 +133,8 @@ def queue_host(
 ) -> Iterator[QueueHost]:
     """Runs an app with its queue function on, against empty or filled queues."""
     for name in QUEUES:
-        create(azurite, name)
+        with client(azurite, name) as queue:
+            create_queue(queue)
     [port] = free_ports(1)
     settings = {
         "AzureWebJobsStorage": azurite.connection_string,
@@ -148,9 +148,3 @@ def queue_host(
     with running("local_host", command, settings) as program:
         wait_until_ready(program, port)
         yield QueueHost(azurite, program, f"http://127.0.0.1:{port}")
-
-
-def create(azurite: Azurite, name: str) -> None:
-    """Makes a queue unless it is there."""
-    with client(azurite, name) as queue, suppress(ResourceExistsError):
-        queue.create_queue()

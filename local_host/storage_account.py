@@ -13,14 +13,26 @@ from urllib.parse import quote, urlsplit
 
 from local_host.errors import HostError
 
-__all__ = ["StorageAccount", "find_account"]
+__all__ = [
+    "EMULATOR_ACCOUNT",
+    "EMULATOR_KEY",
+    "EMULATOR_PORT",
+    "StorageAccount",
+    "find_account",
+]
 
 # Every service and emulator of the last years knows this version of the protocol.
 API_VERSION = "2021-12-02"
-# The account and the key that Microsoft publishes for the emulator.
+# What `UseDevelopmentStorage=true` stands for: the port of the emulator's queues, and the account
+# and the key that Microsoft publishes for it.
+EMULATOR_PORT = 10001
+EMULATOR_ACCOUNT = "devstoreaccount1"
+EMULATOR_KEY = (
+    "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+)
 EMULATOR = (
-    "AccountName=devstoreaccount1;AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UV"
-    "ErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;QueueEndpoint={proxy}:10001/devstoreaccount1"
+    f"AccountName={EMULATOR_ACCOUNT};AccountKey={EMULATOR_KEY};"
+    f"QueueEndpoint={{proxy}}:{EMULATOR_PORT}/{EMULATOR_ACCOUNT}"
 )
 HINT = (
     "It must be UseDevelopmentStorage=true for the emulator (python -m tools.azurite), or a "

@@ -6,7 +6,6 @@ Standard library only, as `dev.py`, whose command `live` this is.
 from __future__ import annotations
 
 import contextlib
-import http.client
 import os
 import subprocess
 import threading
@@ -15,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from tools.azurite.emulator import ACCOUNT, DEFAULT_PORT, Azurite
+from tools.azurite.emulator import DEFAULT_PORT, Azurite, is_azurite
 from tools.host_process import has_display, is_free, running_host
 
 __all__ = ["SAMPLES_QUEUED", "WORKERS", "run_live"]
@@ -62,23 +61,12 @@ def run_live(python: Path, port: int, *, browser: bool, workers: int, count: int
 @contextmanager
 def _storage() -> Iterator[str]:
     """A connection string of an emulator: one that runs already, or a new one."""
-    if _is_azurite(DEFAULT_PORT):
+    if is_azurite(DEFAULT_PORT):
         print(f"An Azurite runs on port {DEFAULT_PORT} already: it is used, with what it holds.")
         yield "UseDevelopmentStorage=true"
         return
     with Azurite(DEFAULT_PORT if is_free(DEFAULT_PORT) else 0) as azurite:
         yield azurite.connection_string
-
-
-def _is_azurite(port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
-    try:
-        connection.request("GET", f"/{ACCOUNT}?comp=list")
-        return "Azurite" in (connection.getresponse().headers["Server"] or "")
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
 
 
 def _welcome(page: str, connection: str, count: int) -> str:

@@ -9,17 +9,15 @@ import time
 from pathlib import Path
 from types import TracebackType
 
+from local_host.storage_account import EMULATOR_ACCOUNT as ACCOUNT
+from local_host.storage_account import EMULATOR_KEY as KEY
+from local_host.storage_account import EMULATOR_PORT as DEFAULT_PORT
 from tools.environments import Failed, install_node_packages
 
-__all__ = ["ACCOUNT", "DEFAULT_PORT", "KEY", "Azurite", "install"]
+__all__ = ["ACCOUNT", "DEFAULT_PORT", "KEY", "Azurite", "install", "is_azurite"]
 
 HERE = Path(__file__).resolve().parent
 PROGRAM = HERE / "node_modules" / "azurite" / "dist" / "src" / "queue" / "main.js"
-# Where `UseDevelopmentStorage=true` looks for queues, with the account and the key that Microsoft
-# publishes for the emulator.
-DEFAULT_PORT = 10001
-ACCOUNT = "devstoreaccount1"
-KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 START_SECONDS = 30.0
 STOP_SECONDS = 5.0
 
@@ -124,20 +122,22 @@ class Azurite:
                     f"Azurite ended at once (exit {self.process.returncode}); its own words are "
                     "above."
                 )
-            if self._answers():
+            if is_azurite(self.port):
                 return
             time.sleep(0.02)
         raise Failed(f"Azurite did not answer within {START_SECONDS:g} s.")
 
-    def _answers(self) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
-        try:
-            connection.request("GET", f"/{ACCOUNT}?comp=list")
-            return connection.getresponse().status in (200, 403)
-        except OSError:
-            return False
-        finally:
-            connection.close()
+
+def is_azurite(port: int) -> bool:
+    """Whether an Azurite answers on a port of this machine, this program's or another's."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("GET", f"/{ACCOUNT}?comp=list")
+        return "Azurite" in (connection.getresponse().headers["Server"] or "")
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
 def _free_port() -> int:
