@@ -6,6 +6,7 @@ never from the command line, which everybody on the machine can see.
 
 from __future__ import annotations
 
+import argparse
 import base64
 import binascii
 import os
@@ -38,6 +39,7 @@ __all__ = [
     "LARGEST_MESSAGE",
     "SETTING",
     "StorageError",
+    "add_connection",
     "count_messages",
     "create_queue",
     "decode",
@@ -60,6 +62,16 @@ _RIGHT_TO_ADD = timedelta(days=30)
 
 class StorageError(Exception):
     """The storage account cannot be used; the message says what to do, and holds no secret."""
+
+
+def add_connection(parser: argparse.ArgumentParser) -> None:
+    """Adds ``--connection``, the name of the setting for ``open_queue``."""
+    parser.add_argument(
+        "--connection",
+        default=SETTING,
+        metavar="SETTING",
+        help=f"name of the setting with the connection string (default: {SETTING})",
+    )
 
 
 def open_queue(

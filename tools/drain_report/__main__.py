@@ -14,7 +14,7 @@ from tqdm import tqdm
 from tools.drain_report.depth import Meter, read_failures
 from tools.drain_report.requeue import HIDDEN_SECONDS, message_again, requeue
 from tools.drain_report.show import as_json, as_line, as_table
-from tools.storage import SETTING, StorageError, count_messages, open_queue
+from tools.storage import StorageError, add_connection, count_messages, open_queue
 
 WATCH_SECONDS = 2.0
 INTERRUPTED = 130
@@ -65,12 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--count", type=_natural, help="with --requeue: how many at most")
     parser.add_argument("--queue", default="images", help="default: images")
-    parser.add_argument(
-        "--connection",
-        default=SETTING,
-        metavar="SETTING",
-        help=f"name of the setting with the connection string (default: {SETTING})",
-    )
+    add_connection(parser)
     return parser
 
 

@@ -25,7 +25,6 @@ from tools.enqueue.sources import (
     messages,
 )
 from tools.storage import (
-    SETTING,
     StorageError,
     count_messages,
     create_queue,
@@ -94,12 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--model", help="for images whose line names none (default: the app's)")
     parser.add_argument("--queue", default="images", help="default: images")
-    parser.add_argument(
-        "--connection",
-        default=SETTING,
-        metavar="SETTING",
-        help=f"name of the setting with the connection string (default: {SETTING})",
-    )
+    add_connection(parser)
     parser.add_argument(
         "--base-url",
         default="http://localhost:7071",
