@@ -1,0 +1,1 @@
+"""What other systems' clients expect. Knows nothing of Azure, gRPC or sockets."""
