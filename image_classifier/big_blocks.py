@@ -9,10 +9,11 @@ back, it holds 0.2 GB. The size is above what the usual pictures need: those are
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import platform
 
-__all__ = ["GIVEN_BACK_FROM_BYTES", "give_back_big_blocks"]
+__all__ = ["GIVEN_BACK_FROM_BYTES", "give_back_big_blocks", "give_back_freed"]
 
 GIVEN_BACK_FROM_BYTES = 4 * 2**20
 
@@ -24,3 +25,10 @@ def give_back_big_blocks() -> bool:
     if platform.libc_ver()[0] != "glibc" or "MALLOC_MMAP_THRESHOLD_" in os.environ:
         return False
     return bool(ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, GIVEN_BACK_FROM_BYTES))
+
+
+def give_back_freed() -> None:
+    """Has memory that was freed given back to the system now, cycles of objects included."""
+    gc.collect()
+    if platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).malloc_trim(0)

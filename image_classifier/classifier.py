@@ -4,28 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from PIL import Image
-
-from image_classifier.budget import PixelBudget
-from image_classifier.compute_slots import ComputeSlots, usable_cores
-from image_classifier.decode import read_header, read_pixels
-from image_classifier.drafted import least_size, preprocess_drafted
 from image_classifier.engines import ENGINES, Engine
-from image_classifier.errors import (
-    ClassifierError,
-    ImageTooLarge,
-    InvalidRequest,
-    SettingsError,
-)
+from image_classifier.errors import ClassifierError, SettingsError
 from image_classifier.fetch import fetch
-from image_classifier.model import Model
-from image_classifier.preprocess import preprocess
+from image_classifier.model import LoadedModel
+from image_classifier.model_config import ModelConfig
+from image_classifier.pipeline import Pipeline, milliseconds_since
 from image_classifier.repository import Repository
-from image_classifier.results import Prediction, StageTimes, tags_from_scores
+from image_classifier.results import Prediction, tags_from_scores
 from image_classifier.settings import Settings
 
 __all__ = ["APP_ROOT", "Classifier"]
@@ -40,20 +31,28 @@ class Classifier:
     Args:
         settings: all of them.
         app_root: what relative folders in the settings are relative to.
+        models: if given, the only models that are served, and only once a
+            ``RepositoryWatcher`` has loaded them.
 
     Raises:
         SettingsError: ``ENGINE`` names no engine.
     """
 
-    def __init__(self, settings: Settings, *, app_root: Path = APP_ROOT) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        app_root: Path = APP_ROOT,
+        models: Sequence[ModelConfig] | None = None,
+    ) -> None:
         if settings.engine != "auto" and settings.engine not in ENGINES:
             allowed = ", ".join(["auto", *ENGINES])
             raise SettingsError(f"ENGINE={settings.engine!r}: it must be one of {allowed}.")
         self.settings = settings
-        self.repository = Repository(settings, app_root=app_root)
-        # Room for one image of the largest size, or for several smaller ones.
-        self._pixels = PixelBudget(settings.max_image_pixels)
-        self._compute = ComputeSlots(usable_cores())
+        self.repository = Repository(
+            settings, app_root=app_root, models=models or (), only_these=models is not None
+        )
+        self.pipeline = Pipeline(settings)
 
     def warm_up(self) -> None:
         """Loads the default model, which also runs it once; a failure is only logged.
@@ -61,7 +60,7 @@ class Classifier:
         Who asks later is told of the failure; nobody is served by raising it here.
         """
         with contextlib.suppress(ClassifierError):
-            self.repository.get().load()
+            self.repository.load()
 
     def classify_url(
         self, url: str, *, model: str | None = None, version: int | None = None
@@ -71,10 +70,10 @@ class Classifier:
         Raises:
             ClassifierError: any kind of it.
         """
-        chosen = self.repository.get(model, version)
+        self.repository.get(model, version)  # no download for a model that is not there
         started = time.perf_counter()
         data = fetch(url, self.settings)
-        return self._classify(chosen, data, fetch_ms=_milliseconds_since(started))
+        return self._classify(data, model, version, fetch_ms=milliseconds_since(started))
 
     def classify_bytes(
         self, data: bytes, *, model: str | None = None, version: int | None = None
@@ -84,66 +83,31 @@ class Classifier:
         Raises:
             ClassifierError: any kind of it but FetchError.
         """
-        return self._classify(self.repository.get(model, version), data)
+        self.repository.get(model, version)
+        return self._classify(data, model, version)
 
-    def _classify(self, model: Model, data: bytes, *, fetch_ms: float | None = None) -> Prediction:
-        if not data:
-            raise InvalidRequest("The image is empty: it has 0 bytes. Send the whole file.")
-        if len(data) > self.settings.max_image_bytes:
-            raise ImageTooLarge(
-                f"The image has {len(data)} bytes; at most {self.settings.max_image_bytes} are "
-                "allowed (MAX_IMAGE_BYTES). Send a smaller file."
-            )
-        header = read_header(data, max_pixels=self.settings.max_image_pixels)
-        loaded = model.load()  # not for what is no image; and before pixels are in memory
+    def _classify(
+        self,
+        data: bytes,
+        model: str | None,
+        version: int | None,
+        *,
+        fetch_ms: float | None = None,
+    ) -> Prediction:
+        used: list[LoadedModel] = []  # held until the answer is there: it keeps the model loaded
 
-        pixels = header.width * header.height
-        # Taken out when its turn comes: nobody else then keeps the pixels longer than it takes.
-        headers = [header]
-        del header
-        # The slot last: who waits for room must not keep one from those who will make the room.
-        with self._pixels.reserve(pixels):
-            scores, times = self._compute.run(
-                lambda: _compute(headers.pop(), loaded.engine, decode=self.settings.decode)
-            )
+        def engine() -> Engine:
+            used.append(self.repository.load(model, version))  # not for what is no image
+            return used[0].engine
 
+        scores, times = self.pipeline.scores(data, engine)
+        loaded = used[0]
         return Prediction(
             created=datetime.now(UTC).replace(tzinfo=None),
             tags=tags_from_scores(loaded.labels, scores),
             scores=scores,
-            model=model.name,
-            version=model.version,
+            model=loaded.name,
+            version=loaded.version,
             engine=loaded.engine_name,
             times=replace(times, fetch=fetch_ms),
         )
-
-
-def _compute(
-    header: Image.Image, engine: Engine, *, decode: str
-) -> tuple[tuple[float, ...], StageTimes]:
-    """A picture that is not decoded yet -> scores: all that wants a core."""
-    started = time.perf_counter()
-    contract, full_size = engine.contract, header.size
-    if decode == "fast":
-        # Only JPEG's decoder can do it; for other formats this does nothing.
-        header.draft(None, least_size(full_size, contract))
-    is_drafted = header.size != full_size
-    image = read_pixels(header)
-    decode_ms = _milliseconds_since(started)
-
-    started = time.perf_counter()
-    if is_drafted:
-        tensor = preprocess_drafted(image, full_size, contract)
-    else:
-        tensor = preprocess(image, contract)
-    preprocess_ms = _milliseconds_since(started)
-    del header, image  # their pixels are not needed any more
-
-    started = time.perf_counter()
-    scores = tuple(engine.run(tensor[None])[0].tolist())
-    infer_ms = _milliseconds_since(started)
-    return scores, StageTimes(decode=decode_ms, preprocess=preprocess_ms, infer=infer_ms)
-
-
-def _milliseconds_since(started: float) -> float:
-    return (time.perf_counter() - started) * 1000

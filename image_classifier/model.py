@@ -1,41 +1,100 @@
-"""A model folder on disk: its labels, its engine, its contract; checked and loaded once."""
+"""A model folder on disk: its labels, its engine, its contract; checked, loaded, unloaded."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
-from dataclasses import dataclass
+import weakref
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from image_classifier.big_blocks import give_back_freed
 from image_classifier.contract import CHANNELS, read_contract
-from image_classifier.engines import Engine, EngineOptions, choose_engine
-from image_classifier.errors import ModelError
-from image_classifier.labels import read_labels
+from image_classifier.engines import (
+    SAVED_MODEL,
+    Engine,
+    EngineKind,
+    EngineOptions,
+    SavedModelEngine,
+    choose_engine,
+)
+from image_classifier.errors import ClassifierError, InvalidRequest, ModelError
+from image_classifier.image_signatures import BYTES, image_signatures
+from image_classifier.labels import LABELS_FILE, read_labels
+from image_classifier.signatures import Signature
 
-__all__ = ["LoadedModel", "Model"]
+__all__ = ["LoadedModel", "Model", "ModelRetired"]
 
 logger = logging.getLogger(__name__)
+
+CONTRACT_FILE = "model.json"
+
+# One grey pixel.
+_TINY_PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108000000003a7e9b"
+    "550000000a49444154789c636800000082008177cd72b60000000049454e44ae"
+    "426082"
+)
+
+
+class ModelRetired(ModelError):
+    """This version was unloaded meanwhile; who looks the model up again finds its successor."""
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model that is ready to run: ``engine.run`` gives one score for each of ``labels``."""
+    """A model that is ready to run. Whoever holds it keeps it from being unloaded.
 
-    labels: tuple[str, ...]
-    engine: Engine
+    Attributes:
+        name: of the model.
+        version: its number.
+        engine_name: of the engine that runs it.
+        labels: one for each score; empty if this is no image classifier.
+        engine: gives one score for each of ``labels``; None if this is no image classifier.
+        saved_model: runs the signatures that the file itself has; None if it has none.
+        signatures: all that callers can ask for: the file's own, and the four of every image
+            classifier unless the file has its own of that name.
+    """
+
+    name: str
+    version: int
     engine_name: str
+    labels: tuple[str, ...] = ()
+    image_engine: Engine | None = None
+    saved_model: SavedModelEngine | None = None
+    signatures: Mapping[str, Signature] = field(default_factory=dict)
+
+    @property
+    def engine(self) -> Engine:
+        """The engine of an image classifier.
+
+        Raises:
+            InvalidRequest: this model is something else.
+        """
+        if self.image_engine is None:
+            raise InvalidRequest(
+                f"Model {self.name!r} is no image classifier that the app can feed: it is a "
+                f"SavedModel without {CONTRACT_FILE} and {LABELS_FILE}. Call one of its "
+                f"signatures instead: POST /v1/models/{self.name}:predict."
+            )
+        return self.image_engine
 
 
 class Model:
-    """One version of a model: a folder with weights and ``labels.txt``.
+    """One version of a model: a folder with weights and ``labels.txt``, loaded once.
 
     Attributes:
         name: of the model.
         version: 0 or more.
         folder: where its files are.
+        state: ``available`` (not loaded yet), ``loading``, ``loaded``, ``failed``, ``unloading``
+            (requests still use it) or ``unloaded``.
     """
 
     def __init__(
@@ -50,6 +109,7 @@ class Model:
         self.name = name
         self.version = version
         self.folder = folder
+        self.state = "available"
         self._engine = engine
         self._options = options
         self._lock = threading.Lock()
@@ -58,16 +118,23 @@ class Model:
         self._failed_files: object = None
 
     @property
-    def state(self) -> str:
-        """``available`` (not loaded yet), ``loaded`` or ``failed``."""
-        if self._loaded:
-            return "loaded"
-        return "failed" if self._failure else "available"
-
-    @property
     def failure(self) -> str | None:
         """Why the last try to load it failed, or None."""
         return self._failure.message if self._failure else None
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether ``load`` gives it at once."""
+        return self._loaded is not None
+
+    @property
+    def is_retired(self) -> bool:
+        """Whether it was unloaded; it is never loaded again, but another ``Model`` can be made."""
+        return self.state in ("unloading", "unloaded")
+
+    def is_broken(self) -> bool:
+        """Whether it failed to load, and nobody has changed its files since then."""
+        return self._failure is not None and self._files() == self._failed_files
 
     def load(self) -> LoadedModel:
         """Loads the model when first called; later calls and other threads get the same one.
@@ -76,48 +143,123 @@ class Model:
 
         Raises:
             ModelError: it cannot be loaded; the message names the file and the reason.
+            ModelRetired: it was unloaded.
         """
-        if self._loaded:  # without the lock: requests never wait for it once the model is there
-            return self._loaded
+        loaded = self._loaded
+        if loaded:  # without the lock: requests never wait for it once the model is there
+            return loaded
         with self._lock:
             if self._loaded:
                 return self._loaded
+            if self.is_retired:
+                raise ModelRetired(f"Version {self.version} of {self.name!r} was unloaded.")
             files = self._files()
             if self._failure and files == self._failed_files:
                 raise ModelError(self._failure.message)
+            self.state = "loading"
             try:
                 self._loaded, self._failure = self._load(), None
+                self.state = "loaded"
             except ModelError as exc:
                 self._failure, self._failed_files = exc, files
+                self.state = "failed"
                 logger.error("model %s/%s: %s", self.name, self.version, exc.message)
+                raise
+            except BaseException:
+                self.state = "available"
                 raise
             return self._loaded
 
+    def unload(self) -> None:
+        """Has the model freed as soon as no request uses it any more."""
+        with self._lock:
+            loaded, self._loaded = self._loaded, None
+            self.state = "unloading" if loaded else "unloaded"
+            if loaded is None:
+                return
+            # Requests hold the LoadedModel; when the last lets go, nothing runs any more.
+            ended = weakref.finalize(loaded, self._ended, loaded.image_engine, loaded.saved_model)
+            ended.atexit = False
+
+    def _ended(self, *engines: object) -> None:
+        """Runs in whatever thread let go last: the work, which takes time, is left to another."""
+        threading.Thread(
+            target=self._free, args=([*engines],), name=f"unload {self.name}", daemon=True
+        ).start()
+
+    def _free(self, engines: list[object]) -> None:
+        for engine in engines:
+            if hasattr(engine, "close"):
+                engine.close()
+        engines.clear()
+        with contextlib.suppress(UnboundLocalError):
+            del engine
+        give_back_freed()
+        self.state = "unloaded"
+        logger.info("unloaded %s/%s", self.name, self.version)
+
     def _load(self) -> LoadedModel:
         started = time.perf_counter()
-        labels = read_labels(self.folder)
-        kind = choose_engine(self.folder, self._engine)
-        weights = self.folder / kind.weights
-        sidecar = self.folder / "model.json"
-        contract = read_contract(sidecar) if sidecar.is_file() else None
-        engine = kind.load(weights, contract, self._options)
-        _check_output(engine, weights, labels)
-        logger.info(
-            "loaded %s/%s with %s in %.1f s",
-            self.name,
-            self.version,
-            kind.name,
-            time.perf_counter() - started,
-        )
-        return LoadedModel(labels, engine, kind.name)
+        kind, weights = choose_engine(self.folder, self._engine)
+        if weights.name == SAVED_MODEL:
+            loaded = self._load_saved_model(kind, weights)
+        else:
+            labels = read_labels(self.folder)
+            engine = kind.load(weights, self._contract(), self._options)
+            _check_output(engine, weights, labels)
+            loaded = self._loaded_model(kind, labels, engine)
+        took = time.perf_counter() - started
+        logger.info("loaded %s/%s with %s in %.1f s", self.name, self.version, kind.name, took)
+        return loaded
+
+    def _load_saved_model(self, kind: EngineKind, weights: Path) -> LoadedModel:
+        contract = self._contract()
+        labels = read_labels(self.folder) if contract else ()
+        saved = kind.load_saved_model(weights, self._options)
+        try:
+            if contract is None:
+                return self._loaded_model(kind, saved=saved)
+            engine = saved.classifier(contract)
+            _check_output(engine, weights, labels)
+            _warm_up(saved)
+        except BaseException:
+            saved.close()
+            raise
+        return self._loaded_model(kind, labels, engine, saved)
+
+    def _loaded_model(
+        self,
+        kind: EngineKind,
+        labels: tuple[str, ...] = (),
+        engine: Engine | None = None,
+        saved: SavedModelEngine | None = None,
+    ) -> LoadedModel:
+        signatures = image_signatures(engine.contract, labels) if engine else {}
+        if saved:
+            signatures |= saved.signatures
+        return LoadedModel(self.name, self.version, kind.name, labels, engine, saved, signatures)
+
+    def _contract(self) -> Any:
+        sidecar = self.folder / CONTRACT_FILE
+        return read_contract(sidecar) if sidecar.is_file() else None
 
     def _files(self) -> object:
         """What tells whether somebody has changed the folder."""
-        return sorted(
-            (path.name, stat.st_mtime_ns, stat.st_size)
-            for path in self.folder.glob("*")
-            if (stat := path.stat())
-        )
+        found = []
+        for path in self.folder.glob("*"):
+            with contextlib.suppress(OSError):  # it may go while we look
+                stat = path.stat()
+                found.append((path.name, stat.st_mtime_ns, stat.st_size))
+        return sorted(found)
+
+
+def _warm_up(saved: SavedModelEngine) -> None:
+    """Runs the decoding inside the graph once, so that no caller waits for it to be made ready."""
+    if BYTES in saved.signatures:
+        signature = saved.signatures[BYTES]
+        files = {key: np.array([_TINY_PNG], object) for key in signature.inputs}
+        with contextlib.suppress(ClassifierError):  # a signature of another meaning
+            saved.run(BYTES, files, tuple(signature.outputs))
 
 
 def _check_output(engine: Engine, weights: Path, labels: tuple[str, ...]) -> None:

@@ -1,4 +1,8 @@
-"""The models there are: names and versions under ``MODELS_DIR``, and the pair in ``classify/``."""
+"""The models there are: names and versions under ``MODELS_DIR``, and the pair in ``classify/``.
+
+In the Functions app a model is loaded when it is first asked for. ``RepositoryWatcher`` has all
+that is wanted loaded beforehand.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,16 @@ import os
 import re
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from image_classifier.engines import EngineOptions, weights_files
 from image_classifier.errors import ModelError, UnknownModel
 from image_classifier.labels import LABELS_FILE
-from image_classifier.model import Model
+from image_classifier.model import LoadedModel, Model
+from image_classifier.model_config import ModelConfig
+from image_classifier.served_model import ServedModel
 from image_classifier.settings import Settings
 
 __all__ = ["DEMO_MODEL", "Repository"]
@@ -34,9 +41,9 @@ _TRUSTED_SECONDS = 1.0
 
 
 class _Known(NamedTuple):
-    """A model that was found, and what says whether looking again would find the same."""
+    """A model that was looked at, and what says whether looking again would find the same."""
 
-    model: Model
+    served: ServedModel
     stamps: tuple[int, ...]
     until: float
 
@@ -47,9 +54,18 @@ class Repository:
     Args:
         settings: for MODELS_DIR, DEFAULT_MODEL and ENGINE.
         app_root: what MODELS_DIR is relative to, and where ``classify/`` is.
+        models: policies and labels of models, or folders elsewhere.
+        only_these: no model but those in ``models`` is served, and only ``watch`` loads any.
     """
 
-    def __init__(self, settings: Settings, *, app_root: Path) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        app_root: Path,
+        models: Sequence[ModelConfig] = (),
+        only_these: bool = False,
+    ) -> None:
         self._root = app_root / settings.models_dir
         self._tutorial = app_root / TUTORIAL_MODEL
         # As text: each request asks for them, and for a Path it takes three times as long.
@@ -57,23 +73,32 @@ class Repository:
         self._engine = settings.engine
         self._options = EngineOptions(settings.engine_threads, settings.onnx_providers)
         self._configured_default = settings.default_model
+        self._only_these = only_these
         self._lock = threading.Lock()
-        self._models: dict[tuple[str, int], Model] = {}
-        self._known: dict[tuple[str | None, int | None], _Known] = {}
+        self._configs: dict[str, ModelConfig] = {model.name: model for model in models}
+        self._served: dict[str, ServedModel] = {}
+        self._known: dict[str | None, _Known] = {}
 
     @property
     def default_name(self) -> str:
         """The model for callers who name none."""
         if self._configured_default:
             return self._configured_default
+        if self._only_these:
+            return next(iter(self._configs), DEMO_MODEL)
         return TUTORIAL_MODEL if self._has_tutorial_model() else DEMO_MODEL
 
     def names(self) -> list[str]:
         """The names of all models that have a version, sorted."""
-        return list(self._all_folders())
+        names = set(self._configs)
+        if not self._only_these:
+            names.add(TUTORIAL_MODEL)
+            with contextlib.suppress(OSError):  # there need not be a MODELS_DIR
+                names.update(os.listdir(self._root))
+        return [name for name in sorted(names) if self._folders(name)]
 
     def versions(self, name: str) -> list[int]:
-        """The versions of one model, highest first; empty if there is no such model."""
+        """The versions of one model on disk, highest first; empty if there is no such model."""
         return list(self._folders(name))
 
     def get(self, name: str | None = None, version: int | None = None) -> Model:
@@ -81,73 +106,137 @@ class Repository:
 
         Args:
             name: None means the default model.
-            version: None means the highest.
+            version: None means the one that answers now, or is loaded next.
 
         Raises:
             UnknownModel: the caller named a model or version that is not there.
             ModelError: the caller named none and the default model is not there.
         """
-        known = self._known.get((name, version))
+        served = self.served(name)
+        model = served.pick() if version is None else served.versions().get(version)
+        if model is None:
+            raise self._no_such(served, name, version)
+        return model
+
+    def load(self, name: str | None = None, version: int | None = None) -> LoadedModel:
+        """A model that is ready to run, loaded now if need be.
+
+        Args:
+            name: None means the default model.
+            version: None means the highest that can be loaded; while a new one is being loaded,
+                the one before it.
+
+        Raises:
+            UnknownModel: as ``get``.
+            ModelError: as ``get``, or it cannot be loaded.
+        """
+        served = self.served(name)
+        if version is None:
+            loaded = served.load()
+        else:
+            loaded = served.load_version(version, any_version=not self._only_these)
+        if loaded is None:
+            raise self._no_such(served, name, version)
+        return loaded
+
+    def served(self, name: str | None = None) -> ServedModel:
+        """One model with all its versions.
+
+        Args:
+            name: None means the default model.
+
+        Raises:
+            UnknownModel: there is no such model.
+            ModelError: the caller named none and the default model is not there.
+        """
+        if self._only_these:
+            served = self._served.get(name or self.default_name)
+            if served is None:
+                raise self._no_such_model(name or self.default_name, named=bool(name))
+            return served
+        known = self._known.get(name)
         if (
             known
             and time.monotonic() < known.until
-            and self._stamps(known.model.name) == known.stamps
+            and self._stamps(known.served.name) == known.stamps
         ):
-            return known.model
+            return known.served
         until = time.monotonic() + _TRUSTED_SECONDS
         chosen = name or self.default_name
         if not _NAME.fullmatch(chosen):
             # It cannot be there, and no path is made of what a caller may have made up.
-            return self._find(chosen, version, named=bool(name))
+            raise self._no_such_model(chosen, named=bool(name))
         stamps = self._stamps(chosen)  # before it is looked for: a change after that shows
-        model = self._find(chosen, version, named=bool(name))
+        served = self._look_at(chosen)
+        if served is None:
+            raise self._no_such_model(chosen, named=bool(name))
         if time.time() - max(stamps) / 1e9 > _GRAIN_SECONDS:
-            self._known[name, version] = _Known(model, stamps, until)
-        return model
-
-    def _find(self, chosen: str, version: int | None, *, named: bool) -> Model:
-        folders = self._folders(chosen)
-        if not folders:
-            raise self._no_such_model(chosen, named=named)
-        if version is None:
-            version = next(iter(folders))
-        elif version not in folders:
-            listed = ", ".join(map(str, folders))
-            raise UnknownModel(f"Model {chosen!r} has no version {version}; it has: {listed}.")
-        return self._model(chosen, version, folders[version])
+            self._known[name] = _Known(served, stamps, until)
+        return served
 
     def all(self) -> dict[str, list[Model]]:
         """Every model's versions, highest first, by name."""
-        return {
-            name: [self._model(name, version, folder) for version, folder in folders.items()]
-            for name, folders in self._all_folders().items()
-        }
+        found = ((name, self._look_at(name)) for name in self.names())
+        return {name: list(served.versions().values()) for name, served in found if served}
 
-    def _model(self, name: str, version: int, folder: Path) -> Model:
+    def configure(
+        self, models: Sequence[ModelConfig]
+    ) -> tuple[list[ServedModel], list[ServedModel]]:
+        """Changes which models are served and how; loads and unloads nothing.
+
+        Returns:
+            The models that are served from now on, and those that are not any more.
+        """
         with self._lock:
-            key = (name, version)
-            if key not in self._models:
-                self._models[key] = Model(
-                    name, version, folder, engine=self._engine, options=self._options
-                )
-            return self._models[key]
+            before = self._configs
+            self._configs = {model.name: model for model in models}
+            gone = [
+                self._served.pop(name)
+                for name in list(self._served)
+                if _place(before.get(name)) != _place(self._configs.get(name))
+            ]
+            for name, model in self._configs.items():
+                if name in self._served:
+                    self._served[name].set_policy(model.policy, model.labels)
+        return [self._served_model(name) for name in self._configs], gone
 
-    def _all_folders(self) -> dict[str, dict[int, Path]]:
-        """``_folders`` of every model that has a version, sorted by name."""
-        names = {TUTORIAL_MODEL}
-        with contextlib.suppress(OSError):  # there need not be a MODELS_DIR
-            names.update(os.listdir(self._root))
-        found = ((name, self._folders(name)) for name in sorted(names))
-        return {name: folders for name, folders in found if folders}
+    def _look_at(self, name: str) -> ServedModel | None:
+        """The model, with what is in its folders now; None if they hold no version."""
+        known = self._served.get(name)
+        if known is not None:
+            known.refresh()
+        elif self._folders(name):
+            known = self._served_model(name)
+        return known if known is not None and known.versions() else None
+
+    def _served_model(self, name: str) -> ServedModel:
+        with self._lock:
+            if name not in self._served:
+                config = self._configs.get(name) or ModelConfig(name, self._root / name)
+
+                def make(version: int, folder: Path) -> Model:
+                    return Model(name, version, folder, engine=self._engine, options=self._options)
+
+                self._served[name] = ServedModel(
+                    name,
+                    lambda: self._folders(name),
+                    make,
+                    policy=config.policy,
+                    labels=config.labels,
+                    loads_itself=not self._only_these,
+                )
+            return self._served[name]
 
     def _folders(self, name: str) -> dict[int, Path]:
         """The folder of each version of one model, the highest version first."""
-        if name == TUTORIAL_MODEL and self._has_tutorial_model():
-            return {1: self._tutorial}
-        if not _NAME.fullmatch(name):
-            return {}
+        config = self._configs.get(name)
+        if config is None:
+            if self._only_these or not _NAME.fullmatch(name):
+                return {}
+            if name == TUTORIAL_MODEL and self._has_tutorial_model():
+                return {1: self._tutorial}
         try:
-            with os.scandir(self._root / name) as entries:
+            with os.scandir(config.base_path if config else self._root / name) as entries:
                 found = [
                     (int(entry.name), entry.path)
                     for entry in entries
@@ -159,11 +248,21 @@ class Repository:
 
     def _stamps(self, name: str) -> tuple[int, ...]:
         """When files were last added to or removed from the folders that decide, in ns."""
-        return tuple(map(_changed_ns, (f"{self._root_text}{os.sep}{name}", self._tutorial_text)))
+        config = self._configs.get(name)
+        folder = str(config.base_path) if config else f"{self._root_text}{os.sep}{name}"
+        return tuple(map(_changed_ns, (folder, self._tutorial_text)))
 
     def _has_tutorial_model(self) -> bool:
         # One file of the two is enough: the other is then reported missing, not overlooked.
         return any((self._tutorial / file).is_file() for file in (LABELS_FILE, *weights_files()))
+
+    def _no_such(
+        self, served: ServedModel, name: str | None, version: int | None
+    ) -> UnknownModel | ModelError:
+        if version is None:
+            return self._no_such_model(served.name, named=bool(name))
+        listed = ", ".join(map(str, served.versions())) or "none"
+        return UnknownModel(f"Model {served.name!r} has no version {version}; it has: {listed}.")
 
     def _no_such_model(self, name: str, *, named: bool) -> UnknownModel | ModelError:
         there_are = ", ".join(self.names()) or "none"
@@ -177,6 +276,10 @@ class Repository:
             f"The default model {name!r} is not in {self._root}; there are: {there_are}. Put it "
             f"there as {name}/1/, or set DEFAULT_MODEL.{hint}"
         )
+
+
+def _place(config: ModelConfig | None) -> Path | None:
+    return config.base_path if config else None
 
 
 def _changed_ns(folder: str) -> int:

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from image_classifier.engines import ENGINES
+from image_classifier.engines import ENGINES, weights_files
 from tools.list_package import list_package
 
 __all__ = ["lay_out", "main", "slim_requirements"]
@@ -52,7 +52,7 @@ def lay_out(root: Path, target: Path, engine: str) -> list[Path]:
         raise CannotPackage(f"{target} is not empty: name a new folder.")
     files = list_package(root)
     _check_models(files, engine)
-    others = {kind.weights for kind in ENGINES.values() if kind.name != engine}
+    others = set(weights_files()) - set(ENGINES[engine].weights)
     copied = [path for path in files if path.name not in others]
     for path in copied:
         (target / path).parent.mkdir(parents=True, exist_ok=True)
@@ -79,14 +79,15 @@ def slim_requirements(text: str, engine: str) -> str:
 
 
 def _check_models(files: Sequence[Path], engine: str) -> None:
-    weights = ENGINES[engine].weights
-    known = {kind.weights for kind in ENGINES.values()}
-    folders = {path.parent for path in files if path.name in known}
-    missing = sorted(folder for folder in folders if folder / weights not in files)
+    wanted = ENGINES[engine].weights
+    folders = {path.parent for path in files if path.name in weights_files()}
+    missing = sorted(
+        folder for folder in folders if not any(folder / name in files for name in wanted)
+    )
     if missing:
         names = " ".join(path.as_posix() for path in missing)
         hint = f" Convert first: python -m tools.convert {names}" if engine == "onnx" else ""
-        raise CannotPackage(f"There is no {weights} in {names}.{hint}")
+        raise CannotPackage(f"There is no {' or '.join(wanted)} in {names}.{hint}")
 
 
 def _install(target: Path) -> None:

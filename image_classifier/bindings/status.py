@@ -55,7 +55,7 @@ def _describe(model: Model, classifier: Classifier) -> dict[str, Any]:
     message = model.failure
     try:
         described["labels"] = list(read_labels(model.folder))
-        described["engine"] = choose_engine(model.folder, classifier.settings.engine).name
+        described["engine"] = choose_engine(model.folder, classifier.settings.engine)[0].name
     except ModelError as exc:
         message = exc.message
     described["state"] = "failed" if message else model.state

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from image_classifier.classifier import Classifier
 from image_classifier.signatures import Array, Signature
 
-__all__ = ["ClassifyResult", "ModelSpec", "PredictResult", "RegressResult", "TensorFlowServing", "VersionStatus"]
+__all__ = [
+    "ClassifyResult",
+    "ModelSpec",
+    "PredictResult",
+    "RegressResult",
+    "TensorFlowServing",
+    "VersionStatus",
+]
 
 
 @dataclass(frozen=True)

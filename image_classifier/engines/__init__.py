@@ -14,12 +14,15 @@ from numpy.typing import NDArray
 
 from image_classifier.contract import Contract
 from image_classifier.errors import ModelError
+from image_classifier.signatures import Servable
 
 __all__ = [
     "ENGINES",
+    "SAVED_MODEL",
     "Engine",
     "EngineKind",
     "EngineOptions",
+    "SavedModelEngine",
     "choose_engine",
     "detection_export",
     "first_line",
@@ -44,6 +47,29 @@ class Engine(Protocol):
         ...
 
 
+# A SavedModel says itself what it takes and gives; the other files are bare graphs.
+SAVED_MODEL = "saved_model.pb"
+
+
+class SavedModelEngine(Servable, Protocol):
+    """A loaded SavedModel: its own signatures, and an image classifier if it is told how."""
+
+    def classifier(self, contract: Contract) -> Engine:
+        """The engine that takes preprocessed images.
+
+        Args:
+            contract: names input and output as one of the signatures or as the graph does.
+
+        Raises:
+            ModelError: there are no such tensors.
+        """
+        ...
+
+    def close(self) -> None:
+        """Gives back what it holds; nothing may run any more."""
+        ...
+
+
 @dataclass(frozen=True)
 class EngineOptions:
     """How an engine should run.
@@ -63,13 +89,14 @@ class EngineKind:
 
     Attributes:
         name: what ``ENGINE`` and ``X-Engine`` call it.
-        weights: the file in a version folder that it runs.
+        weights: the files in a version folder that it runs, the preferred first.
         package: the Python package it needs.
-        module: ours that has ``load(weights, contract or None, options) -> Engine``.
+        module: ours that has ``load(weights, contract or None, options) -> Engine``, and for a
+            SavedModel ``load_saved_model(weights, options) -> SavedModelEngine``.
     """
 
     name: str
-    weights: str
+    weights: tuple[str, ...]
     package: str
     module: str
 
@@ -77,9 +104,20 @@ class EngineKind:
         """Whether the package is there; it is looked for, not imported."""
         return importlib.util.find_spec(self.package) is not None
 
+    def find(self, folder: Path) -> Path | None:
+        """The file in a version folder that it would run, or None."""
+        paths = (folder / name for name in self.weights)
+        return next((path for path in paths if path.is_file()), None)
+
     def load(self, weights: Path, contract: Contract | None, options: EngineOptions) -> Engine:
         """Imports the runtime and loads the weights; ModelError says what is wrong with them."""
         engine: Engine = importlib.import_module(self.module).load(weights, contract, options)
+        return engine
+
+    def load_saved_model(self, weights: Path, options: EngineOptions) -> SavedModelEngine:
+        """Likewise for a ``saved_model.pb``."""
+        module = importlib.import_module(self.module)
+        engine: SavedModelEngine = module.load_saved_model(weights, options)
         return engine
 
 
@@ -87,19 +125,24 @@ class EngineKind:
 ENGINES: Mapping[str, EngineKind] = {
     kind.name: kind
     for kind in (
-        EngineKind("onnx", "model.onnx", "onnxruntime", "image_classifier.engines.onnx"),
-        EngineKind("tensorflow", "model.pb", "tensorflow", "image_classifier.engines.tensorflow"),
+        EngineKind("onnx", ("model.onnx",), "onnxruntime", "image_classifier.engines.onnx"),
+        EngineKind(
+            "tensorflow",
+            ("model.pb", SAVED_MODEL),
+            "tensorflow",
+            "image_classifier.engines.tensorflow",
+        ),
     )
 }
 
 
 def weights_files() -> tuple[str, ...]:
     """The names of files that some engine can run, each once."""
-    return tuple(dict.fromkeys(kind.weights for kind in ENGINES.values()))
+    return tuple(dict.fromkeys(name for kind in ENGINES.values() for name in kind.weights))
 
 
-def choose_engine(folder: Path, wanted: str) -> EngineKind:
-    """Picks the engine for a version folder.
+def choose_engine(folder: Path, wanted: str) -> tuple[EngineKind, Path]:
+    """Picks the engine for a version folder, and the file that it is to run.
 
     Args:
         folder: what holds the weights.
@@ -109,17 +152,17 @@ def choose_engine(folder: Path, wanted: str) -> EngineKind:
         ModelError: the folder has no weights for the engine, or the engine is not installed.
     """
     kinds = list(ENGINES.values()) if wanted == "auto" else [ENGINES[wanted]]
-    present = [kind for kind in kinds if (folder / kind.weights).is_file()]
-    for kind in present:
+    present = [(kind, weights) for kind in kinds if (weights := kind.find(folder))]
+    for kind, weights in present:
         if kind.is_installed():
-            return kind
+            return kind, weights
     if present:
-        needed = " or ".join(kind.package for kind in present)
+        needed = " or ".join(kind.package for kind, _ in present)
         raise ModelError(
-            f"{folder / present[0].weights} needs the package {needed}, which is not installed: "
+            f"{present[0][1]} needs the package {needed}, which is not installed: "
             f"pip install {needed}."
         )
-    names = " or ".join(kind.weights for kind in kinds)
+    names = " or ".join(name for kind in kinds for name in kind.weights)
     raise ModelError(f"{folder} holds no model: put {names} and labels.txt there.")
 
 

@@ -1,4 +1,6 @@
-"""Runs frozen TensorFlow graphs (``model.pb``): read once, one graph, one session for all threads.
+"""Runs TensorFlow models: frozen graphs (``model.pb``) here, SavedModels in ``saved_model.py``.
+
+Read once, one graph, one session for all threads.
 
 The only module that imports TensorFlow; it is imported when a model first needs it.
 """
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 from image_classifier.contract import Contract
 from image_classifier.engines import EngineOptions, first_line
 from image_classifier.engines.frozen_graph import read_frozen_graph, recognise
+from image_classifier.engines.saved_model import SavedModel
 from image_classifier.errors import ModelError
 
 # TensorFlow's start-up chatter (CPU features, no GPU) is not about the model; errors still show.
@@ -22,9 +25,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import tensorflow as tf  # reads the variable above when it is imported
 from tensorflow.core.framework.graph_pb2 import GraphDef
-from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+from tensorflow.core.protobuf.config_pb2 import CallableOptions
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel as SavedModelProto
 
-__all__ = ["FrozenGraphEngine", "load"]
+__all__ = ["FrozenGraphEngine", "load", "load_saved_model"]
 
 
 def load(weights: Path, contract: Contract | None, options: EngineOptions) -> FrozenGraphEngine:
@@ -38,9 +42,22 @@ def load(weights: Path, contract: Contract | None, options: EngineOptions) -> Fr
     Raises:
         ModelError: the file is not such a graph; the message names it and the reason.
     """
-    graph_def = read_frozen_graph(weights, GraphDef, SavedModel)
+    graph_def = read_frozen_graph(weights, GraphDef, SavedModelProto)
     contract = contract or recognise(weights, graph_def)
     return FrozenGraphEngine(weights, graph_def, contract, options)
+
+
+def load_saved_model(weights: Path, options: EngineOptions) -> SavedModel:
+    """Loads a SavedModel with the signatures that it was exported with.
+
+    Args:
+        weights: the ``saved_model.pb``.
+        options: threads.
+
+    Raises:
+        ModelError: the file is no SavedModel, or cannot be loaded; the message says why.
+    """
+    return SavedModel(weights, options, tf, CallableOptions)
 
 
 class FrozenGraphEngine:
@@ -70,6 +87,10 @@ class FrozenGraphEngine:
         self._session = tf.compat.v1.Session(graph=graph, config=config)
         # A callable spares each request the parsing of names that session.run does.
         self._run = self._session.make_callable(outputs, feed_list=[inputs])
+
+    def close(self) -> None:
+        """Gives back what the session holds; nothing may run any more."""
+        self._session.close()
 
     def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """See ``Engine.run``; ModelError if the graph cannot take the batch."""

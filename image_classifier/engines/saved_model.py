@@ -1,0 +1,171 @@
+"""Runs SavedModels (``saved_model.pb``): the signatures as exported, one session for all threads.
+
+Loaded as TensorFlow Serving does it, into a graph and a session: tensors keep their names, and
+shapes are the graph's business. TensorFlow itself is handed in by ``engines/tensorflow.py``.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from image_classifier.contract import Contract
+from image_classifier.engines import EngineOptions, first_line
+from image_classifier.errors import InvalidRequest, ModelError
+from image_classifier.signatures import DEFAULT_SIGNATURE, Array, Signature, TensorInfo
+
+__all__ = ["SavedModel"]
+
+_SERVE = "serve"  # the tag that everything exported for serving carries
+# Where a model.json's names are looked for, if the graph's own tensors have others.
+_IMAGE_SIGNATURES = ("tensors", DEFAULT_SIGNATURE)
+
+
+class SavedModel:
+    """One loaded SavedModel. Safe to share among threads.
+
+    Args:
+        weights: the ``saved_model.pb``.
+        options: threads.
+        tf: the TensorFlow module.
+        callable_options: its ``CallableOptions``, which that does not export.
+
+    Raises:
+        ModelError: it cannot be loaded.
+    """
+
+    def __init__(
+        self, weights: Path, options: EngineOptions, tf: Any, callable_options: type[Any]
+    ) -> None:
+        self._weights = weights
+        self._tf = tf
+        self._callable_options = callable_options
+        self._lock = threading.Lock()
+        self._callables: dict[tuple[tuple[str, ...], tuple[str, ...]], Callable[..., Any]] = {}
+        self._graph = tf.Graph()
+        config = tf.compat.v1.ConfigProto(intra_op_parallelism_threads=options.threads)
+        self._session = tf.compat.v1.Session(graph=self._graph, config=config)
+        try:
+            meta = _load(self._session, weights, tf)
+            self.signatures: Mapping[str, Signature] = {
+                name: _signature(definition, tf)
+                for name, definition in sorted(meta.signature_def.items())
+            }
+        except BaseException:
+            self._session.close()
+            raise
+
+    def run(
+        self, signature_name: str, inputs: Mapping[str, Array], outputs: Sequence[str]
+    ) -> dict[str, Array]:
+        """See ``Servable.run``."""
+        signature = self.signatures[signature_name]
+        feeds = {signature.inputs[key].name: value for key, value in inputs.items()}
+        fetches = tuple(signature.outputs[key].name for key in outputs)
+        return dict(zip(outputs, self.run_tensors(feeds, fetches), strict=True))
+
+    def run_tensors(self, feeds: Mapping[str, Array], fetches: tuple[str, ...]) -> list[Array]:
+        """Runs the graph on tensors by their names in it.
+
+        Raises:
+            InvalidRequest: the graph refuses what it is fed.
+            ModelError: anything else goes wrong in it.
+        """
+        names = tuple(feeds)
+        call = self._callables.get((names, fetches)) or self._make_callable(names, fetches)
+        try:
+            found: list[Array] = call(*feeds.values())
+        except (ValueError, TypeError, self._tf.errors.InvalidArgumentError) as exc:
+            raise InvalidRequest(f"{first_line(exc)}.") from exc
+        except self._tf.errors.OpError as exc:
+            raise ModelError(f"The model cannot run: {first_line(exc)}.") from exc
+        return found
+
+    def classifier(self, contract: Contract) -> _Classifier:
+        """See ``SavedModelEngine.classifier``."""
+        return _Classifier(
+            self,
+            contract,
+            self._tensor_name(contract.input_name, "inputs"),
+            self._tensor_name(contract.output_name, "outputs"),
+        )
+
+    def close(self) -> None:
+        """Gives back what the session holds; nothing may run any more."""
+        self._session.close()
+        self._callables.clear()
+
+    def _make_callable(
+        self, feeds: tuple[str, ...], fetches: tuple[str, ...]
+    ) -> Callable[..., Any]:
+        """A run that takes arrays of any shape: TensorFlow Serving does not compare shapes."""
+        options = self._callable_options(feed=feeds, fetch=fetches)
+        with self._lock:
+            made: Callable[..., Any] = self._session._make_callable_from_options(options)
+            self._callables[feeds, fetches] = made
+        return made
+
+    def _tensor_name(self, name: str, side: str) -> str:
+        plain = name.removesuffix(":0")
+        for signature in filter(None, map(self.signatures.get, _IMAGE_SIGNATURES)):
+            infos: Mapping[str, TensorInfo] = getattr(signature, side)
+            for key, info in infos.items():
+                if key == plain or info.name == name:
+                    return info.name
+        try:
+            return str(self._graph.get_tensor_by_name(name).name)
+        except (KeyError, ValueError) as exc:
+            raise ModelError(
+                f"{self._weights} has no tensor {name!r}, which model.json calls for."
+            ) from exc
+
+
+class _Classifier:
+    """A SavedModel as the engine of an image classifier."""
+
+    def __init__(self, model: SavedModel, contract: Contract, feed: str, fetch: str) -> None:
+        self.contract = contract
+        self._model = model
+        self._feed, self._fetch = feed, (fetch,)
+
+    def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See ``Engine.run``; ModelError if the graph cannot take the batch."""
+        try:
+            scores: NDArray[np.float32] = self._model.run_tensors({self._feed: batch}, self._fetch)[
+                0
+            ]
+        except InvalidRequest as exc:
+            raise ModelError(
+                f"The graph cannot run on an input of shape {list(batch.shape)}: {exc.message}"
+            ) from exc
+        return scores
+
+
+def _load(session: Any, weights: Path, tf: Any) -> Any:
+    loader = tf.compat.v1.saved_model.loader
+    try:
+        with session.graph.as_default():
+            return loader.load(session, [_SERVE], str(weights.parent))
+    except (OSError, RuntimeError, ValueError, KeyError, tf.errors.OpError) as exc:
+        raise ModelError(
+            f"{weights} is not a SavedModel that this TensorFlow can load: {first_line(exc)}."
+        ) from exc
+
+
+def _signature(definition: Any, tf: Any) -> Signature:
+    return Signature(
+        {key: _info(info, tf) for key, info in sorted(definition.inputs.items())},
+        {key: _info(info, tf) for key, info in sorted(definition.outputs.items())},
+        definition.method_name,
+    )
+
+
+def _info(info: Any, tf: Any) -> TensorInfo:
+    shape = info.tensor_shape
+    sizes = None if shape.unknown_rank else tuple(dim.size for dim in shape.dim)
+    return TensorInfo(info.name, f"DT_{tf.as_dtype(info.dtype).name.upper()}", sizes)

@@ -1,0 +1,126 @@
+"""The four signatures that every image classifier is served with, one meaning each.
+
+``serving_default`` takes web-safe base64 text, as the articles on TensorFlow Serving send it, and
+gives the label; ``bytes`` takes the bytes of an image file and gives the label; ``probabilities``
+gives all scores too; ``tensors`` is the graph itself.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from image_classifier.contract import CHANNELS, Contract
+from image_classifier.engines import Engine
+from image_classifier.errors import InvalidRequest
+from image_classifier.signatures import DEFAULT_SIGNATURE, Array, Signature, TensorInfo
+
+__all__ = ["BYTES", "TENSORS", "image_signatures", "run_image_signature"]
+
+TENSORS = "tensors"
+BYTES = "bytes"
+_PROBABILITIES = "probabilities"
+_IMAGE, _LABEL, _SCORES = "image", "label", "probabilities"
+_OUTPUT = "output_0"  # what the articles' clients read the label from
+_TENSOR_IN, _TENSOR_OUT = "input", "output"
+
+_WEB_SAFE_TO_STANDARD = bytes.maketrans(b"-_", b"+/")
+
+Scores = Callable[[bytes], Sequence[float]]
+
+
+def image_signatures(contract: Contract, labels: Sequence[str]) -> dict[str, Signature]:
+    """The four signatures of one classifier.
+
+    Args:
+        contract: names and sizes of the graph's tensors.
+        labels: one for each score.
+    """
+    size = (-1, contract.height, contract.width, CHANNELS[contract.channels])
+    scores = (-1, len(labels))
+
+    def text(name: str) -> TensorInfo:
+        return TensorInfo(f"{name}:0", "DT_STRING", (-1,))
+
+    def labelled(name: str) -> Signature:
+        return Signature({_IMAGE: text(f"{name}_{_IMAGE}")}, {_OUTPUT: text(f"{name}_{_OUTPUT}")})
+
+    return {
+        DEFAULT_SIGNATURE: labelled(DEFAULT_SIGNATURE),
+        BYTES: labelled(BYTES),
+        _PROBABILITIES: Signature(
+            {_IMAGE: text(f"{_PROBABILITIES}_{_IMAGE}")},
+            {
+                _LABEL: text(f"{_PROBABILITIES}_{_LABEL}"),
+                _SCORES: TensorInfo(f"{_PROBABILITIES}_{_SCORES}:0", "DT_FLOAT", scores),
+            },
+        ),
+        TENSORS: Signature(
+            {_TENSOR_IN: TensorInfo(contract.input_name, "DT_FLOAT", size)},
+            {_TENSOR_OUT: TensorInfo(contract.output_name, "DT_FLOAT", scores)},
+        ),
+    }
+
+
+def run_image_signature(
+    name: str,
+    inputs: Mapping[str, Array],
+    outputs: Sequence[str],
+    *,
+    engine: Engine,
+    labels: Sequence[str],
+    scores_of: Scores,
+) -> dict[str, Array]:
+    """Runs one of the four.
+
+    Args:
+        name: of the signature.
+        inputs: an array for each of its inputs.
+        outputs: the names of those wanted.
+        engine: runs ``tensors``.
+        labels: one for each score.
+        scores_of: bytes of an image file -> one score for each label.
+
+    Raises:
+        ClassifierError: an image or a tensor cannot be used; the message says which.
+    """
+    if name == TENSORS:
+        return {_TENSOR_OUT: engine.run(_batch(inputs[_TENSOR_IN], engine.contract))}
+    images = inputs[_IMAGE]
+    if images.ndim != 1:
+        raise InvalidRequest(
+            f"The input {_IMAGE} has shape {list(images.shape)}; it must be a list of images, of "
+            "shape [number of images]."
+        )
+    files = map(_from_base64, images) if name == DEFAULT_SIGNATURE else images
+    scores = np.array([scores_of(file) for file in files], np.float32).reshape(-1, len(labels))
+    # The first of equals, as everywhere in the app.
+    best = np.array([labels[row.argmax()].encode() for row in scores], object)
+    found = {_OUTPUT: best, _LABEL: best, _SCORES: scores}
+    return {key: found[key] for key in outputs}
+
+
+def _batch(tensor: Array, contract: Contract) -> Array:
+    wanted = (contract.height, contract.width, CHANNELS[contract.channels])
+    if tensor.ndim != 4 or tensor.shape[1:] != wanted:
+        raise InvalidRequest(
+            f"The input {_TENSOR_IN} has shape {list(tensor.shape)}; the model takes "
+            f"[number of images, {', '.join(map(str, wanted))}]."
+        )
+    return tensor
+
+
+def _from_base64(text: bytes) -> bytes:
+    """Web-safe base64, or the standard kind, with or without padding, as clients send either."""
+    text = text.translate(_WEB_SAFE_TO_STANDARD).rstrip(b"=")
+    try:
+        return base64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
+    except (binascii.Error, ValueError) as exc:
+        raise InvalidRequest(
+            f"The input {_IMAGE} of {DEFAULT_SIGNATURE} is not base64 text: {exc}. Send web-safe "
+            "base64 (in JSON as a plain string, not as b64), or the file itself to the signature "
+            f"{BYTES}."
+        ) from exc
