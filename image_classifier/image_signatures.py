@@ -73,6 +73,7 @@ def run_image_signature(
     engine: Engine,
     labels: Sequence[str],
     scores_of: Scores,
+    in_turn: Callable[[Callable[[], Array]], Array],
 ) -> dict[str, Array]:
     """Runs one of the four.
 
@@ -83,12 +84,14 @@ def run_image_signature(
         engine: runs ``tensors``.
         labels: one for each score.
         scores_of: bytes of an image file -> one score for each label.
+        in_turn: runs ``engine`` when it is this request's turn.
 
     Raises:
         ClassifierError: an image or a tensor cannot be used; the message says which.
     """
     if name == TENSORS:
-        return {_TENSOR_OUT: engine.run(_batch(inputs[_TENSOR_IN], engine.contract))}
+        batch = _batch(inputs[_TENSOR_IN], engine.contract)
+        return {_TENSOR_OUT: in_turn(lambda: engine.run(batch))}
     images = inputs[_IMAGE]
     if images.ndim != 1:
         raise InvalidRequest(
@@ -98,8 +101,9 @@ def run_image_signature(
     files = map(_from_base64, images) if name == DEFAULT_SIGNATURE else images
     scores = np.array([scores_of(file) for file in files], np.float32).reshape(-1, len(labels))
     # The first of equals, as everywhere in the app.
-    best = np.array([labels[row.argmax()].encode() for row in scores], object)
-    found = {_OUTPUT: best, _LABEL: best, _SCORES: scores}
+    best: Array = np.empty(len(scores), object)
+    best[:] = [labels[int(row.argmax())].encode() for row in scores]
+    found: dict[str, Array] = {_OUTPUT: best, _LABEL: best, _SCORES: scores}
     return {key: found[key] for key in outputs}
 
 

@@ -153,6 +153,12 @@ class ServedModel:
                         self._settle()
                 return loaded
 
+    def can_serve(self, version: int) -> bool:
+        """Whether a version answers, or would be loaded to answer."""
+        with self._lock:
+            model = self._servable(version, any_version=False)
+        return model is not None and (model.is_loaded or self._loads_itself)
+
     def _servable(self, version: int, *, any_version: bool) -> Model | None:
         model = self._models.get(version)
         if version not in self._present:

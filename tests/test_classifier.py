@@ -64,12 +64,12 @@ def test_the_byte_limit_counts_for_what_is_uploaded(app_root: Path) -> None:
 def test_only_computing_waits_for_a_core(classifier: Classifier) -> None:
     go_on = threading.Event()
     busy = [
-        threading.Thread(target=classifier._compute.run, args=(go_on.wait,), daemon=True)
+        threading.Thread(target=classifier.pipeline.run, args=(go_on.wait,), daemon=True)
         for _ in range(usable_cores())
     ]
     for thread in busy:
         thread.start()
-    while classifier._compute._free:
+    while classifier.pipeline._compute._free:
         time.sleep(0.001)
 
     classifier.warm_up()

@@ -194,7 +194,7 @@ def test_too_much_at_once_is_tried_again(
     classifier: Classifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     budget = PixelBudget(1_000_000, wait_seconds=0.05)
-    monkeypatch.setattr(classifier, "_pixels", budget)
+    monkeypatch.setattr(classifier.pipeline, "_pixels", budget)
     with (
         Server(ok(SEVEN)) as server,
         budget.reserve(1_000_000),
