@@ -118,6 +118,13 @@ SETTINGS: tuple[Setting, ...] = (
         _text,
     ),
     Setting(
+        "MODEL_CONFIG_FILE",
+        "",
+        "TensorFlow Serving's model_config_list: version policies, version labels and other "
+        "folders of models; relative to the app's root",
+        _text,
+    ),
+    Setting(
         "ENGINE",
         "auto",
         "auto (the first that is there and installed) or the name of one engine: onnx, tensorflow",
@@ -196,6 +203,7 @@ class Settings:
 
     models_dir: str
     default_model: str
+    model_config_file: str
     engine: str
     engine_threads: int
     onnx_providers: tuple[str, ...]

@@ -27,6 +27,7 @@ from image_classifier.errors import (
 from image_classifier.image_signatures import run_image_signature
 from image_classifier.model import LoadedModel
 from image_classifier.served_model import ServedModel
+from image_classifier.settings import Settings
 from image_classifier.signatures import DEFAULT_SIGNATURE, Array, Signature
 
 __all__ = [
@@ -60,6 +61,9 @@ _STATES = {
     "unloading": "UNLOADING",
     "unloaded": "END",
 }
+
+# In a compressed request; the host bounds those that are not.
+_IMAGES_IN_A_BODY = 4
 
 
 @dataclass(frozen=True)
@@ -120,6 +124,16 @@ class TensorFlowServing:
     def __init__(self, classifier: Classifier, *, allow_unavailable_labels: bool = False) -> None:
         self._classifier = classifier
         self._allow_unavailable_labels = allow_unavailable_labels
+
+    @property
+    def settings(self) -> Settings:
+        """The app's settings, with the keys."""
+        return self._classifier.settings
+
+    @property
+    def largest_body(self) -> int:
+        """Bytes that a compressed request may become: room for several images in base64."""
+        return _IMAGES_IN_A_BODY * self.settings.max_image_bytes
 
     def find(self, spec: ModelSpec) -> LoadedModel:
         """The model that a request is for; whoever holds it keeps it from being unloaded.

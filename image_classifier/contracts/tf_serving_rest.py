@@ -17,6 +17,7 @@ from image_classifier.contracts import json_document, json_examples, json_format
 from image_classifier.contracts.serving_error import HTTP_STATUS, Code, ServingError
 from image_classifier.contracts.tf_examples import classify, regress
 from image_classifier.contracts.tf_serving import ModelSpec, TensorFlowServing
+from image_classifier.model import LoadedModel
 from image_classifier.signatures import Signature
 
 __all__ = ["RestAnswer", "error_answer", "handle", "inflate"]
@@ -129,10 +130,11 @@ def _answer(serving: TensorFlowServing, method: str, path: str, body: bytes) -> 
 
 
 def _predict(serving: TensorFlowServing, spec: ModelSpec, body: bytes) -> bytes:
-    loaded = serving.find(spec)
+    models: list[LoadedModel] = []
 
     def signature(name: str) -> Signature:
-        found = loaded.signatures.get(name)
+        models.append(serving.find(spec))  # a body that is no JSON is told so first
+        found = models[0].signatures.get(name)
         if found is None:
             raise ServingError(
                 Code.INVALID_ARGUMENT,
@@ -145,7 +147,7 @@ def _predict(serving: TensorFlowServing, spec: ModelSpec, body: bytes) -> bytes:
     result = serving.predict(
         ModelSpec(spec.name, spec.version, spec.version_label, request.signature_name),
         request.inputs,
-        loaded=loaded,
+        loaded=models[0],
         by_tensor_names=request.used_tensor_names,
     )
     return json_format.format_predict(result.outputs, request.row)

@@ -1,0 +1,43 @@
+"""TensorFlow Serving's REST API as a function: the request's parts in, the answer's out."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import azure.functions as func
+
+from image_classifier.bindings.keys import check_key
+from image_classifier.classifier import Classifier
+from image_classifier.contracts.serving_error import ServingError
+from image_classifier.contracts.tf_serving import TensorFlowServing, as_serving_error
+from image_classifier.contracts.tf_serving_rest import RestAnswer, error_answer, handle, inflate
+from image_classifier.errors import Unauthorized
+
+__all__ = ["answer", "serving"]
+
+
+def serving(classifier: Classifier) -> TensorFlowServing:
+    """What the function answers with; its classifier has the settings, and the keys."""
+    return TensorFlowServing(classifier)
+
+
+def answer(req: func.HttpRequest, serving: TensorFlowServing) -> func.HttpResponse:
+    """Answers one request; every error has TensorFlow Serving's shape."""
+    found = _answer(req, serving)
+    extra = {401: {"WWW-Authenticate": "Bearer"}, 429: {"Retry-After": "1"}}.get(found.status)
+    return func.HttpResponse(
+        found.body, status_code=found.status, headers=extra, mimetype="application/json"
+    )
+
+
+def _answer(req: func.HttpRequest, serving: TensorFlowServing) -> RestAnswer:
+    try:
+        check_key(req, serving.settings)
+        body = req.get_body()
+        if req.headers.get("content-encoding", "").strip().lower() == "gzip":
+            body = inflate(body, limit=serving.largest_body)
+    except Unauthorized as exc:
+        return error_answer(as_serving_error(exc))
+    except ServingError as exc:
+        return error_answer(exc)
+    return handle(serving, req.method.upper(), urlsplit(req.url).path, body)
