@@ -53,7 +53,7 @@ class SavedModel:
         try:
             meta = _load(self._session, weights, tf)
             self.signatures: Mapping[str, Signature] = {
-                name: _signature(definition, tf)
+                name: _signature(definition)
                 for name, definition in sorted(meta.signature_def.items())
             }
         except BaseException:
@@ -77,8 +77,8 @@ class SavedModel:
             ModelError: anything else goes wrong in it.
         """
         names = tuple(feeds)
-        call = self._callables.get((names, fetches)) or self._make_callable(names, fetches)
         try:
+            call = self._callables.get((names, fetches)) or self._make_callable(names, fetches)
             found: list[Array] = call(*feeds.values())
         except (ValueError, TypeError, self._tf.errors.InvalidArgumentError) as exc:
             raise InvalidRequest(f"{first_line(exc)}.") from exc
@@ -157,15 +157,16 @@ def _load(session: Any, weights: Path, tf: Any) -> Any:
         ) from exc
 
 
-def _signature(definition: Any, tf: Any) -> Signature:
+def _signature(definition: Any) -> Signature:
     return Signature(
-        {key: _info(info, tf) for key, info in sorted(definition.inputs.items())},
-        {key: _info(info, tf) for key, info in sorted(definition.outputs.items())},
+        {key: _info(info) for key, info in sorted(definition.inputs.items())},
+        {key: _info(info) for key, info in sorted(definition.outputs.items())},
         definition.method_name,
     )
 
 
-def _info(info: Any, tf: Any) -> TensorInfo:
+def _info(info: Any) -> TensorInfo:
     shape = info.tensor_shape
     sizes = None if shape.unknown_rank else tuple(dim.size for dim in shape.dim)
-    return TensorInfo(info.name, f"DT_{tf.as_dtype(info.dtype).name.upper()}", sizes)
+    names = info.DESCRIPTOR.fields_by_name["dtype"].enum_type.values_by_number
+    return TensorInfo(info.name, str(names[info.dtype].name), sizes)
