@@ -13,7 +13,11 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from image_classifier.contracts import json_document, json_examples, json_format, json_tensor
+from image_classifier.contracts import json_format
+from image_classifier.contracts.json_document import parse
+from image_classifier.contracts.json_examples import parse_classify_regress
+from image_classifier.contracts.json_messages import format_metadata, format_status
+from image_classifier.contracts.json_tensor import parse_predict
 from image_classifier.contracts.serving_error import HTTP_STATUS, Code, ServingError
 from image_classifier.contracts.tf_examples import classify, regress
 from image_classifier.contracts.tf_serving import ModelSpec, TensorFlowServing
@@ -119,8 +123,8 @@ def _answer(serving: TensorFlowServing, method: str, path: str, body: bytes) -> 
         spec = _spec(found)
         if found["metadata"]:
             used, signatures = serving.metadata(spec)
-            return json_format.format_metadata(used.name, used.version or 0, signatures)
-        return json_format.format_status(
+            return format_metadata(used.name, used.version or 0, signatures)
+        return format_status(
             [
                 (each.version, each.state, each.error_code, each.error_message)
                 for each in serving.status(spec)
@@ -143,7 +147,7 @@ def _predict(serving: TensorFlowServing, spec: ModelSpec, body: bytes) -> bytes:
         return found
 
     with _turn(body):
-        request = json_tensor.parse_predict(json_document.parse(body), signature)
+        request = parse_predict(parse(body), signature)
     result = serving.predict(
         ModelSpec(spec.name, spec.version, spec.version_label, request.signature_name),
         request.inputs,
@@ -155,7 +159,7 @@ def _predict(serving: TensorFlowServing, spec: ModelSpec, body: bytes) -> bytes:
 
 def _examples(serving: TensorFlowServing, spec: ModelSpec, verb: str, body: bytes) -> bytes:
     with _turn(body):
-        request = json_examples.parse_classify_regress(json_document.parse(body))
+        request = parse_classify_regress(parse(body))
     spec = ModelSpec(spec.name, spec.version, spec.version_label, request.signature_name)
     if verb == "classify":
         return json_format.format_classify(

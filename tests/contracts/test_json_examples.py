@@ -1,0 +1,125 @@
+"""Classify and regress requests become the Examples that TensorFlow reads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from image_classifier.contracts.example_proto import Feature, encode_example, merge_examples
+from image_classifier.contracts.json_examples import parse_classify_regress
+from image_classifier.contracts.serving_error import ServingError
+
+
+def example(data: bytes) -> dict[str, Any]:
+    import tensorflow as tf
+
+    found = tf.train.Example.FromString(data).features.feature
+    return {
+        name: list(getattr(feature, feature.WhichOneof("kind")).value)
+        if feature.WhichOneof("kind")
+        else None
+        for name, feature in found.items()
+    }
+
+
+def test_features_are_of_the_type_of_their_values() -> None:
+    document = {
+        "signature_name": "s",
+        "examples": [
+            {"i": 1, "f": 0.5, "t": "a", "b": True, "x": {"b64": "AP8="}, "none": []},
+            {"i": [1, -2], "f": [0.5, 1.5], "t": ["a", {"b64": "AP8="}]},
+        ],
+    }
+    found = parse_classify_regress(document)
+
+    assert found.signature_name == "s"
+    assert example(found.examples[0]) == {
+        "i": [1],
+        "f": [0.5],
+        "t": [b"a"],
+        "b": [1],
+        "x": [b"\0\xff"],
+        "none": None,
+    }
+    assert example(found.examples[1]) == {"i": [1, -2], "f": [0.5, 1.5], "t": [b"a", b"\0\xff"]}
+
+
+def test_the_context_is_in_every_example_and_gives_way_to_it() -> None:
+    document = {"context": {"c": 7, "x": 0.5}, "examples": [{"x": 1.5}, {"y": "a"}]}
+    first, second = parse_classify_regress(document).examples
+
+    assert example(first) == {"c": [7], "x": [1.5]}
+    assert example(second) == {"c": [7], "x": [0.5], "y": [b"a"]}
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        (
+            {},
+            "JSON Value: {} When method is classify, key 'examples' is expected and was not found",
+        ),
+        (
+            {"examples": 1},
+            "JSON Value: {\n    \"examples\": 1\n} Expecting 'examples' value to be an list/array",
+        ),
+        (
+            {"examples": []},
+            "JSON Value: {\n    \"examples\": []\n} 'examples' value is an empty array",
+        ),
+        ({"examples": [1]}, "Example must be JSON object but got JSON Number"),
+        (
+            {"examples": [{"a": None}]},
+            "Feature: a has element with unexpected JSON type: Null",
+        ),
+        (
+            {"examples": [{"a": [[1]]}]},
+            "Feature: a has element with unexpected JSON type: Array",
+        ),
+        (
+            {"examples": [{"a": {"b": 1}}]},
+            "Feature: a has element with unexpected JSON type: Object",
+        ),
+        (
+            {"examples": [{"a": [1, 0.5]}]},
+            "Unexpected element type in feature: a expecting type: int64",
+        ),
+        (
+            {"examples": [{"a": 2**63}]},
+            "Feature: a has uint64 element. Only int64 is supported.",
+        ),
+        (
+            {"examples": [{"a": 1e39}]},
+            "Cannot convert JSON value: 1e+39 to float without loss of precision.",
+        ),
+    ],
+)
+def test_faults_have_tensorflow_servings_words(document: dict[str, Any], message: str) -> None:
+    with pytest.raises(ServingError) as caught:
+        parse_classify_regress(document)
+    assert caught.value.message == message
+
+
+FEATURES = st.one_of(
+    st.builds(Feature, st.just("bytes"), st.lists(st.binary(max_size=300), max_size=3)),
+    st.builds(Feature, st.just("float"), st.lists(st.floats(width=32, allow_nan=False))),
+    st.builds(Feature, st.just("int64"), st.lists(st.integers(-(2**63), 2**63 - 1))),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.dictionaries(st.text(max_size=5), FEATURES, max_size=4))
+def test_tensorflow_reads_what_is_written(features: dict[str, Feature]) -> None:
+    found = example(encode_example(features))
+
+    assert found == {name: list(feature.values) for name, feature in features.items()}
+
+
+def test_merging_is_what_protobuf_does() -> None:
+    one = encode_example({"a": Feature("int64", [1]), "b": Feature("int64", [2])})
+    other = encode_example({"b": Feature("float", [0.5])})
+
+    assert example(merge_examples(one, other)) == {"a": [1], "b": [0.5]}
