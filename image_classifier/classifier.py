@@ -13,7 +13,7 @@ from image_classifier.engines import ENGINES, Engine
 from image_classifier.errors import ClassifierError, SettingsError
 from image_classifier.fetch import fetch
 from image_classifier.model import LoadedModel
-from image_classifier.model_config import ModelConfig
+from image_classifier.model_config import ModelConfig, read_model_config
 from image_classifier.pipeline import Pipeline, milliseconds_since
 from image_classifier.repository import Repository
 from image_classifier.results import Prediction, tags_from_scores
@@ -35,7 +35,7 @@ class Classifier:
             ``RepositoryWatcher`` has loaded them.
 
     Raises:
-        SettingsError: ``ENGINE`` names no engine.
+        SettingsError: ``ENGINE`` names no engine, or ``MODEL_CONFIG_FILE`` cannot be read.
     """
 
     def __init__(
@@ -50,7 +50,10 @@ class Classifier:
             raise SettingsError(f"ENGINE={settings.engine!r}: it must be one of {allowed}.")
         self.settings = settings
         self.repository = Repository(
-            settings, app_root=app_root, models=models or (), only_these=models is not None
+            settings,
+            app_root=app_root,
+            models=_configured(settings, app_root) if models is None else models,
+            only_these=models is not None,
         )
         self.pipeline = Pipeline(settings)
 
@@ -111,3 +114,19 @@ class Classifier:
             engine=loaded.engine_name,
             times=replace(times, fetch=fetch_ms),
         )
+
+
+def _configured(settings: Settings, app_root: Path) -> Sequence[ModelConfig]:
+    """What the setting MODEL_CONFIG_FILE says."""
+    if not settings.model_config_file:
+        return ()
+    path = app_root / settings.model_config_file
+    try:
+        text = path.read_text("utf-8-sig")
+        return read_model_config(text, where=settings.model_config_file, root=app_root)
+    except OSError as exc:
+        raise SettingsError(
+            f"MODEL_CONFIG_FILE={settings.model_config_file!r}: it cannot be read: {exc.strerror}."
+        ) from exc
+    except ValueError as exc:
+        raise SettingsError(f"MODEL_CONFIG_FILE: {exc}") from exc

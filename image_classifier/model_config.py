@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-__all__ = ["AllVersions", "Latest", "ModelConfig", "Specific", "VersionPolicy"]
+from image_classifier.text_proto import parse_text_proto
+
+__all__ = [
+    "AllVersions",
+    "Latest",
+    "ModelConfig",
+    "Specific",
+    "VersionPolicy",
+    "check_models",
+    "read_model_config",
+]
+
+# As in TensorFlow Serving.
+_LABEL = re.compile(r"[a-zA-Z0-9_]+")
+# What TensorFlow Serving has besides, and which changes nothing here.
+_WITHOUT_EFFECT = frozenset({"model_platform", "model_type", "logging_config"})
+_POLICIES = ("latest", "all", "specific")
 
 
 @dataclass(frozen=True)
@@ -66,3 +84,112 @@ class ModelConfig:
     base_path: Path
     policy: VersionPolicy = Latest()
     labels: Mapping[str, int] = field(default_factory=dict)
+
+
+def read_model_config(text: str, *, where: str, root: Path) -> tuple[ModelConfig, ...]:
+    """Reads a ``model_config_list`` in protobuf's text format.
+
+    Args:
+        text: what the file says.
+        where: the file, for the error message.
+        root: what relative folders in it are relative to.
+
+    Raises:
+        ValueError: it is not such a list; the message names file, model and field.
+    """
+    top = parse_text_proto(text, where=where)
+    _check_fields(top, {"model_config_list"}, where)
+    models = []
+    for listed in top.get("model_config_list", []):
+        _check_fields(listed, {"config"}, f"{where}, model_config_list")
+        for number, fields in enumerate(listed.get("config", []), 1):
+            models.append(_model(fields, f"{where}, config {number}", root))
+    check_models(models, where=where)
+    return tuple(models)
+
+
+def check_models(models: Sequence[ModelConfig], *, where: str) -> None:
+    """Refuses what cannot be served whatever is on disk.
+
+    Raises:
+        ValueError: a name or a folder is missing, a name is used twice, or a label is none.
+    """
+    seen: set[str] = set()
+    for model in models:
+        if not model.name or not str(model.base_path) or model.base_path == Path():
+            raise ValueError(f"{where}: each model needs a name and a base_path.")
+        if model.name in seen:
+            raise ValueError(f"{where}: the model {model.name!r} is listed twice.")
+        seen.add(model.name)
+        for label in model.labels:
+            if not _LABEL.fullmatch(label):
+                raise ValueError(
+                    f"{where}: the version label {label!r} may have letters, digits and _ only."
+                )
+
+
+def _model(fields: Any, where: str, root: Path) -> ModelConfig:
+    _check_fields(
+        fields,
+        {"name", "base_path", "model_version_policy", "version_labels", *_WITHOUT_EFFECT},
+        where,
+    )
+    name = _one(fields, "name", str, where)
+    where = f"{where} ({name})"
+    platform = _one(fields, "model_platform", str, where, "tensorflow")
+    if platform not in ("", "tensorflow"):
+        raise ValueError(f'{where}: model_platform is {platform!r}; it can only be "tensorflow".')
+    labels = {}
+    for entry in fields.get("version_labels", []):
+        _check_fields(entry, {"key", "value"}, f"{where}, version_labels")
+        key = _one(entry, "key", str, f"{where}, version_labels")
+        labels[key] = _one(entry, "value", int, f"{where}, version_labels", 0)
+    policy = _one(fields, "model_version_policy", dict, where, {})
+    return ModelConfig(
+        name,
+        root / _one(fields, "base_path", str, where),
+        _policy(policy, f"{where}, model_version_policy"),
+        labels,
+    )
+
+
+def _policy(fields: Any, where: str) -> VersionPolicy:
+    _check_fields(fields, set(_POLICIES), where)
+    if len(fields) > 1:
+        raise ValueError(f"{where}: give one of {', '.join(_POLICIES)}, not {len(fields)}.")
+    if "all" in fields:
+        _check_fields(_one(fields, "all", dict, where), set(), f"{where}, all")
+        return AllVersions()
+    if "specific" in fields:
+        specific = _one(fields, "specific", dict, where)
+        _check_fields(specific, {"versions"}, f"{where}, specific")
+        versions = specific.get("versions", [])
+        if not versions or not all(type(each) is int and each >= 0 for each in versions):
+            raise ValueError(f"{where}, specific: name at least one version, as in versions: 42.")
+        return Specific(tuple(versions))
+    latest = _one(fields, "latest", dict, where, {})
+    _check_fields(latest, {"num_versions"}, f"{where}, latest")
+    count = _one(latest, "num_versions", int, f"{where}, latest", 1)
+    if count < 1:
+        raise ValueError(f"{where}, latest: num_versions is {count}; it must be 1 or more.")
+    return Latest(count)
+
+
+def _check_fields(fields: Any, known: set[str], where: str) -> None:
+    if not isinstance(fields, dict):
+        raise ValueError(f"{where}: it should be {{ … }}, not {fields!r}.")
+    if unknown := sorted(set(fields) - known):
+        listed = ", ".join(sorted(known)) or "none"
+        raise ValueError(f"{where}: unknown field {unknown[0]}; known are: {listed}.")
+
+
+def _one(
+    fields: dict[str, list[Any]], name: str, kind: type, where: str, default: Any = None
+) -> Any:
+    values = fields.get(name, [])
+    if not values and default is not None:
+        return default
+    if len(values) != 1 or type(values[0]) is not kind:
+        words = {str: "one string", int: "one whole number", dict: "one { … }"}
+        raise ValueError(f"{where}: {name} must be there once and be {words[kind]}.")
+    return values[0]

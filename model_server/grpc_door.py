@@ -1,0 +1,165 @@
+"""The gRPC server: services, keys, health, TLS, sockets."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+from image_classifier.contracts.serving_error import ServingError
+from image_classifier.errors import Unauthorized
+from image_classifier.keys import check_given_key, first_key
+from image_classifier.settings import Settings
+from model_server.messages import SERVICES
+from model_server.metrics import Metrics
+
+__all__ = ["GrpcDoor", "HEALTH_SERVICES"]
+
+logger = logging.getLogger(__name__)
+
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
+# TensorFlow Serving names its services so; clients that follow gRPC's rules use the full names.
+HEALTH_SERVICES = ("", "ModelService", "PredictionService", *SERVICES)
+_HEALTH_PATH = "/grpc.health.v1.Health/"
+# Messages of any size, unless --grpc_channel_arguments says otherwise: a batch of eight pictures
+# as floats is larger than gRPC's own 4 MB.
+_OPTIONS = {
+    "grpc.max_receive_message_length": -1,
+    "grpc.max_send_message_length": -1,
+    "grpc.so_reuseport": 0,  # or a second server on the port would get half of the calls
+}
+
+
+class GrpcDoor:
+    """A gRPC server.
+
+    Args:
+        services: for each full name an object with the service's methods.
+        settings: the keys.
+        metrics: counts calls.
+        threads: calls answered at once.
+        arguments: channel arguments.
+    """
+
+    def __init__(
+        self,
+        services: dict[str, object],
+        settings: Settings,
+        metrics: Metrics,
+        *,
+        threads: int,
+        arguments: dict[str, int | str] | None = None,
+        with_health: bool = True,
+    ) -> None:
+        interceptors = [_Keys(settings)] if settings.api_keys else []
+        self._server = grpc.server(
+            ThreadPoolExecutor(threads, thread_name_prefix="grpc"),
+            interceptors=interceptors,
+            options=list({**_OPTIONS, **(arguments or {})}.items()),
+        )
+        for name, service in services.items():
+            handlers = {
+                method: grpc.unary_unary_rpc_method_handler(
+                    _behaviour(getattr(service, method), method, metrics),
+                    request_deserializer=kinds[0].FromString,
+                    response_serializer=kinds[1].SerializeToString,
+                )
+                for method, kinds in SERVICES[name].items()
+            }
+            generic = grpc.method_handlers_generic_handler(name, handlers)
+            self._server.add_generic_rpc_handlers((generic,))
+        self._health = health.HealthServicer() if with_health else None
+        if self._health is not None:
+            health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+            self.set_ready(False)
+
+    def listen(self, address: str, credentials: grpc.ServerCredentials | None = None) -> int:
+        """Opens an address, such as ``127.0.0.1:8500`` or ``unix:/tmp/socket``.
+
+        Returns:
+            The port.
+
+        Raises:
+            RuntimeError: it cannot be opened.
+        """
+        if credentials is None:
+            return int(self._server.add_insecure_port(address))
+        return int(self._server.add_secure_port(address, credentials))
+
+    def set_ready(self, ready: bool) -> None:
+        """What the health service says of all services."""
+        if self._health is None:
+            return
+        status = health_pb2.HealthCheckResponse
+        for name in HEALTH_SERVICES:
+            self._health.set(name, status.SERVING if ready else status.NOT_SERVING)
+
+    def start(self) -> None:
+        """Answers from now on."""
+        self._server.start()
+
+    def stop(self, grace_seconds: float) -> None:
+        """Takes no new calls, and waits for those that run."""
+        self.set_ready(False)
+        self._server.stop(grace_seconds).wait()
+
+
+def _behaviour(
+    method: Callable[[Any], Any], name: str, metrics: Metrics
+) -> Callable[[Any, grpc.ServicerContext], Any]:
+    """Calls a method; its errors become gRPC's."""
+
+    def call(request: Any, context: grpc.ServicerContext) -> Any:
+        try:
+            with metrics.measured(_model_of(request), name, "GRPC"):
+                return method(request)
+        except ServingError as exc:
+            error = exc
+        except Exception:
+            logger.exception("a bug, answered with INTERNAL")
+            context.abort(
+                grpc.StatusCode.INTERNAL,
+                "Something went wrong inside the server. Its log has the details.",
+            )
+        context.abort(_CODES[error.code], error.message)
+
+    return call
+
+
+def _model_of(request: Any) -> str:
+    spec = getattr(request, "model_spec", None)
+    if spec is None:
+        tasks: Sequence[Any] = getattr(request, "tasks", ())
+        spec = tasks[0].model_spec if tasks else None
+    return "" if spec is None else str(spec.name)
+
+
+class _Keys(grpc.ServerInterceptor):  # type: ignore[misc]
+    """Turns away calls without a key; the health service answers everybody."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def intercept_service(self, continuation: Callable[[Any], Any], details: Any) -> Any:
+        if details.method.startswith(_HEALTH_PATH):
+            return continuation(details)
+        sent = {
+            name: value for name, value in details.invocation_metadata if isinstance(value, str)
+        }
+        given = first_key(
+            sent.get("x-functions-key"), sent.get("prediction-key"), sent.get("authorization")
+        )
+        try:
+            check_given_key(given, self._settings)
+        except Unauthorized as exc:
+            message = exc.message
+
+            def refuse(request: Any, context: grpc.ServicerContext) -> Any:
+                context.abort(grpc.StatusCode.UNAUTHENTICATED, message)
+
+            return grpc.unary_unary_rpc_method_handler(refuse)
+        return continuation(details)

@@ -1,0 +1,176 @@
+"""The REST server's application: bodies in, the contract's answers out, and the metrics."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+from urllib.parse import parse_qs, unquote
+
+from starlette.types import Receive, Scope, Send
+
+from image_classifier.contracts.serving_error import Code, ServingError
+from image_classifier.contracts.tf_serving import TensorFlowServing, as_serving_error
+from image_classifier.contracts.tf_serving_rest import RestAnswer, error_answer, handle, inflate
+from image_classifier.errors import Unauthorized
+from image_classifier.keys import check_given_key, first_key
+from model_server.metrics import Metrics
+
+__all__ = ["METRICS_PATH", "RestDoor"]
+
+METRICS_PATH = "/monitoring/prometheus/metrics"
+
+_NAMED = re.compile(r"/v1/models/([^/:]+)[^:]*(?::(\w+)|(/metadata))?", re.IGNORECASE)
+_APIS = {"predict": "Predict", "classify": "Classify", "regress": "Regress"}
+_CORS = [
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-allow-methods", b"POST, GET"),
+    (b"access-control-allow-headers", b"Content-Type"),
+]
+_GONE = RestAnswer(499, b"", Code.CANCELLED)
+
+
+class RestDoor:
+    """An ASGI application.
+
+    Args:
+        serving: answers.
+        metrics: counts requests.
+        threads: requests answered at once.
+        timeout_seconds: after which a request is given up.
+        metrics_path: where the metrics are, or None.
+        cors: pages of other origins may ask.
+        largest_body: bytes.
+    """
+
+    def __init__(
+        self,
+        serving: TensorFlowServing,
+        metrics: Metrics,
+        *,
+        threads: int,
+        timeout_seconds: float = 30.0,
+        metrics_path: str | None = None,
+        cors: bool = False,
+        largest_body: int = 2**31 - 1,
+    ) -> None:
+        self._serving = serving
+        self._metrics = metrics
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="rest")
+        self._timeout_seconds = timeout_seconds
+        self._metrics_path = metrics_path
+        self._cors = _CORS if cors else []
+        self._largest_body = largest_body
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        started = time.perf_counter()
+        path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
+        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        if self._metrics_path and path == self._metrics_path and scope["method"] == "GET":
+            if refused := self._refused(scope, headers):
+                await self._send(send, refused)
+                return
+            await self._send_text(send, self._metrics.text())
+            return
+        answer = await self._answer(scope, path, headers, receive)
+        self._count(path, answer.code, time.perf_counter() - started)
+        await self._send(send, answer)
+
+    async def _answer(
+        self, scope: Scope, path: str, headers: dict[bytes, str], receive: Receive
+    ) -> RestAnswer:
+        if not path.lower().startswith("/v1/"):
+            return RestAnswer(404, error_answer(ServingError(Code.NOT_FOUND, "Not Found")).body)
+        if scope["method"] == "OPTIONS" and self._cors and b"origin" in headers:
+            return RestAnswer(200, b"")
+        if refused := self._refused(scope, headers):
+            return refused
+        try:
+            body = await self._body(receive, headers)
+        except ServingError as exc:
+            return error_answer(exc)
+        if body is None:
+            return _GONE
+        work = partial(handle, self._serving, scope["method"], path, body)
+        running = asyncio.get_running_loop().run_in_executor(self._pool, work)
+        try:
+            return await asyncio.wait_for(running, self._timeout_seconds)
+        except TimeoutError:
+            what = f"The request took longer than {self._timeout_seconds:g} s"
+            return error_answer(
+                ServingError(Code.DEADLINE_EXCEEDED, f"{what} (--rest_api_timeout_in_ms).")
+            )
+
+    async def _body(self, receive: Receive, headers: dict[bytes, str]) -> bytes | None:
+        """The whole body; None if the caller went away."""
+        parts: list[bytes] = []
+        size, more = 0, True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return None
+            part = message.get("body", b"")
+            size += len(part)
+            if size > self._largest_body:
+                raise ServingError(
+                    Code.INVALID_ARGUMENT,
+                    f"The body is larger than {self._largest_body} bytes. Send fewer images at a "
+                    "time.",
+                )
+            parts.append(part)
+            more = message.get("more_body", False)
+        body = parts[0] if len(parts) == 1 else b"".join(parts)
+        if headers.get(b"content-encoding", "").strip().lower() == "gzip":
+            return inflate(body, limit=self._serving.largest_body)
+        return body
+
+    def _refused(self, scope: Scope, headers: dict[bytes, str]) -> RestAnswer | None:
+        settings = self._serving.settings
+        if not settings.api_keys:
+            return None
+        code = parse_qs(scope["query_string"].decode("latin-1")).get("code", [""])[0]
+        given = first_key(
+            headers.get(b"x-functions-key"),
+            headers.get(b"prediction-key"),
+            headers.get(b"authorization"),
+            code,
+        )
+        try:
+            check_given_key(given, settings)
+        except Unauthorized as exc:
+            return error_answer(as_serving_error(exc))
+        return None
+
+    def _count(self, path: str, code: Code, seconds: float) -> None:
+        found = _NAMED.match(path)
+        if found is None:
+            return
+        metadata = "GetModelMetadata" if found[3] else "GetModelStatus"
+        api = _APIS.get((found[2] or "").lower(), metadata)
+        self._metrics.add(unquote(found[1]), api, "REST", code, seconds)
+
+    async def _send(self, send: Send, answer: RestAnswer) -> None:
+        extra = {
+            401: [(b"www-authenticate", b"Bearer")],
+            429: [(b"retry-after", b"1")],
+        }.get(answer.status, [])
+        headers = [(b"content-type", b"application/json"), *self._cors, *extra]
+        await _respond(send, answer.status, headers, answer.body)
+
+    async def _send_text(self, send: Send, text: str) -> None:
+        await _respond(send, 200, [(b"content-type", b"text/plain")], text.encode())
+
+
+async def _respond(
+    send: Send, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes
+) -> None:
+    length = (b"content-length", str(len(body)).encode())
+    start: dict[str, Any] = {"type": "http.response.start", "status": status}
+    await send({**start, "headers": [*headers, length]})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,59 @@
+"""Compiles model_server/protos/ into model_server/descriptors.py: ``python -m tools.stubs``.
+
+One file with the descriptors of all messages, rather than protoc's usual modules: those register
+their messages in protobuf's default pool, where TensorFlow's messages of the same names are.
+"""
+
+from __future__ import annotations
+
+import base64
+import sys
+import tempfile
+import textwrap
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PROTOS = ROOT / "model_server" / "protos"
+TARGET = ROOT / "model_server" / "descriptors.py"
+
+_HEAD = '''"""The compiled messages of model_server/protos/. Made by ``python -m tools.stubs``: not by hand."""
+
+from __future__ import annotations
+
+import base64
+
+__all__ = ["FILE_DESCRIPTOR_SET"]
+
+# A serialized google.protobuf.FileDescriptorSet, each file after those that it imports.
+FILE_DESCRIPTOR_SET = base64.b64decode(
+    """
+'''
+
+
+def compiled() -> str:
+    """The text of the module.
+
+    Raises:
+        RuntimeError: protoc refuses the files; its words are on the terminal.
+    """
+    from grpc_tools import protoc
+
+    well_known = Path(str(protoc.__file__)).parent / "_proto"
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / "set"
+        arguments = ["protoc", f"-I{PROTOS}", f"-I{well_known}", "--include_imports"]
+        arguments += [f"--descriptor_set_out={made}", "serving.proto"]
+        if protoc.main(arguments) != 0:
+            raise RuntimeError("protoc failed")
+        text = base64.b64encode(made.read_bytes()).decode()
+    return _HEAD + "\n".join(textwrap.wrap(text, 96)) + '\n    """\n)\n'
+
+
+def main() -> int:
+    TARGET.write_text(compiled(), "utf-8")
+    print(f"{TARGET.relative_to(ROOT)}: {TARGET.stat().st_size:,} bytes")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
