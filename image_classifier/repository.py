@@ -163,7 +163,7 @@ class Repository:
             return known.served
         until = time.monotonic() + _TRUSTED_SECONDS
         chosen = name or self.default_name
-        if not _NAME.fullmatch(chosen):
+        if chosen not in self._configs and not _NAME.fullmatch(chosen):
             # It cannot be there, and no path is made of what a caller may have made up.
             raise self._no_such_model(chosen, named=bool(name))
         stamps = self._stamps(chosen)  # before it is looked for: a change after that shows

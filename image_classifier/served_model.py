@@ -194,6 +194,11 @@ class ServedModel:
         with self._lock:
             self._settle()
 
+    def load_if_lazy(self) -> None:
+        """Loads what is wanted where no watcher does it, before somebody is told the status."""
+        if self._loads_itself:
+            self.load_wanted()
+
     def _try_to_load(self, version: int) -> None:
         with self._lock:
             model = self._fresh(version)

@@ -1,4 +1,4 @@
-"""The compiled messages of model_server/protos/. Made by ``python -m tools.stubs``: not by hand."""
+"""The messages of model_server/protos/, compiled by ``python -m tools.stubs``."""
 
 from __future__ import annotations
 

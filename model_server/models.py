@@ -56,6 +56,23 @@ class ServedModels:
         """Loads what is wanted; what fails is logged, and tried again when its files change."""
         self._watcher.start(self._models)
 
+    def describe(self) -> list[str]:
+        """A line for each model: which versions answer, or why none does."""
+        lines = []
+        for name in self.names:
+            try:
+                known = self._classifier.repository.served(name).known()
+            except ClassifierError:
+                known = []
+            loaded = [str(model.version) for model in known if model.is_loaded]
+            if loaded:
+                lines.append(f"{name}: version {' and '.join(loaded)}")
+            failed = [f"{name}: version {m.version}: {m.failure}" for m in known if m.failure]
+            lines += failed
+            if not loaded and not failed:
+                lines.append(f"{name}: there is no version folder yet, such as {name}/1")
+        return lines
+
     def is_ready(self) -> bool:
         """Whether each model has a version that answers."""
         return not self._missing()

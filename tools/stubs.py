@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PROTOS = ROOT / "model_server" / "protos"
 TARGET = ROOT / "model_server" / "descriptors.py"
 
-_HEAD = '''"""The compiled messages of model_server/protos/. Made by ``python -m tools.stubs``: not by hand."""
+_HEAD = '''"""The messages of model_server/protos/, compiled by ``python -m tools.stubs``."""
 
 from __future__ import annotations
 

@@ -5,7 +5,6 @@ The words of the errors are TensorFlow Serving's own: clients compare them.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -228,7 +227,7 @@ class TensorFlowServing:
     def status(self, spec: ModelSpec) -> list[VersionStatus]:
         """How a model's versions are doing, the highest first.
 
-        In the Functions app this loads the version that would answer, if that has not happened.
+        In the Functions app this loads the versions that would answer, if that has not happened.
 
         Raises:
             ServingError: there is no such model or version.
@@ -237,8 +236,7 @@ class TensorFlowServing:
         version = self._version(served, spec)
         known = []
         if served:
-            with contextlib.suppress(ModelError):  # the status is about to say why
-                served.load()
+            served.load_if_lazy()
             known = served.known()
         if version is not None:
             known = [model for model in known if model.version == version]
