@@ -19,7 +19,8 @@ VERSION = "0.1.0"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit status: 2 if a flag or a setting cannot be used."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
-    logging.getLogger("image_classifier").setLevel(logging.INFO)
+    for name in ("image_classifier", "model_server"):
+        logging.getLogger(name).setLevel(logging.INFO)
     # Until the doors are open, being told to stop is Ctrl+C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

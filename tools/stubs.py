@@ -7,6 +7,8 @@ their messages in protobuf's default pool, where TensorFlow's messages of the sa
 from __future__ import annotations
 
 import base64
+import importlib.util
+import subprocess
 import sys
 import tempfile
 import textwrap
@@ -34,16 +36,18 @@ def compiled() -> str:
     """The text of the module.
 
     Raises:
-        RuntimeError: protoc refuses the files; its words are on the terminal.
+        RuntimeError: protoc is not there, or refuses the files; its words are on the terminal.
     """
-    from grpc_tools import protoc
-
-    well_known = Path(str(protoc.__file__)).parent / "_proto"
+    package = importlib.util.find_spec("grpc_tools")
+    if package is None or package.origin is None:
+        raise RuntimeError("grpcio-tools is not installed")
+    well_known = Path(package.origin).parent / "_proto"
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / "set"
-        arguments = ["protoc", f"-I{PROTOS}", f"-I{well_known}", "--include_imports"]
-        arguments += [f"--descriptor_set_out={made}", "serving.proto"]
-        if protoc.main(arguments) != 0:
+        # In a process of its own: beside TensorFlow's protobuf, protoc crashes.
+        command = [sys.executable, "-m", "grpc_tools.protoc", f"-I{PROTOS}", f"-I{well_known}"]
+        command += ["--include_imports", f"--descriptor_set_out={made}", "serving.proto"]
+        if subprocess.run(command).returncode != 0:
             raise RuntimeError("protoc failed")
         text = base64.b64encode(made.read_bytes()).decode()
     return _HEAD + "\n".join(textwrap.wrap(text, 96)) + '\n    """\n)\n'
