@@ -42,7 +42,12 @@ ROOT = Path(__file__).resolve().parent
 FRONTEND = ROOT / "frontend"
 SHARED = ROOT.parent / "shared"
 VENV = ROOT / ".venv"
-REQUIREMENTS = [ROOT / "requirements-dev.txt", ROOT / "requirements.txt"]
+REQUIREMENTS = [
+    ROOT / "requirements-dev.txt",
+    ROOT / "requirements.txt",
+    ROOT / "model_server" / "requirements.txt",
+]
+WITHOUT_DEPENDENCIES = [ROOT / "requirements-dev-no-deps.txt"]
 OLDEST, NEWEST = (3, 11), (3, 13)
 DEFAULT_PORT = 7071
 
@@ -69,12 +74,14 @@ def running_version() -> str:
 
 
 def is_set_up() -> bool:
-    return is_ready(VENV, running_version(), REQUIREMENTS)
+    return is_ready(VENV, running_version(), REQUIREMENTS, (), WITHOUT_DEPENDENCIES)
 
 
 def setup() -> bool:
     """Installs what is missing; returns whether anything was."""
-    made = make_venv(VENV, sys.executable, running_version(), REQUIREMENTS)
+    made = make_venv(
+        VENV, sys.executable, running_version(), REQUIREMENTS, (), WITHOUT_DEPENDENCIES
+    )
     return install_page_scripts(FRONTEND) or made
 
 

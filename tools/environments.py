@@ -45,10 +45,14 @@ def venv_python(folder: Path) -> Path:
 
 
 def is_ready(
-    folder: Path, version: str, requirements: Sequence[Path], packages: Sequence[str] = ()
+    folder: Path,
+    version: str,
+    requirements: Sequence[Path],
+    packages: Sequence[str] = (),
+    without_dependencies: Sequence[Path] = (),
 ) -> bool:
     """Whether `make_venv` with the same arguments would have nothing to do."""
-    wanted = _fingerprint([version, *packages], requirements)
+    wanted = _fingerprint([version, *packages], [*requirements, *without_dependencies])
     return venv_python(folder).exists() and _stamp_of(folder) == wanted
 
 
@@ -58,6 +62,7 @@ def make_venv(
     version: str,
     requirements: Sequence[Path],
     packages: Sequence[str] = (),
+    without_dependencies: Sequence[Path] = (),
 ) -> bool:
     """Makes or mends a virtual environment.
 
@@ -67,6 +72,8 @@ def make_venv(
         version: that interpreter's version, such as 3.12.
         requirements: requirements files; a change in one installs again.
         packages: requirements that stand in no file.
+        without_dependencies: requirements files whose packages are installed last, and without
+            what they ask for.
 
     Returns:
         Whether there was anything to do.
@@ -74,7 +81,7 @@ def make_venv(
     Raises:
         Failed: a step failed; the message holds the last lines and what to do.
     """
-    if is_ready(folder, version, requirements, packages):
+    if is_ready(folder, version, requirements, packages, without_dependencies):
         return False
     # Without the stamp, an install that is cut off from here on is repeated next time.
     if (folder / STAMP).exists():
@@ -88,7 +95,11 @@ def make_venv(
     run_quietly(
         [*pip, "install", *packages, *files], f"Installing into {folder.name} ({size})", ADVICE
     )
-    (folder / STAMP).write_text(_fingerprint([version, *packages], requirements), "utf-8")
+    for file in without_dependencies:
+        command = [*pip, "install", "--no-deps", "-r", str(file)]
+        run_quietly(command, f"Installing {file.name} into {folder.name}", ADVICE)
+    fingerprint = _fingerprint([version, *packages], [*requirements, *without_dependencies])
+    (folder / STAMP).write_text(fingerprint, "utf-8")
     return True
 
 

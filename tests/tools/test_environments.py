@@ -199,3 +199,29 @@ def test_failing_npm_leaves_the_page_to_the_cdn(
     said = capsys.readouterr().out
     assert "npm" in said
     assert "CDN" in said
+
+
+def test_some_packages_are_installed_without_what_they_ask_for(
+    tmp_path: Path, package: Path
+) -> None:
+    greedy = tmp_path / "greedy-1.0-py3-none-any.whl"
+    info = "greedy-1.0.dist-info"
+    metadata = "Metadata-Version: 2.1\nName: greedy\nVersion: 1.0\nRequires-Dist: is-not-there\n"
+    with ZipFile(greedy, "w") as archive:
+        archive.writestr("greedy.py", "")
+        archive.writestr(f"{info}/METADATA", metadata)
+        archive.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        archive.writestr(f"{info}/RECORD", "")
+    files = tmp_path / "requirements.txt", tmp_path / "no-deps.txt"
+    for file, wheel in zip(files, (package, greedy), strict=True):
+        file.write_text(f"{wheel}\n")
+    venv = tmp_path / "venv"
+    arguments = (VERSION, [files[0]], (), [files[1]])
+
+    assert make_venv(venv, sys.executable, *arguments)
+    assert imports(venv, "greedy") and imports(venv, "nothing_much")
+    assert is_ready(venv, *arguments)
+    files[1].write_text(f"{greedy}\n# changed\n")
+    assert not is_ready(venv, *arguments)
