@@ -26,6 +26,7 @@ from tools.enqueue.sources import (
 )
 from tools.storage import (
     StorageError,
+    add_connection,
     count_messages,
     create_queue,
     open_queue,
