@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +51,13 @@ def load(weights: Path, contract: Contract | None, options: EngineOptions) -> On
     session = _session(weights, options)
     inputs = {node.name: node for node in session.get_inputs()}
     outputs = {node.name: node for node in session.get_outputs()}
+    metadata = session.get_modelmeta().custom_metadata_map
     if contract is None:
-        metadata = session.get_modelmeta().custom_metadata_map
         contract = _contract_from(weights, metadata, inputs, outputs)
+    elif CONTRACT_KEY in metadata:
+        # The model.json may be a SavedModel's: conversion gave the tensors other names.
+        own = _contract_from(weights, metadata, inputs, outputs)
+        contract = replace(contract, input_name=own.input_name, output_name=own.output_name)
     return OnnxEngine(weights, session, contract, inputs, outputs)
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from image_classifier.errors import ClassifierError, ModelError
 from image_classifier.image_files import images_in
 from tools.convert.graphs import FrozenModel, read_model
 from tools.convert.proof import Agreement, compare, image_tensors, random_tensors
+from tools.steps import Steps
 
 ROOT = Path(__file__).resolve().parents[2]
 LARGEST_DIFFERENCE = 1e-3
@@ -51,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _convert(folder: Path, args: argparse.Namespace) -> None:
-    steps = _Steps(6 if args.int8 else 5)
+    steps = Steps(6 if args.int8 else 5)
     print(f"{folder}")
     with steps("read the TensorFlow model"):
         model = read_model(folder)
@@ -110,32 +109,6 @@ def _judge(on_images: Agreement, on_noise: Agreement, *, int8: bool) -> None:
         raise ModelError(
             f"the ONNX model differs by {largest:.2e}; at most {LARGEST_DIFFERENCE:.0e} is allowed."
         )
-
-
-class _Steps:
-    """Says which step runs, of how many, and how long it took; the step itself is kept quiet."""
-
-    def __init__(self, count: int) -> None:
-        self._count = count
-        self._done = 0
-
-    def __call__(self, what: str) -> _Steps:
-        self._done += 1
-        self._started = time.perf_counter()
-        print(f"  [{self._done}/{self._count}] {what} …", end="", flush=True)
-        return self
-
-    def __enter__(self) -> None:
-        # TensorFlow and tf2onnx write pages about themselves, past Python, to file descriptor 2.
-        self._kept = os.dup(2)
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        os.dup2(self._kept, 2)
-        os.close(self._kept)
-        took = time.perf_counter() - self._started
-        print(" failed" if kind else f" {took:.1f} s", flush=True)
 
 
 if __name__ == "__main__":

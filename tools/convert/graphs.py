@@ -61,12 +61,16 @@ def _freeze(saved: Path, contract: Contract | None) -> FrozenModel:
         )
     try:
         loaded = tf.saved_model.load(str(saved.parent))  # owns the variables: keep it alive
-        signature = loaded.signatures["serving_default"]
+        signatures = loaded.signatures
+        # What tools.export writes decodes images in serving_default; ONNX cannot do that.
+        signature = signatures.get("tensors") or signatures["serving_default"]
     except (OSError, ValueError, KeyError) as exc:
-        raise ModelError(f"{saved} has no signature serving_default that loads: {exc}.") from exc
+        raise ModelError(
+            f"{saved} has no signature tensors or serving_default that loads: {exc}."
+        ) from exc
     frozen = convert_variables_to_constants_v2(signature)
     if len(frozen.inputs) != 1:
-        raise ModelError(f"{saved}: its serving_default has {len(frozen.inputs)} inputs, not one.")
+        raise ModelError(f"{saved}: its signature has {len(frozen.inputs)} inputs, not one.")
     outputs = sorted(signature.structured_outputs)  # the order of a flattened dict
     wanted = contract.output_name.partition(":")[0]
     if wanted not in outputs:

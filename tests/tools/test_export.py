@@ -1,0 +1,314 @@
+"""An exported model takes image files, answers as the app does, and is never half there."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from image_classifier import Classifier, Settings
+from image_classifier.contract import Contract
+from image_classifier.contracts.tf_serving import ModelSpec, TensorFlowServing
+from image_classifier.model import Model
+from tests.builders import picture
+from tools.export import ExportError, export_classifier, export_module, preset
+from tools.export.__main__ import main
+from tools.export.proof import Agreement
+
+ROOT = Path(__file__).resolve().parents[2]
+# Keras's way of reading a variable, which NumPy warns of.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+LABELS = ("Red", "Green", "Blue")
+
+
+@pytest.fixture(scope="module")
+def colours() -> Any:
+    """A Keras model whose scores are the softmax of the mean of each channel, as 0..255."""
+    import keras
+
+    pixels = keras.Input((24, 24, 3))
+    means = keras.layers.GlobalAveragePooling2D()(pixels)
+    scores = keras.layers.Dense(3, use_bias=False, activation="softmax")
+    model = keras.Model(pixels, scores(means))
+    scores.set_weights([np.eye(3, dtype=np.float32) / 16])
+    return model
+
+
+@pytest.fixture(scope="module")
+def exported(colours: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("exported") / "models"
+    contract = preset("none", size=(24, 24))
+    return export_classifier(colours, LABELS, contract, name="colours", models_dir=root, version=0)
+
+
+def served(folder: Path) -> tuple[Classifier, TensorFlowServing]:
+    environ = {"MODELS_DIR": str(folder.parents[1]), "DEFAULT_MODEL": folder.parent.name}
+    classifier = Classifier(Settings.from_environ(environ))
+    return classifier, TensorFlowServing(classifier)
+
+
+def files(*data: bytes) -> Any:
+    array = np.empty(len(data), object)
+    array[:] = data
+    return array
+
+
+def test_there_are_four_signatures_as_everywhere_in_the_app(exported: Path) -> None:
+    from image_classifier.image_signatures import image_signatures
+
+    loaded = Model("colours", 0, exported).load()
+    assert loaded.saved_model is not None
+    own = loaded.saved_model.signatures
+    ours = image_signatures(loaded.engine.contract, loaded.labels)
+
+    assert set(own) - {"__saved_model_init_op"} == set(ours)
+    for name, signature in ours.items():
+        for side in ("inputs", "outputs"):
+            wanted, found = getattr(signature, side), getattr(own[name], side)
+            assert {key: (info.dtype, info.shape) for key, info in found.items()} == {
+                key: (info.dtype, info.shape) for key, info in wanted.items()
+            }
+
+
+def test_each_signature_answers(exported: Path) -> None:
+    _, serving = served(exported)
+    red, blue = picture("red"), picture("blue", kind="JPEG")
+
+    def ask(name: str, *images: bytes) -> Any:
+        return serving.predict(
+            ModelSpec("colours", signature_name=name), {"image": files(*images)}
+        ).outputs
+
+    encoded = [encode(red) for encode in (base64.urlsafe_b64encode, base64.b64encode)]
+    assert ask("serving_default", *encoded)["output_0"].tolist() == [b"Red", b"Red"]
+    assert ask("bytes", red, blue)["output_0"].tolist() == [b"Red", b"Blue"]
+    found = ask("probabilities", red, blue)
+    assert found["label"].tolist() == [b"Red", b"Blue"]
+    assert found["probabilities"].shape == (2, 3)
+    assert ask("bytes")["output_0"].tolist() == []
+
+
+def test_the_app_classifies_with_it(exported: Path) -> None:
+    classifier, _ = served(exported)
+
+    prediction = classifier.classify_bytes(picture("green"))
+
+    assert prediction.predicted_tag_name == "Green"
+    assert (prediction.model, prediction.version) == ("colours", 0)
+
+
+def test_what_is_no_image_is_refused(exported: Path) -> None:
+    from image_classifier.contracts.serving_error import Code, ServingError
+
+    _, serving = served(exported)
+    with pytest.raises(ServingError, match="image") as caught:
+        serving.predict(ModelSpec("colours", signature_name="bytes"), {"image": files(b"<html>")})
+    assert caught.value.code is Code.INVALID_ARGUMENT
+
+
+@pytest.mark.parametrize(
+    ("name", "resize", "channels"),
+    [
+        ("tf", "crop", None),
+        ("caffe", "stretch", None),
+        ("0-1", "custom_vision", "BGR"),
+        ("none", "crop", "GRAY"),
+    ],
+)
+def test_every_preprocessing_agrees_with_the_pipeline(
+    tmp_path: Path, name: str, resize: str, channels: str | None
+) -> None:
+    import tensorflow as tf
+
+    contract = preset(name, size=(40, 32), resize=resize, channels=channels)
+    depth = 1 if channels == "GRAY" else 3
+    rng = np.random.default_rng(0)
+
+    class Mixed(tf.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.weights = tf.Variable(rng.normal(size=(40, 32, depth, 5)).astype(np.float32))
+
+        def __call__(self, batch: Any) -> Any:
+            return tf.einsum("nhwc,hwck->nk", batch * contract.scale / 40, self.weights) * 0.01
+
+    found: list[Agreement] = []
+    export_classifier(
+        Mixed(),
+        "abcde",
+        contract,
+        name="mixed",
+        models_dir=tmp_path,
+        softmax=True,
+        report=found.append,
+    )
+    assert found[0].pictures == 15
+    assert not found[0].other_labels
+    assert found[0].largest_exact <= 1e-4
+    if resize == "custom_vision":
+        assert found[0].largest_difference <= 0.02
+
+
+def test_versions_count_up_and_are_never_overwritten(colours: Any, tmp_path: Path) -> None:
+    contract = preset("none", size=(24, 24))
+
+    def export(version: int | None = None) -> Path:
+        return export_classifier(
+            colours, LABELS, contract, name="m", models_dir=tmp_path, version=version
+        )
+
+    assert export().name == "1"
+    assert export().name == "2"
+    before = (tmp_path / "m" / "2" / "saved_model.pb").read_bytes()
+    with pytest.raises(ExportError, match=r"never overwritten.*next free one \(3\)"):
+        export(2)
+    assert (tmp_path / "m" / "2" / "saved_model.pb").read_bytes() == before
+    assert sorted(path.name for path in (tmp_path / "m").iterdir()) == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "size", "words"),
+    [
+        (("a", "b"), (24, 24), r"output of shape \[1, 3\].*with 2 labels it must be \[1, 2\]"),
+        (("a", "b", "b"), (24, 24), "differ from each other"),
+        (("a", "b", " "), (24, 24), "not empty"),
+        (LABELS, (10, 10), r"cannot take an input of shape \[1, 10, 10, 3\]"),
+    ],
+)
+def test_a_model_that_does_not_fit_leaves_nothing_behind(
+    colours: Any, tmp_path: Path, labels: tuple[str, ...], size: tuple[int, int], words: str
+) -> None:
+    with pytest.raises(ExportError, match=words):
+        export_classifier(colours, labels, preset("none", size=size), name="m", models_dir=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_export_that_disagrees_with_the_pipeline_leaves_nothing_behind(
+    colours: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tools.export import graph
+
+    real: Callable[..., Any] = graph._normalised
+    monkeypatch.setattr(graph, "_normalised", lambda pixels, contract: real(pixels, contract) / 2)
+
+    with pytest.raises(ExportError, match="differ|see different labels"):
+        export_classifier(
+            colours, LABELS, preset("none", size=(24, 24)), name="m", models_dir=tmp_path
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_presets_are_kerass_own() -> None:
+    import keras
+    import tensorflow as tf
+
+    from tools.export.graph import _normalised
+
+    pixels = np.random.default_rng(0).uniform(0, 255, (4, 5, 3)).astype(np.float32)
+    for name, module in (
+        ("tf", keras.applications.inception_v3),
+        ("caffe", keras.applications.resnet),
+    ):
+        ours = _normalised(tf.constant(pixels), preset(name, size=(4, 5))).numpy()
+        assert np.allclose(ours, module.preprocess_input(pixels.copy()), atol=1e-4)
+
+
+def test_what_model_json_cannot_say_is_refused() -> None:
+    with pytest.raises(ExportError, match="put a layer that does it into the model"):
+        preset("torch", size=(4, 4))
+    with pytest.raises(ExportError, match="there are: none, 0-1, tf, caffe"):
+        preset("mean", size=(4, 4))
+    with pytest.raises(ExportError, match="each of three channels"):
+        preset("caffe", size=(4, 4), channels="GRAY")
+
+
+def test_any_module_can_be_exported(tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    class Shout(tf.Module):  # type: ignore[misc]
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "text")])  # type: ignore[untyped-decorator]
+        def shout(self, text: Any) -> dict[str, Any]:
+            return {"loud": tf.strings.upper(text)}
+
+    module = Shout()
+    folder = export_module(
+        module, {"serving_default": module.shout}, name="shout", models_dir=tmp_path
+    )
+    serving = served(folder)[1]
+    found = serving.predict(ModelSpec("shout"), {"text": files(b"a", b"b")}).outputs
+
+    assert found["loud"].tolist() == [b"A", b"B"]
+
+
+def test_the_command_exports_what_it_is_given(
+    colours: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A .keras file, a SavedModel and a function; the result is converted to ONNX, too."""
+    (tmp_path / "labels.txt").write_text("\n".join(LABELS))
+    colours.save(tmp_path / "colours.keras")
+    colours.export(tmp_path / "saved", verbose=False)
+    (tmp_path / "made.py").write_text(
+        "import keras\ndef make():\n"
+        f"    return keras.models.load_model({str(tmp_path / 'colours.keras')!r})\n"
+    )
+    common = ["--labels", str(tmp_path / "labels.txt"), "--name", "m"]
+    common += ["--models-dir", str(tmp_path / "models")]
+
+    assert main([str(tmp_path / "colours.keras"), *common]) == 0
+    assert main([str(tmp_path / "saved"), *common, "--size", "24", "24"]) == 0
+    assert main([f"{tmp_path / 'made.py'}:make", *common, "--version", "0"]) == 0
+    out = capsys.readouterr().out
+    assert "[2/2] write it" in out and "pictures: probabilities differ" in out
+    for version in (0, 1, 2):
+        folder = tmp_path / "models" / "m" / str(version)
+        assert json.loads((folder / "model.json").read_text())["size"] == [24, 24]
+        assert (
+            served(folder)[0].classify_bytes(picture("blue"), version=version).predicted_tag_name
+            == "Blue"
+        )
+
+    from tools.convert.__main__ import main as convert
+
+    assert convert([str(folder)]) == 0
+    loaded = Model("m", 2, folder).load()
+    assert loaded.engine_name == "onnx"
+    assert set(loaded.signatures) == {"serving_default", "bytes", "probabilities", "tensors"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nothing"], "is no .keras file, no folder with a saved_model.pb, and no module:function"),
+        (["no_such_module:make"], "is not there"),
+        (["MODEL", "--preprocessing", "torch", "--size", "4", "4"], "put a layer"),
+    ],
+)
+def test_the_command_refuses_in_words(
+    colours: Any,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    words: str,
+) -> None:
+    (tmp_path / "labels.txt").write_text("\n".join(LABELS))
+    colours.save(tmp_path / "m.keras")
+    given = [str(tmp_path / "m.keras") if word == "MODEL" else word for word in arguments]
+    common = ["--labels", str(tmp_path / "labels.txt"), "--name", "m"]
+
+    assert main([*given, *common, "--models-dir", str(tmp_path / "models")]) == 1
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "models").exists()
+
+
+def test_a_contract_of_ones_own_can_be_given(colours: Any, tmp_path: Path) -> None:
+    contract = Contract(
+        input_name="input", output_name="output", height=24, width=24, channels="BGR"
+    )
+    folder = export_classifier(colours, LABELS, contract, name="m", models_dir=tmp_path)
+
+    assert served(folder)[0].classify_bytes(picture("red")).predicted_tag_name == "Blue"

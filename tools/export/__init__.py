@@ -1,0 +1,14 @@
+"""Exports models for serving: SavedModels that take image files, texts or columns as they are.
+
+from tools.export import export_classifier, preset
+
+export_classifier(model, ["cat", "dog"], preset("tf", size=(224, 224)), name="pets")
+"""
+
+from __future__ import annotations
+
+from tools.export.classifier import export_classifier
+from tools.export.presets import PRESETS, preset
+from tools.export.version_folder import ExportError, export_module
+
+__all__ = ["PRESETS", "ExportError", "export_classifier", "export_module", "preset"]

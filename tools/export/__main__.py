@@ -1,0 +1,121 @@
+"""``python -m tools.export MODEL --labels labels.txt --name NAME``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from image_classifier.errors import ModelError
+from image_classifier.image_files import images_in
+from image_classifier.labels import read_labels
+from tools.export.classifier import TOLERANCE, export_classifier
+from tools.export.presets import PRESETS, preset
+from tools.export.proof import Agreement
+from tools.export.sources import input_size, load_source
+from tools.export.version_folder import ExportError
+from tools.steps import Steps
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Returns 0, or 1 with a sentence on standard error."""
+    args = _parser().parse_args(argv)
+    try:
+        _export(args)
+    except (ExportError, ModelError) as exc:
+        print(f"refused: {exc}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    kinds = "; ".join(f"{name}: {each.meaning}" for name, each in PRESETS.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.export",
+        description="Export a Keras image classifier as a SavedModel that takes image files.",
+    )
+    parser.add_argument(
+        "model",
+        metavar="MODEL",
+        help=".keras file, SavedModel folder, or module:function or file.py:function that makes it",
+    )
+    parser.add_argument(
+        "--labels", type=Path, required=True, help="labels.txt: one label a line, in their order"
+    )
+    parser.add_argument("--name", required=True, help="what callers call the model")
+    parser.add_argument("--models-dir", type=Path, default=Path("models"), help="default: models")
+    parser.add_argument("--version", type=int, help="default: the next free number")
+    parser.add_argument(
+        "--preprocessing",
+        choices=[*PRESETS, "torch"],
+        default="none",
+        help=f"default: none. {kinds}",
+    )
+    parser.add_argument(
+        "--resize",
+        choices=["crop", "stretch", "custom_vision"],
+        default="crop",
+        help="crop: shorter side to size, centre cut out; stretch: to size (default: crop)",
+    )
+    parser.add_argument("--channels", choices=["RGB", "BGR", "GRAY"], help="if not the usual")
+    parser.add_argument("--size", type=int, nargs=2, metavar=("HEIGHT", "WIDTH"))
+    parser.add_argument("--softmax", action="store_true", help="the model gives logits")
+    parser.add_argument(
+        "--images",
+        type=Path,
+        default=ROOT / "frontend" / "samples",
+        help="pictures to prove it on, besides generated ones (default: the samples)",
+    )
+    parser.add_argument(
+        "--tolerance", type=float, default=TOLERANCE, help=f"default: {TOLERANCE:g}"
+    )
+    return parser
+
+
+def _export(args: argparse.Namespace) -> None:
+    steps = Steps(2)
+    labels = _labels(args.labels)
+    with steps("load the model"):
+        model = load_source(args.model)
+    size = tuple(args.size) if args.size else input_size(model)
+    if size is None:
+        raise ExportError("The model does not say how large its input is: give --size.")
+    contract = preset(args.preprocessing, size=size, resize=args.resize, channels=args.channels)
+    found: list[Agreement] = []
+    with steps("write it, load it back, compare it with the app's pipeline"):
+        folder = export_classifier(
+            model,
+            labels,
+            contract,
+            name=args.name,
+            models_dir=args.models_dir,
+            version=args.version,
+            softmax=args.softmax,
+            images=images_in(args.images),
+            tolerance=args.tolerance,
+            report=found.append,
+        )
+    for agreement in found:
+        print(
+            f"  {agreement.pictures} pictures: probabilities differ by at most "
+            f"{agreement.largest_difference:.1e}, by {agreement.largest_exact:.1e} where nothing "
+            "is resized"
+        )
+    print(f"  {folder}")
+    print(
+        f"Serve it: python -m model_server --rest_api_port 8501 --model_name {args.name} "
+        f"--model_base_path {folder.parent}"
+    )
+
+
+def _labels(path: Path) -> tuple[str, ...]:
+    if path.name != "labels.txt":
+        raise ExportError(f"{path}: the file with the labels must be called labels.txt.")
+    return read_labels(path.parent)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,129 @@
+"""Decoding and preprocessing as TensorFlow operations: what decode.py and preprocess.py do.
+
+As near as TensorFlow comes: JPEG's inverse transform is the accurate one, as Pillow's is, and
+resizing samples as Pillow does. Pillow rounds between its two passes, so single pixels differ by
+one. TensorFlow knows no EXIF orientation.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from image_classifier.contract import Contract
+from image_classifier.preprocess import LONGEST_SIDE, SQUARE_SIDE, is_exporters
+
+__all__ = ["tensor_of_file"]
+
+_UNIT = 2 * SQUARE_SIDE
+
+
+def tensor_of_file(data: Any, contract: Contract) -> Any:
+    """The bytes of one image file -> float32 [height, width, channels].
+
+    Args:
+        data: a scalar string tensor.
+        contract: size and preprocessing.
+    """
+    return _normalised(_resized(_decoded(data), contract), contract)
+
+
+def _decoded(data: Any) -> Any:
+    image = tf.cond(
+        tf.io.is_jpeg(data),
+        lambda: tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE"),
+        lambda: tf.io.decode_image(data, channels=3, expand_animations=False),
+    )
+    return tf.ensure_shape(image, [None, None, 3])
+
+
+def _resized(image: Any, contract: Contract) -> Any:
+    size = (contract.height, contract.width)
+    height, width = tf.unstack(tf.cast(tf.shape(image)[:2], tf.float32))
+    if is_exporters(contract):
+        return _exporters(_shrunk(image), contract)
+    if contract.resize == "stretch":
+        return _sampled(image, size, (size[0] / height, size[1] / width), (0.0, 0.0))
+    ratio = tf.maximum(size[1] / width, size[0] / height)
+    # Of the resized picture only the centre is computed.
+    high = tf.maximum(float(size[0]), tf.round(height * ratio))
+    wide = tf.maximum(float(size[1]), tf.round(width * ratio))
+    top, left = tf.floor((high - size[0]) / 2), tf.floor((wide - size[1]) / 2)
+    return _sampled(image, size, (high / height, wide / width), (-top, -left))
+
+
+def _sampled(
+    image: Any, size: Any, scale: tuple[Any, Any], shift: tuple[Any, Any], kernel: str = "triangle"
+) -> Any:
+    """Resized with antialiasing and rounded, as Pillow does it."""
+    found = tf.raw_ops.ScaleAndTranslate(
+        images=tf.cast(image, tf.float32)[None],
+        size=size,
+        scale=tf.stack(scale),
+        translation=tf.stack(shift),
+        kernel_type=kernel,
+        antialias=True,
+    )[0]
+    return tf.clip_by_value(tf.round(found), 0.0, 255.0)
+
+
+def _shrunk(image: Any) -> Any:
+    """Custom Vision's first step: no side is longer than 1600."""
+    shape = tf.shape(image)[:2]
+    longest = tf.reduce_max(shape)
+
+    def smaller(kernel: str) -> Any:
+        size = tf.maximum(1, shape * LONGEST_SIDE // longest)
+        scale = tf.unstack(tf.cast(size, tf.float32) / tf.cast(shape, tf.float32))
+        return tf.cast(_sampled(image, size, scale, (0.0, 0.0), kernel), tf.uint8)
+
+    return tf.case(
+        [
+            (longest < LONGEST_SIDE, lambda: image),
+            (longest <= 2 * LONGEST_SIDE, lambda: smaller("triangle")),
+        ],
+        default=lambda: smaller("keyscubic"),
+    )
+
+
+def _exporters(image: Any, contract: Contract) -> Any:
+    """Custom Vision's centre square of 256 and crop, in whole numbers: exact."""
+    side = tf.reduce_min(tf.shape(image)[:2])
+    y0, y1, dy = _positions(tf.shape(image)[0], side, contract.height)
+    x0, x1, dx = _positions(tf.shape(image)[1], side, contract.width)
+    pixels = tf.cast(image, tf.int32)
+    dx, dy = dx[None, :, None], dy[:, None, None]
+
+    def row(y: Any) -> Any:
+        line = tf.gather(pixels, y)
+        return tf.gather(line, x0, axis=1) * (_UNIT - dx) + tf.gather(line, x1, axis=1) * dx
+
+    sums = row(y0) * (_UNIT - dy) + row(y1) * dy
+    return tf.cast(sums, tf.float32) * (1.0 / _UNIT**2)
+
+
+def _positions(length: Any, side: Any, count: int) -> tuple[Any, Any, Any]:
+    """As ``_sample_positions`` in preprocess.py, where each line is explained."""
+    origin = (length - side) // 2
+    start = max(0, SQUARE_SIDE // 2 - count // 2)
+    position = (2 * tf.range(start, start + count) + 1) * side - SQUARE_SIDE
+    left = tf.maximum(position, 0) // _UNIT
+    weight = position - left * _UNIT
+    index = left + origin
+    weight = tf.where((index < 0) | (index >= length - 1), 0, weight)
+    index = tf.clip_by_value(index, 0, length - 1)
+    return index, tf.minimum(index + 1, length - 1), weight
+
+
+def _normalised(pixels: Any, contract: Contract) -> Any:
+    tensor = tf.cast(pixels, tf.float32)
+    if contract.channels == "BGR":
+        tensor = tensor[..., ::-1]
+    elif contract.channels == "GRAY":
+        tensor = tf.tensordot(tensor, tf.constant([[0.299], [0.587], [0.114]]), 1)
+    if any(contract.mean):
+        tensor -= tf.constant(contract.mean, tf.float32)
+    if contract.scale != 1.0:
+        tensor *= tf.constant(contract.scale, tf.float32)
+    return tensor

@@ -1,0 +1,81 @@
+"""The preprocessing that well-known networks were trained with, by the names that Keras uses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from image_classifier.contract import CHANNELS, RESIZE_METHODS, Contract
+from tools.export.version_folder import ExportError
+
+__all__ = ["PRESETS", "preset"]
+
+
+@dataclass(frozen=True)
+class _Preset:
+    meaning: str
+    channels: str = "RGB"
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    scale: float = 1.0
+
+
+PRESETS = {
+    "none": _Preset("0..255, as the pixels are; networks with a Rescaling layer of their own"),
+    "0-1": _Preset("0..1", scale=1 / 255),
+    "tf": _Preset(
+        "-1..1: Inception, Xception, MobileNet, NASNet, ResNetV2",
+        mean=(127.5, 127.5, 127.5),
+        scale=1 / 127.5,
+    ),
+    "caffe": _Preset(
+        "B, G, R minus ImageNet's mean: ResNet, VGG",
+        channels="BGR",
+        mean=(103.939, 116.779, 123.68),
+    ),
+}
+
+
+def preset(
+    name: str,
+    *,
+    size: tuple[int, int],
+    resize: str = "crop",
+    channels: str | None = None,
+) -> Contract:
+    """The contract of a network that was trained with a known preprocessing.
+
+    Args:
+        name: a key of ``PRESETS``.
+        size: height and width in pixels.
+        resize: "crop", "stretch" or "custom_vision".
+        channels: "RGB", "BGR" or "GRAY", if other than the preset's.
+
+    Raises:
+        ExportError: there is no such preset, resize or order of channels.
+    """
+    if name == "torch":
+        raise ExportError(
+            "The preprocessing 'torch' divides each channel by a number of its own, which "
+            "model.json cannot say: put a layer that does it into the model (Normalization), and "
+            "export with 'none'."
+        )
+    if name not in PRESETS:
+        raise ExportError(f"There is no preprocessing {name!r}; there are: {', '.join(PRESETS)}.")
+    chosen = PRESETS[name]
+    order = channels or chosen.channels
+    if order not in CHANNELS or resize not in RESIZE_METHODS:
+        raise ExportError(
+            f"channels must be one of {', '.join(CHANNELS)}, resize one of "
+            f"{', '.join(RESIZE_METHODS)}."
+        )
+    if order == "GRAY" and name == "caffe":
+        raise ExportError("The preprocessing 'caffe' has a mean for each of three channels.")
+    return Contract(
+        input_name="input",
+        output_name="output",
+        height=size[0],
+        width=size[1],
+        channels=order,
+        mean=chosen.mean[: CHANNELS[order]],
+        scale=chosen.scale,
+        resize=resize,
+    )

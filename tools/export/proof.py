@@ -1,0 +1,118 @@
+"""Compares an exported model's own signatures with the app's pipeline, picture by picture."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from image_classifier.contract import Contract
+from image_classifier.decode import decode
+from image_classifier.model import LoadedModel
+from image_classifier.preprocess import preprocess
+from tools.export.version_folder import ExportError
+
+__all__ = ["Agreement", "compare", "pictures"]
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How near the answers are.
+
+    Attributes:
+        pictures: how many were compared.
+        largest_difference: between any two probabilities, of pictures that were resized.
+        largest_exact: the same of those that have the network's size already.
+        other_labels: names of pictures with another best label, though the two best are
+            further apart than the difference.
+    """
+
+    pictures: int
+    largest_difference: float
+    largest_exact: float
+    other_labels: tuple[str, ...]
+
+    def judge(self, *, tolerance: float, exact: float) -> None:
+        """Raises ExportError unless they are near enough."""
+        if self.other_labels:
+            raise ExportError(
+                "The exported signatures and the app's pipeline see different labels in "
+                f"{', '.join(self.other_labels[:5])}."
+            )
+        # Written so that a difference that is not a number is refused too.
+        if not (self.largest_difference <= tolerance and self.largest_exact <= exact):
+            raise ExportError(
+                "The exported signatures and the app's pipeline differ by "
+                f"{self.largest_difference:.2g} (at most {tolerance:g}), on pictures of the "
+                f"network's own size by {self.largest_exact:.2g} (at most {exact:g})."
+            )
+
+
+def pictures(contract: Contract, images: Sequence[Path]) -> Iterator[tuple[str, bytes]]:
+    """The files to compare: those given, and generated ones of every kind that callers send."""
+    for path in images:
+        yield path.name, path.read_bytes()
+    size = (contract.width, contract.height)
+    drawn = _drawn((317, 203))
+    yield "JPEG of its own size", _file(_drawn(size), "JPEG", quality=92)
+    yield "PNG of its own size", _file(_drawn(size), "PNG")
+    yield "JPEG, wide", _file(drawn, "JPEG", quality=92)
+    yield "JPEG, upright", _file(drawn.transpose(Image.Transpose.ROTATE_90), "JPEG", quality=80)
+    yield "JPEG, grey", _file(drawn.convert("L"), "JPEG")
+    yield "progressive JPEG", _file(drawn, "JPEG", progressive=True)
+    yield "PNG, grey", _file(drawn.convert("L"), "PNG")
+    yield "PNG, palette", _file(drawn.quantize(32), "PNG")
+    yield "PNG, alpha", _file(drawn.convert("RGBA"), "PNG")
+    yield "GIF", _file(drawn.quantize(64), "GIF")
+    yield "BMP", _file(drawn, "BMP")
+    yield "odd size", _file(_drawn((131, 97)), "PNG")
+    yield "tiny", _file(_drawn((5, 3)), "PNG")
+    yield "one pixel", _file(Image.new("RGB", (1, 1), (200, 90, 30)), "PNG")
+    yield "large", _file(_drawn((1900, 1300)), "JPEG", quality=85)
+
+
+def compare(loaded: LoadedModel, files: Iterable[tuple[str, bytes]]) -> Agreement:
+    """Runs the signature ``probabilities`` on each file, and the pipeline with ``tensors``."""
+    saved, engine = loaded.saved_model, loaded.engine
+    assert saved is not None
+    count, others = 0, []
+    largest = {True: 0.0, False: 0.0}
+    for name, data in files:
+        file = np.empty(1, object)
+        file[0] = data
+        outputs = ("label", "probabilities")
+        got = saved.run("probabilities", {"image": file}, outputs)["probabilities"][0]
+        image = decode(data, max_pixels=10**9)
+        wanted = engine.run(preprocess(image, engine.contract)[None])[0]
+        difference = float(np.abs(got - wanted).max())
+        is_own_size = image.size == (engine.contract.width, engine.contract.height)
+        # NaN stays: max() would lose it.
+        largest[is_own_size] = float(np.maximum(largest[is_own_size], difference))
+        second, best = np.sort(wanted)[-2:] if len(wanted) > 1 else (0.0, 1.0)
+        if got.argmax() != wanted.argmax() and best - second > 2 * difference:
+            others.append(name)
+        count += 1
+    return Agreement(count, largest[False], largest[True], tuple(others))
+
+
+def _drawn(size: tuple[int, int]) -> Image.Image:
+    """A picture with slopes, edges and thin lines; smooth enough to look like a photograph."""
+    y, x = np.mgrid[0 : size[1], 0 : size[0]]
+    red = 255 * x / max(1, size[0] - 1)
+    green = 255 * y / max(1, size[1] - 1)
+    blue = 127 + 120 * np.sin(x / 17 + y / 11)
+    image = Image.fromarray(np.stack([red, green, blue], -1).astype(np.uint8))
+    draw = ImageDraw.Draw(image)
+    draw.ellipse([size[0] * 0.2, size[1] * 0.2, size[0] * 0.7, size[1] * 0.8], fill=(240, 220, 60))
+    draw.line([0, 0, size[0], size[1]], fill=(20, 30, 160), width=max(1, min(size) // 40))
+    return image
+
+
+def _file(image: Image.Image, kind: str, **options: object) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, kind, **options)
+    return stream.getvalue()
