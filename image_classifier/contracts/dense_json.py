@@ -33,8 +33,8 @@ _FLOATS: dict[str, tuple[float, int]] = {
     "DT_DOUBLE": (float(np.finfo(np.float64).max), 2**53),
 }
 _TYPES = {type(None): "Null", bool: "Bool", dict: "Object", list: "Array", str: "String"}
-# absl reads both alphabets, with padding or without.
-_WEB_SAFE_TO_STANDARD = str.maketrans("-_", "+/")
+# NumPy has no arrays of more axes.
+_MOST_AXES = 64
 
 
 def is_base64(value: Any) -> bool:
@@ -97,6 +97,8 @@ def _dense(values: list[Any], dtype: str) -> Array | None:
         if set(map(type, level)) != {list} or set(map(len, level)) != {size}:
             return None
         shape.append(size)
+        if len(shape) > _MOST_AXES - 1:
+            return None
         level = list(chain.from_iterable(level))
     kinds = set(map(type, level))
     if dtype in _FLOATS and kinds and kinds <= {int, float}:
@@ -133,6 +135,8 @@ def _filled(value: Any, dtype: str) -> tuple[list[Any], list[int]]:
     while isinstance(first, list):
         shape.append(len(first))
         first = first[0] if first else None
+    if len(shape) > _MOST_AXES - 1:  # rows are put along one more
+        raise _invalid(f"The list is nested {len(shape)} deep. {_MOST_AXES - 1} is the most.")
     flat: list[Any] = []
     _fill(value, 0, shape, dtype, flat)
     return flat, shape
@@ -214,18 +218,20 @@ def decode_base64(value: dict[str, Any]) -> bytes:
     """
     if not is_base64(value):
         raise _invalid(f"JSON Value: {shown(value)} not formatted correctly for base64 data")
-    text: str = value["b64"]
-    if "-" in text or "_" in text:
-        text = text.translate(_WEB_SAFE_TO_STANDARD)
     try:
-        return base64.b64decode(text if len(text) % 4 == 0 else _padded(text), validate=True)
+        return base64.b64decode(_tidied(value["b64"].encode("ascii")), validate=True)
     except (binascii.Error, ValueError) as exc:
         raise _invalid("Unable to base64 decode") from exc
 
 
-def _padded(text: str) -> str:
-    text = "".join(text.split()).rstrip("=")
-    return text + "=" * (-len(text) % 4)
+def _tidied(text: bytes) -> bytes:
+    """What else absl takes: blanks anywhere, dots for padding, and no padding at all."""
+    text = b"".join(text.split())
+    bare = text.rstrip(b"=.")
+    wanted = -len(bare) % 4
+    if len(text) - len(bare) not in (0, wanted):
+        raise binascii.Error("too much or too little padding")
+    return bare + b"=" * wanted
 
 
 def json_type(value: Any) -> str:

@@ -67,32 +67,32 @@ def _feature(name: str, values: list[Any]) -> Feature:
     """The list of one type that the first value is of."""
     kind, found = "", []
     for value in values:
-        this, read = _element(name, value)
+        this = _kind(name, value)
         kind = kind or this
         if this != kind:
             raise _invalid(f"Unexpected element type in feature: {name} expecting type: {kind}")
-        found.append(_read(read))
+        found.append(_read(name, this, value))
     return Feature(kind, found)
 
 
-def _read(value: Any) -> Any:
-    return decode_base64(value) if isinstance(value, dict) else value
-
-
-def _element(name: str, value: Any) -> tuple[str, Any]:
-    if isinstance(value, bool):
-        return "int64", int(value)
+def _kind(name: str, value: Any) -> str:
     if isinstance(value, int) and -_LARGEST_INT64 - 1 <= value < 2**64:
-        if value > _LARGEST_INT64:
-            raise _invalid(f"Feature: {name} has uint64 element. Only int64 is supported.")
-        return "int64", value
+        return "int64"  # booleans too
     if isinstance(value, int | float):
-        return "float", lossless(float(value), "DT_FLOAT")
-    if isinstance(value, str):
-        return "bytes", to_bytes(value)
-    if is_base64(value):
-        return "bytes", value
+        return "float"
+    if isinstance(value, str) or is_base64(value):
+        return "bytes"
     raise _invalid(f"Feature: {name} has element with unexpected JSON type: {json_type(value)}")
+
+
+def _read(name: str, kind: str, value: Any) -> Any:
+    if kind == "bytes":
+        return to_bytes(value) if isinstance(value, str) else decode_base64(value)
+    if kind == "float":
+        return lossless(value, "DT_FLOAT")
+    if value > _LARGEST_INT64:
+        raise _invalid(f"Feature: {name} has uint64 element. Only int64 is supported.")
+    return int(value)
 
 
 def _wrong(document: Any, what: str) -> ServingError:

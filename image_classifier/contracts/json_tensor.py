@@ -44,10 +44,11 @@ def parse_predict(document: dict[str, Any], signatures: Callable[[str], Signatur
     Raises:
         ServingError: the request cannot be understood, or does not fit the signature.
     """
-    name = signature_name_of(document) or DEFAULT_SIGNATURE
+    asked = signature_name_of(document)
+    name = asked or DEFAULT_SIGNATURE
     infos = signatures(name).inputs
     if not infos:
-        raise _invalid(f"Failed to get input map for signature: {name}")
+        raise _invalid(f"Failed to get input map for signature: {asked or 'DEFAULT'}")
     if _ROWS in document and _COLUMNS in document:
         raise _wrong(
             document,

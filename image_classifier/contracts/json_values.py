@@ -6,6 +6,7 @@ import base64
 import math
 import re
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ _ESCAPES = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r
 _ESCAPES["\t"] = "\\t"
 # An error repeats what it is about; nobody needs 20 MB of it.
 _MOST_SHOWN = 4000
+# RapidJSON's own limit, a little below the largest float.
+_LARGEST_SHOWN_AS_FLOAT = 3.4028234e38
 
 
 def to_bytes(text: str) -> bytes:
@@ -118,23 +121,77 @@ def binary(data: bytes, *, level: int) -> str:
 
 def shown(value: Any) -> str:
     """A value of a document as an error repeats it."""
-    text = _shown(value, 0)
+    if _is_double(value):
+        number = float(value)
+        fits = not math.isfinite(number) or abs(number) <= _LARGEST_SHOWN_AS_FLOAT
+        return decimals(np.array([number], np.float32 if fits else np.float64))[0]
+    writer = _Writer()
+    writer.write(value, 0)
+    text = "".join(writer.parts)
     return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
 
 
-def _shown(value: Any, level: int) -> str:
-    if isinstance(value, dict):
-        pairs = ((name, _shown(each, level + 1)) for name, each in value.items())
-        return members(pairs, level=level)
-    if isinstance(value, list):
-        some = value[:_MOST_SHOWN]
-        return bracketed([_shown(each, level + 1) for each in some], level=level, single_line=False)
-    if isinstance(value, str):
-        return quoted(value)
-    if isinstance(value, float) or (isinstance(value, int) and not -(2**63) <= value < 2**64):
-        number = float(value)
-        fits = not math.isfinite(number) or abs(number) <= float(np.finfo(np.float32).max)
-        return decimals(np.array([number], np.float32 if fits else np.float64))[0]
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    return str(value)
+class _Writer:
+    """Collects a value's text, one element a line, until there is enough.
+
+    That also ends the recursion: each level is indented further.
+    """
+
+    def __init__(self) -> None:
+        self.parts: list[str] = []
+        self._room = _MOST_SHOWN
+
+    def write(self, value: Any, level: int) -> bool:
+        """Adds a value; False where RapidJSON gives up, or there is enough."""
+        if isinstance(value, dict | list):
+            return self._write_all(value, level)
+        if isinstance(value, str):
+            return self._add(quoted(value[: _MOST_SHOWN + 1]))
+        if value is None or isinstance(value, bool):
+            return self._add({None: "null", True: "true", False: "false"}[value])
+        if not _is_double(value):
+            return self._add(str(value))
+        # Of infinity and NaN RapidJSON knows no text, and leaves all of it unfinished.
+        return math.isfinite(value) and self._add(_double(float(value)))
+
+    def _add(self, text: str) -> bool:
+        self.parts.append(text)
+        self._room -= len(text)
+        return self._room >= 0
+
+    def _write_all(self, value: dict[str, Any] | list[Any], level: int) -> bool:
+        brackets = "{}" if isinstance(value, dict) else "[]"
+        self._add(brackets[0])
+        for index, each in enumerate(value):
+            line = f"{',' if index else ''}\n{INDENT * (level + 1)}"
+            if isinstance(value, dict):
+                line += f"{quoted(each)}: "
+                each = value[each]
+            if not (self._add(line) and self.write(each, level + 1)):
+                return False
+        return self._add(f"\n{INDENT * level}{brackets[1]}" if value else brackets[1])
+
+
+def _is_double(value: Any) -> bool:
+    """Whether RapidJSON keeps a number as a double: those of more than 64 bits too."""
+    return isinstance(value, float) or (
+        isinstance(value, int) and not -(2**63) <= value < 2**64 and not isinstance(value, bool)
+    )
+
+
+def _double(value: float) -> str:
+    """A double as RapidJSON writes it: as few digits as give it back, powers from 1e21 on."""
+    sign, digits, exponent = Decimal(repr(value)).as_tuple()
+    text = "".join(map(str, digits)).rstrip("0") or "0"
+    point = len(digits) + int(exponent)  # where the point is, counted from the first digit
+    minus = "-" if sign else ""
+    if text == "0":
+        return f"{minus}0.0"
+    if len(text) <= point <= 21:
+        return f"{minus}{text.ljust(point, '0')}.0"
+    if 0 < point <= 21:
+        return f"{minus}{text[:point]}.{text[point:]}"
+    if -6 < point <= 0:
+        return f"{minus}0.{'0' * -point}{text}"
+    fraction = f".{text[1:]}" if len(text) > 1 else ""
+    return f"{minus}{text[0]}{fraction}e{point - 1}"

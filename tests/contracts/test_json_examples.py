@@ -88,6 +88,15 @@ def test_the_context_is_in_every_example_and_gives_way_to_it() -> None:
             "Unexpected element type in feature: a expecting type: int64",
         ),
         (
+            {"examples": [{"a": [1, 1e39]}]},
+            "Unexpected element type in feature: a expecting type: int64",
+        ),
+        (
+            {"examples": [{"a": ["x", 2**63]}]},
+            "Unexpected element type in feature: a expecting type: bytes",
+        ),
+        ({"examples": [{"a": {"b64": "*"}}]}, "Unable to base64 decode"),
+        (
             {"examples": [{"a": 2**63}]},
             "Feature: a has uint64 element. Only int64 is supported.",
         ),

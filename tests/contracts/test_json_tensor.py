@@ -50,7 +50,8 @@ def refused(document: Any, of: Signature = FLOAT) -> tuple[Code, str]:
         (FLOAT, {"inputs": []}, {"x": []}),
         (TEXT, {"instances": ["a", "ü"]}, {"s": [b"a", "ü".encode()]}),
         (TEXT, {"instances": [{"b64": "AP8="}, {"b64": "AP8"}]}, {"s": [b"\0\xff"] * 2}),
-        (TEXT, {"instances": [{"b64": "-_8="}]}, {"s": [b"\xfb\xff"]}),
+        (TEXT, {"instances": [{"b64": " +\n/ 8.\t"}]}, {"s": [b"\xfb\xff"]}),
+        (TEXT, {"instances": [{"b64": "QQ"}, {"b64": "QR=="}]}, {"s": [b"A", b"A"]}),
         (TEXT, {"instances": [{"s": {"b64": "AP8="}}]}, {"s": [b"\0\xff"]}),
         (TEXT, {"instances": [["a", {"b64": "AP8="}]]}, {"s": [[b"a", b"\0\xff"]]}),
         (TEXT, {"inputs": {"b64": "AP8="}}, {"s": b"\0\xff"}),
@@ -186,7 +187,37 @@ INVALID = [
         {"inputs": [1]},
         "JSON Value: 1 Type: Number is not of expected type: string",
     ),
-    (TEXT, {"inputs": [{"b64": "*"}]}, "Unable to base64 decode"),
+    *[
+        (TEXT, {"inputs": [{"b64": text}]}, "Unable to base64 decode")
+        for text in (
+            "*",
+            "A",
+            "AAAAA",
+            "QQ=",
+            "QQ===",
+            "QUI==",
+            "AAAA=",
+            "AAAA====",
+            "Q\xa0Q==",
+            "=",
+            "-_8=",
+            "ü",
+            "Q=Q=",
+        )
+    ],
+    (
+        FLOAT,
+        {"inputs": 1, "signature_name": None},
+        'JSON Value: {\n    "inputs": 1,\n    "signature_name": null\n} not formatted correctly. '
+        "'signature_name' key must be a string value.",
+    ),
+    (Signature({}, {}), {"inputs": 1}, "Failed to get input map for signature: DEFAULT"),
+    (
+        signature(x="DT_HALF"),
+        {"instances": [1]},
+        "Failed to process element: 0 of 'instances' list. Error: UNIMPLEMENTED: Conversion of "
+        "JSON Value: 1 to type: half",
+    ),
     (
         TEXT,
         {"inputs": [{"b64": 1}]},
@@ -255,6 +286,21 @@ def test_types_that_json_does_not_know_are_unimplemented(dtype: str) -> None:
 
     assert code is Code.UNIMPLEMENTED
     assert message == f"Conversion of JSON Value: 1 to type: {dtype[3:].lower()}"
+
+
+@pytest.mark.parametrize("depth", [63, 64, 200, 800])
+@pytest.mark.parametrize("leaf", [1, "a", {"b": []}])
+def test_lists_in_lists_are_read_or_refused_at_every_depth(depth: int, leaf: Any) -> None:
+    value = leaf
+    for _ in range(depth):
+        value = [value]
+    if depth == 63 and leaf == 1:
+        assert read({"inputs": value}).inputs["x"].ndim == 63
+        assert read({"instances": [value]}).inputs["x"].ndim == 64
+        return
+    for document in ({"inputs": value}, {"instances": [value]}, {"inputs": value, "instances": 1}):
+        code, _ = refused(document)
+        assert code is Code.INVALID_ARGUMENT
 
 
 LEAVES = st.one_of(
