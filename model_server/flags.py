@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -88,24 +89,36 @@ def parse_flags(arguments: Sequence[str]) -> tuple[Flags, list[str]]:
     Raises:
         FlagError: a flag is unknown, or has a value that it cannot have.
     """
-    flags, unknown = _parser().parse_known_args(arguments, namespace=Flags())
-    remarks = []
-    for argument in unknown:
-        name = argument.lstrip("-").partition("=")[0]
-        if argument.startswith("--") and name in WITHOUT_EFFECT:
-            remarks.append(f"--{name} has no effect: {WITHOUT_EFFECT[name]}.")
-        elif argument.startswith("-") or not remarks:
-            raise FlagError(_unknown(argument))
-        # else the value of the flag before it
+    left, idle = _set_aside(arguments)
+    flags, unknown = _parser().parse_known_args(left, namespace=Flags())
+    if unknown:
+        raise FlagError(_unknown(unknown[0]))
     _check(flags)
-    return flags, remarks
+    return flags, [f"--{name} has no effect: {WITHOUT_EFFECT[name]}." for name in idle]
+
+
+def _set_aside(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Takes out the flags that do nothing, with their values; returns what is left, and them."""
+    left: list[str] = []
+    idle: list[str] = []
+    has_value_next = False
+    for argument in arguments:
+        name, sign, _ = argument.removeprefix("--").partition("=")
+        if argument.startswith("--") and name in WITHOUT_EFFECT:
+            idle.append(name)
+            has_value_next = not sign
+            continue
+        if not has_value_next or argument.startswith("--"):
+            left.append(argument)
+        has_value_next = False
+    return left, idle
 
 
 def channel_arguments(text: str) -> dict[str, int | str]:
     """``--grpc_channel_arguments``: ``name=value,name=value``; whole numbers are numbers.
 
     Raises:
-        FlagError: a part has no ``=``.
+        FlagError: a part has no ``=``, or a number that gRPC cannot take.
     """
     found: dict[str, int | str] = {}
     for part in filter(None, text.split(",")):
@@ -114,7 +127,10 @@ def channel_arguments(text: str) -> dict[str, int | str]:
             raise FlagError(
                 f"--grpc_channel_arguments has {part!r}; it must be name=value,name=value."
             )
-        found[name] = int(value) if value.lstrip("-").isdecimal() else value
+        is_number = re.fullmatch(r"-?[0-9]+", value) is not None
+        if is_number and not -(2**31) <= int(value) < 2**31:
+            raise FlagError(f"--grpc_channel_arguments: {value} is too large; 2147483647 is not.")
+        found[name] = int(value) if is_number else value
     return found
 
 
@@ -191,6 +207,8 @@ def _check(flags: Flags) -> None:
         path = getattr(flags, name)
         if path and not Path(path).is_file():
             raise FlagError(f"--{name}={path}: there is no such file.")
+    if flags.grpc_socket_path and not Path(flags.grpc_socket_path).absolute().parent.is_dir():
+        raise FlagError(f"--grpc_socket_path={flags.grpc_socket_path}: its folder is not there.")
 
 
 def _unknown(argument: str) -> str:

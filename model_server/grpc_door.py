@@ -25,6 +25,7 @@ _CODES = {code.value[0]: code for code in grpc.StatusCode}
 # TensorFlow Serving names its services so; clients that follow gRPC's rules use the full names.
 HEALTH_SERVICES = ("", "ModelService", "PredictionService", *SERVICES)
 _HEALTH_PATH = "/grpc.health.v1.Health/"
+_LONGEST_MESSAGE_BYTES = 1024
 # Messages of any size, unless --grpc_channel_arguments says otherwise: a batch of eight pictures
 # as floats is larger than gRPC's own 4 MB.
 _OPTIONS = {
@@ -125,9 +126,17 @@ def _behaviour(
                 grpc.StatusCode.INTERNAL,
                 "Something went wrong inside the server. Its log has the details.",
             )
-        context.abort(_CODES[error.code], error.message)
+        context.abort(_CODES[error.code], _shortened(error.message))
 
     return call
+
+
+def _shortened(message: str) -> str:
+    """As TensorFlow Serving does it: clients refuse answers whose headers are too long."""
+    data = message.encode()
+    if len(data) <= _LONGEST_MESSAGE_BYTES:
+        return message
+    return data[:_LONGEST_MESSAGE_BYTES].decode(errors="ignore") + "...TRUNCATED"
 
 
 def _model_of(request: Any) -> str:

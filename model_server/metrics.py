@@ -17,6 +17,10 @@ _PREFIX = ":tensorflow:serving:"
 _BOUNDS = tuple(10 * 1.8**power for power in range(33))
 
 
+# Looking at a model is not work, and is not counted by TensorFlow Serving either.
+_COUNTED = frozenset({"Predict", "Classify", "Regress", "MultiInference"})
+
+
 class _Histogram:
     def __init__(self) -> None:
         self.counts = [0] * (len(_BOUNDS) + 1)
@@ -53,6 +57,8 @@ class Metrics:
 
     def add(self, model: str, api: str, entrypoint: str, code: Code, seconds: float) -> None:
         """Counts one request; names of models that are not there are kept out."""
+        if api not in _COUNTED:
+            return
         # Who asks for a thousand models that do not exist must not fill the memory.
         model = "" if code is Code.NOT_FOUND else model
         with self._lock:

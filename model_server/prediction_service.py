@@ -37,8 +37,9 @@ class PredictionService:
         self._as_content = as_content
 
     def Predict(self, request: Any) -> Any:
+        spec = _asked(request)
         inputs = {name: from_proto(proto, name) for name, proto in request.inputs.items()}
-        result = self._serving.predict(spec_of(request), inputs, request.output_filter)
+        result = self._serving.predict(spec, inputs, request.output_filter)
         response = messages.PredictResponse()
         _fill_spec(response.model_spec, result.spec)
         for name, array in result.outputs.items():
@@ -46,14 +47,14 @@ class PredictionService:
         return response
 
     def Classify(self, request: Any) -> Any:
-        result = classify(self._serving, spec_of(request), _examples(request))
+        result = classify(self._serving, _asked(request), _examples(request))
         response = messages.ClassificationResponse()
         _fill_spec(response.model_spec, result.spec)
         _fill_classes(response.result, result)
         return response
 
     def Regress(self, request: Any) -> Any:
-        result = regress(self._serving, spec_of(request), _examples(request))
+        result = regress(self._serving, _asked(request), _examples(request))
         response = messages.RegressionResponse()
         _fill_spec(response.model_spec, result.spec)
         _fill_numbers(response.result, result)
@@ -72,8 +73,7 @@ class PredictionService:
         return response
 
     def GetModelMetadata(self, request: Any) -> Any:
-        if not request.HasField("model_spec"):
-            raise ServingError(Code.INVALID_ARGUMENT, "Missing ModelSpec")
+        asked = _asked(request)
         if not request.metadata_field:
             raise ServingError(
                 Code.INVALID_ARGUMENT,
@@ -84,7 +84,7 @@ class PredictionService:
                 raise ServingError(
                     Code.INVALID_ARGUMENT, f"Metadata field {field} is not supported"
                 )
-        spec, signatures = self._serving.metadata(spec_of(request))
+        spec, signatures = self._serving.metadata(asked)
         response = messages.GetModelMetadataResponse()
         _fill_spec(response.model_spec, spec)
         response.metadata["signature_def"].Pack(_signature_map(signatures))
@@ -96,6 +96,12 @@ def spec_of(message: Any) -> ModelSpec:
     spec = message.model_spec
     version = spec.version.value if spec.HasField("version") else None
     return ModelSpec(spec.name, version, spec.version_label, spec.signature_name)
+
+
+def _asked(request: Any) -> ModelSpec:
+    if not request.HasField("model_spec"):
+        raise ServingError(Code.INVALID_ARGUMENT, "Missing ModelSpec")
+    return spec_of(request)
 
 
 def _fill_spec(proto: Any, spec: ModelSpec) -> None:

@@ -7,6 +7,7 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -84,6 +85,7 @@ def run(flags: Flags, settings: Settings) -> int:
         _listen(grpc_door, f"unix:{flags.grpc_socket_path}", None)
     if rest is not None:
         places.append(f"REST on http://{address}:{flags.rest_api_port}/v1/models")
+        _open(rest)
     grpc_door.start()
     grpc_door.set_ready(served.is_ready())
     _say(served, places, settings)
@@ -128,11 +130,21 @@ def _credentials(flags: Flags) -> grpc.ServerCredentials | None:
     config = _text_message(flags.ssl_config_file, "ssl_config_file", messages.SSLConfig())
     if not config.server_key or not config.server_cert:
         raise FlagError("--ssl_config_file: it needs server_key and server_cert, as PEM text.")
-    return grpc.ssl_server_credentials(
+    if config.client_verify and not config.custom_ca:
+        raise FlagError("--ssl_config_file: client_verify needs custom_ca, as PEM text.")
+    credentials = grpc.ssl_server_credentials(
         [(config.server_key.encode(), config.server_cert.encode())],
         config.custom_ca.encode() or None,
         config.client_verify,
     )
+    try:  # gRPC looks at the texts only when it opens a port
+        grpc.server(ThreadPoolExecutor(1)).add_secure_port("127.0.0.1:0", credentials)
+    except RuntimeError as exc:
+        raise FlagError(
+            f"--ssl_config_file: {flags.ssl_config_file} has no key and certificate that belong "
+            "together. server_key and server_cert are whole PEM texts; a line ends with \\n."
+        ) from exc
+    return credentials
 
 
 def _metrics_path(flags: Flags) -> str | None:
@@ -200,7 +212,19 @@ def _listen(door: GrpcDoor, address: str, credentials: grpc.ServerCredentials | 
     try:
         door.listen(address, credentials)
     except RuntimeError as exc:
-        raise FlagError(f"gRPC cannot listen on {address}: {exc}.") from exc
+        raise FlagError(
+            f"gRPC cannot listen on {address}; its own words are above. Choose another place with "
+            "--port or --grpc_socket_path."
+        ) from exc
+
+
+def _open(rest: socket.socket) -> None:
+    try:
+        rest.listen(_BACKLOG)
+    except OSError as exc:  # two that start together can both reserve a port
+        raise FlagError(
+            f"REST cannot listen: {exc.strerror}. Choose another port with --rest_api_port."
+        ) from exc
 
 
 def _bracketed(address: str) -> str:
@@ -227,12 +251,12 @@ def _serve_until_stopped(
     threading.Thread(target=watch, name="health", daemon=True).start()
     try:
         if rest is not None:
-            rest.listen(_BACKLOG)
             config = uvicorn.Config(
                 rest_door,
                 log_level="warning",
                 access_log=False,
                 lifespan="off",
+                ws="none",
                 timeout_graceful_shutdown=int(_GRACE_SECONDS),
                 server_header=False,
             )

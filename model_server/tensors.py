@@ -32,8 +32,12 @@ _FIELDS = {
     "DT_COMPLEX64": "scomplex_val",
     "DT_COMPLEX128": "dcomplex_val",
 }
-# Values that are not written out are copies of the last one; more than this is nobody's tensor.
-_MOST_COPIES = 2**24
+# Values that are not written out are copies of the last one: a message of a few bytes may become
+# this much memory and no more. It is room for a batch of a hundred pictures of zeros.
+_MOST_COPIED_BYTES = 2**26
+_MOST_DIMENSIONS = 64  # NumPy has no more
+# What packed fields hold as it is in memory: bytes are many times faster than a list of numbers.
+_PACKED = frozenset({"DT_FLOAT", "DT_DOUBLE", "DT_COMPLEX64", "DT_COMPLEX128"})
 
 
 def from_proto(proto: Any, name: str) -> Array:
@@ -55,12 +59,17 @@ def from_proto(proto: Any, name: str) -> Array:
     shape = tuple(dim.size for dim in proto.tensor_shape.dim)
     if proto.tensor_shape.unknown_rank or any(size < 0 for size in shape):
         raise _wrong(name, f"its shape {list(shape)} is not fully known")
+    if len(shape) > _MOST_DIMENSIONS:
+        raise _wrong(name, f"it has {len(shape)} dimensions; {_MOST_DIMENSIONS} are the most")
     count = math.prod(shape)
+    # An empty tensor may have any other sizes, but what NumPy could not address even so is refused.
+    if math.prod(size or 1 for size in shape) * NUMPY_DTYPES[kind].itemsize >= 2**63:
+        raise _wrong(name, f"its shape {list(shape)} is larger than any memory")
     if proto.tensor_content:
         return _from_content(proto.tensor_content, kind, shape, count, name)
     values = getattr(proto, _FIELDS[kind])
     if kind == "DT_STRING":
-        listed = _extended(list(values), count, name, b"")
+        listed = _extended(list(values), count, name)
         texts: Array = np.empty(count, object)
         texts[:] = listed
         return texts.reshape(shape)
@@ -84,14 +93,25 @@ def fill_proto(proto: Any, array: Array, *, as_content: bool = False) -> None:
     if as_content and kind != "DT_STRING":
         proto.tensor_content = flat.tobytes()
         return
-    values = getattr(proto, _FIELDS[kind])
+    if kind in _PACKED:
+        proto.MergeFromString(_packed_field(proto, _FIELDS[kind], flat.tobytes()))
+        return
     if kind == "DT_HALF":
         flat = flat.view(np.uint16)
-    elif kind == "DT_COMPLEX64":
-        flat = flat.view(np.float32)
-    elif kind == "DT_COMPLEX128":
-        flat = flat.view(np.float64)
-    values.extend(flat.tolist())
+    getattr(proto, _FIELDS[kind]).extend(flat.tolist())
+
+
+def _packed_field(proto: Any, field: str, data: bytes) -> bytes:
+    """A repeated field of numbers of a fixed size, as protobuf writes it: key, length, numbers."""
+    if not data:
+        return b""
+    written = bytearray()
+    for number in (proto.DESCRIPTOR.fields_by_name[field].number << 3 | 2, len(data)):
+        while number > 127:
+            written.append(number & 127 | 128)
+            number >>= 7
+        written.append(number)
+    return bytes(written) + data
 
 
 def _from_content(
@@ -106,13 +126,16 @@ def _from_content(
             f"its tensor_content has {len(content)} bytes, but {kind} of shape {list(shape)} takes "
             f"{count * dtype.itemsize}",
         )
+    if kind == "DT_BOOL":  # whoever sent another byte than 0 and 1 means true
+        flags: Array = np.frombuffer(content, np.uint8) != 0
+        return flags.reshape(shape)
     return np.frombuffer(content, dtype.newbyteorder("<")).astype(dtype, copy=False).reshape(shape)
 
 
 def _from_values(values: Any, kind: str, count: int, name: str) -> Array:
     dtype = NUMPY_DTYPES[kind]
     if kind == "DT_HALF":
-        found: Array = np.array(values, np.uint32).astype(np.uint16).view(np.float16)
+        found: Array = np.array(values, np.int32).astype(np.uint16).view(np.float16)
     elif kind in ("DT_COMPLEX64", "DT_COMPLEX128"):
         if len(values) % 2:
             raise _wrong(name, "it has half a complex number")
@@ -124,23 +147,27 @@ def _from_values(values: Any, kind: str, count: int, name: str) -> Array:
         return found
     if len(found) > count:
         raise _wrong(name, f"it has {len(found)} values, but its shape takes {count}")
-    _check_copies(count, name)
+    _check_copies(count * dtype.itemsize, name)
     last = found[-1] if len(found) else dtype.type(0)
     return np.concatenate([found, np.full(count - len(found), last, dtype)])
 
 
-def _extended(values: list[Any], count: int, name: str, nothing: Any) -> list[Any]:
+def _extended(values: list[bytes], count: int, name: str) -> list[bytes]:
     if len(values) > count:
         raise _wrong(name, f"it has {len(values)} values, but its shape takes {count}")
     if len(values) < count:
-        _check_copies(count, name)
-        values += [values[-1] if values else nothing] * (count - len(values))
+        _check_copies(count * 8, name)  # a pointer each
+        values += [values[-1] if values else b""] * (count - len(values))
     return values
 
 
-def _check_copies(count: int, name: str) -> None:
-    if count > _MOST_COPIES:
-        raise _wrong(name, f"its shape takes {count} values, which the message does not have")
+def _check_copies(size: int, name: str) -> None:
+    if size > _MOST_COPIED_BYTES:
+        raise _wrong(
+            name,
+            f"its shape takes {size} bytes of values, which the message does not have (copies of "
+            f"the last value are made up to {_MOST_COPIED_BYTES} bytes)",
+        )
 
 
 def _wrong(name: str, what: str) -> ServingError:

@@ -17,7 +17,7 @@ import pytest
 import trustme
 
 from image_classifier import Settings
-from model_server.flags import FlagError, parse_flags
+from model_server.flags import FlagError, channel_arguments, parse_flags
 from model_server.server import _address
 from tests.model_servers import Client, ModelServer
 from tests.saved_models import half_plus_two
@@ -279,6 +279,8 @@ BASE = ["--model_base_path=m"]
         (["--prot=1", *BASE], r"Unknown flag --prot=1\. Did you mean --port\? --help lists"),
         (["--rest_api_prt", "1", *BASE], "Did you mean --rest_api_port"),
         (["stray", *BASE], "Unknown flag stray"),
+        (["--enable_batching", "--port", "1", "stray", *BASE], "Unknown flag stray"),
+        (["--grpc_socket_path=/no/where/s", *BASE], "its folder is not there"),
         ([], "Which model.*--model_name NAME --model_base_path FOLDER"),
         (["--port=x", *BASE], "port: invalid int value: 'x'"),
         (["--port=99999", *BASE], "a port is a number up to 65535"),
@@ -294,6 +296,15 @@ BASE = ["--model_base_path=m"]
 def test_a_wrong_command_line_is_explained(arguments: list[str], words: str) -> None:
     with pytest.raises(FlagError, match=words):
         parse_flags(arguments)
+
+
+def test_channel_arguments_are_texts_and_whole_numbers() -> None:
+    assert channel_arguments("") == {}
+    assert channel_arguments("a=1,b=-2,c=x=y,d=--3,") == {"a": 1, "b": -2, "c": "x=y", "d": "--3"}
+    with pytest.raises(FlagError, match="it must be name=value"):
+        channel_arguments("a")
+    with pytest.raises(FlagError, match="2147483648 is too large"):
+        channel_arguments("a=2147483648")
 
 
 def test_flags_are_taken_in_tensorflow_servings_ways() -> None:
@@ -317,6 +328,12 @@ def test_flags_are_taken_in_tensorflow_servings_ways() -> None:
     ("flag", "text", "words"),
     [
         ("ssl_config_file", "server_key: 'a'", "needs server_key and server_cert"),
+        ("ssl_config_file", "server_key: 'a' server_cert: 'b'", "no key and certificate that"),
+        (
+            "ssl_config_file",
+            "server_key: 'a' server_cert: 'b' client_verify: true",
+            "client_verify needs custom_ca",
+        ),
         ("ssl_config_file", "nonsense", "cannot be read"),
         ("monitoring_config_file", "prometheus_config { enabled: true }", "cannot be read"),
         ("model_config_file", "model_config_list {}", "lists no model"),
@@ -333,6 +350,7 @@ def test_a_file_that_cannot_be_used_is_named(
 
     assert status == 2
     assert f"--{flag}" in found and words in found
+    assert "Loading" not in found
     assert "Traceback" not in found
 
 
