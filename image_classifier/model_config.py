@@ -118,6 +118,8 @@ def check_models(models: Sequence[ModelConfig], *, where: str) -> None:
     for model in models:
         if not model.name or not str(model.base_path) or model.base_path == Path():
             raise ValueError(f"{where}: each model needs a name and a base_path.")
+        if "\0" in str(model.base_path):  # no system call takes it
+            raise ValueError(f"{where} ({model.name}): base_path has a NUL character.")
         if model.name in seen:
             raise ValueError(f"{where}: the model {model.name!r} is listed twice.")
         seen.add(model.name)

@@ -86,6 +86,7 @@ def test_policies(text: str, policy: object) -> None:
         ("model_config_list { config { name: 'm' } }", r"\(m\): base_path must be there once"),
         ("model_config_list { config { name: m base_path: 'm' } }", "name must be .* one string"),
         ("model_config_list { config { name: '' base_path: 'm' } }", "each model needs a name"),
+        ("model_config_list { config { name: 'm' base_path: '\\0' } }", "has a NUL character"),
         ("\n\n@", "line 3: cannot read '@'"),
         ("model_config_list { config { name: 'm", 'cannot read "\'m"'),
     ],

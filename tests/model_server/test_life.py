@@ -161,6 +161,7 @@ def test_a_new_configuration_takes_the_place_of_the_old_one(tmp_path: Path) -> N
         assert code_of(lambda: reload("c", "b", label=9)) == "FAILED_PRECONDITION"
         assert code_of(lambda: reload("d", "nowhere")) == "UNKNOWN"
         assert code_of(lambda: reload("", "b")) == "INVALID_ARGUMENT"
+        assert code_of(lambda: reload("c", "b\0")) == "INVALID_ARGUMENT"
 
 
 def test_a_configuration_file_is_read_again(tmp_path: Path) -> None:
