@@ -28,6 +28,9 @@ from tensorflow.core.framework.graph_pb2 import GraphDef
 from tensorflow.core.protobuf.config_pb2 import CallableOptions
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel as SavedModelProto
 
+# It also warns of what it deprecates, such as loading a SavedModel as TensorFlow Serving does it.
+tf.get_logger().setLevel("ERROR")
+
 __all__ = ["FrozenGraphEngine", "load", "load_saved_model"]
 
 

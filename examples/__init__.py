@@ -1,0 +1,1 @@
+"""Small complete programs: train, export, serve, ask. docs/examples.md walks through them."""

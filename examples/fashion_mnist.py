@@ -1,0 +1,169 @@
+"""Trains a network on pictures of clothes, and serves it: image file in, label out.
+
+Fashion-MNIST is downloaded when it can be; otherwise scikit-learn's handwritten digits go through
+the same code.
+"""
+
+from __future__ import annotations
+
+import gzip
+import socket
+import sys
+from collections.abc import Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from examples.common import parser, seeded, show_how_to_serve
+from tools.export import export_classifier, preset
+
+SIZE = 28
+CLOTHES = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
+DIGITS = tuple("0123456789")
+# Where Keras has the data set from; the files are those of its authors.
+SOURCE = "https://storage.googleapis.com/tensorflow/tf-keras-datasets"
+FILES = (
+    "train-images-idx3-ubyte.gz",
+    "train-labels-idx1-ubyte.gz",
+    "t10k-images-idx3-ubyte.gz",
+    "t10k-labels-idx1-ubyte.gz",
+)
+DOWNLOAD_TIMEOUT_SECONDS = 10
+
+
+class Data(NamedTuple):
+    """Pictures are uint8 [N, 28, 28, 1], classes int64 [N]."""
+
+    train: np.ndarray
+    train_classes: np.ndarray
+    test: np.ndarray
+    test_classes: np.ndarray
+    labels: tuple[str, ...]
+
+
+def main(argv: Sequence[str] | None = None) -> Path:
+    """Trains and exports; returns the version folder."""
+    options = parser("fashion_mnist", __doc__ or "", epochs=8)
+    options.add_argument("--data", choices=["auto", "digits"], default="auto")
+    options.add_argument("--source", default=SOURCE, help="where Fashion-MNIST is downloaded from")
+    args = options.parse_args(argv)
+    seeded(args.seed)
+    data = digits() if args.data == "digits" else fashion_or_digits(args.source)
+
+    model = network(len(data.labels))
+    model.fit(data.train / np.float32(255), data.train_classes, epochs=args.epochs, verbose=0)
+    scores = model.predict(data.test / np.float32(255), verbose=0)
+    accuracy = float((scores.argmax(1) == data.test_classes).mean())
+    print(f"{accuracy:.1%} of {len(data.test)} test pictures are recognised.")
+
+    contract = preset("0-1", size=(SIZE, SIZE), channels="GRAY", resize="stretch")
+    folder = export_classifier(
+        model, data.labels, contract, name=args.name, models_dir=args.models_dir
+    )
+    show_how_to_serve(folder, ["frontend/samples/seven.png"])
+    return folder
+
+
+def network(classes: int) -> Any:
+    """Two convolutions and a layer on top, with probabilities as its output."""
+    import keras
+
+    return_value = keras.Sequential(
+        [
+            keras.Input((SIZE, SIZE, 1)),
+            keras.layers.Conv2D(16, 3, activation="relu"),
+            keras.layers.MaxPooling2D(),
+            keras.layers.Conv2D(32, 3, activation="relu"),
+            keras.layers.MaxPooling2D(),
+            keras.layers.Flatten(),
+            keras.layers.Dropout(0.2),
+            keras.layers.Dense(classes, activation="softmax"),
+        ]
+    )
+    return_value.compile("adam", "sparse_categorical_crossentropy")
+    return return_value
+
+
+def fashion_or_digits(source: str) -> Data:
+    """Fashion-MNIST, or what is there without a network."""
+    try:
+        return fashion(source)
+    except (OSError, ValueError) as exc:  # Keras raises a bare Exception for a failed download
+        reason: Exception = exc
+    except Exception as exc:
+        reason = exc
+    print(f"Fashion-MNIST cannot be downloaded ({reason}): taking scikit-learn's digits instead.")
+    return digits()
+
+
+def fashion(source: str) -> Data:
+    """Downloads Fashion-MNIST, or takes it from Keras's cache.
+
+    Raises:
+        Exception: it cannot be downloaded.
+    """
+    import keras
+
+    with _no_waiting_longer_than(DOWNLOAD_TIMEOUT_SECONDS):
+        files = [
+            Path(keras.utils.get_file(name, f"{source}/{name}", cache_subdir="fashion-mnist"))
+            for name in FILES
+        ]
+    pictures = [
+        np.frombuffer(gzip.decompress(files[index].read_bytes()), np.uint8, offset=16)
+        for index in (0, 2)
+    ]
+    classes = [
+        np.frombuffer(gzip.decompress(files[index].read_bytes()), np.uint8, offset=8)
+        for index in (1, 3)
+    ]
+    train, test = (each.reshape(-1, SIZE, SIZE, 1) for each in pictures)
+    return Data(train, classes[0].astype(int), test, classes[1].astype(int), CLOTHES)
+
+
+def digits() -> Data:
+    """scikit-learn's digits, 8 x 8, made as large as Fashion-MNIST's pictures."""
+    from PIL import Image
+    from sklearn.datasets import load_digits
+
+    found = load_digits()
+    pixels = (found.images * (255 / 16)).astype(np.uint8)
+    size = (SIZE, SIZE)
+    large = [Image.fromarray(each).resize(size, Image.Resampling.BILINEAR) for each in pixels]
+    pictures = np.stack([np.asarray(each) for each in large])[..., None]
+    split = len(pictures) * 4 // 5
+    return Data(
+        pictures[:split],
+        found.target[:split],
+        pictures[split:],
+        found.target[split:],
+        DIGITS,
+    )
+
+
+@contextmanager
+def _no_waiting_longer_than(seconds: float) -> Any:
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+if __name__ == "__main__":
+    main()
+    sys.exit(0)

@@ -1,0 +1,116 @@
+"""Trains a model that tells whether a sentence is pleased or not: text in, label and score out.
+
+Words are split and looked up inside the graph, so clients send the text as it is. The labelled
+sentences are in sentences.tsv beside this file.
+"""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from examples.common import parser, seeded, show_how_to_serve
+from tools.export import export_module
+
+LABELS = ("negative", "positive")
+LEAST_COUNT = 2  # of a word, to be in the vocabulary
+SENTENCES = Path(__file__).with_name("sentences.tsv")
+
+
+def main(argv: Sequence[str] | None = None) -> Path:
+    """Trains and exports; returns the version folder."""
+    args = parser("text_sentiment", __doc__ or "", epochs=60).parse_args(argv)
+    seeded(args.seed)
+    import keras
+
+    texts, classes = read_sentences()
+    order = np.random.default_rng(args.seed).permutation(len(texts))
+    texts, classes = [texts[index] for index in order], classes[order]
+    held_out = len(texts) // 5
+    words = vocabulary(texts[held_out:])
+
+    layer = keras.layers.Dense(1, activation="sigmoid")
+    model = keras.Sequential([keras.Input((len(words),)), layer])
+    model.compile(keras.optimizers.Adam(0.05), "binary_crossentropy")
+    sentiment = make_module(words, layer)
+    counted = sentiment.counts(texts).numpy()
+    model.fit(counted[held_out:], classes[held_out:], epochs=args.epochs, verbose=0)
+    scores = model.predict(counted[:held_out], verbose=0)[:, 0]
+    accuracy = float(((scores > 0.5) == classes[:held_out]).mean())
+    print(f"{accuracy:.0%} of {held_out} held-out sentences are told right.")
+
+    folder = export_module(
+        sentiment,
+        {"serving_default": sentiment.serving_default},
+        name=args.name,
+        models_dir=args.models_dir,
+    )
+    show_how_to_serve(folder, ["--text", "what a wonderful day"])
+    return folder
+
+
+def read_sentences() -> tuple[list[str], np.ndarray]:
+    """The sentences, and 1 for the pleased ones."""
+    with SENTENCES.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file, delimiter="\t"))
+    return [text for _, text in rows], np.array([LABELS.index(label) for label, _ in rows])
+
+
+def vocabulary(texts: Sequence[str]) -> list[str]:
+    """The words that come more than once, as the graph splits them."""
+    counts = Counter(word for text in texts for word in "".join(map(_letter, text.lower())).split())
+    return sorted(word for word, count in counts.items() if count >= LEAST_COUNT)
+
+
+def _letter(letter: str) -> str:
+    return letter if letter.isascii() and (letter.isalpha() or letter == "'") else " "
+
+
+def make_module(words: Sequence[str], layer: Any) -> Any:
+    """Splitting, looking up and scoring, as one ``tf.Module``."""
+    import tensorflow as tf
+
+    class Sentiment(tf.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            keys = tf.constant(list(words))
+            numbers = tf.range(len(words), dtype=tf.int64)
+            self.table = tf.lookup.StaticHashTable(
+                tf.lookup.KeyValueTensorInitializer(keys, numbers), default_value=-1
+            )
+            self.layer = layer
+            self.kept = [each.value for each in layer.variables]
+            self.labels = tf.constant(LABELS)
+
+        def counts(self, texts: Any) -> Any:
+            """Which words are in each text: float32 [N, number of words]."""
+            lower = tf.strings.lower(tf.convert_to_tensor(texts))
+            found = tf.strings.split(tf.strings.regex_replace(lower, "[^a-z']", " "))
+            numbers = self.table.lookup(found).to_tensor(default_value=-1)
+            return tf.reduce_max(tf.one_hot(numbers, len(words)), axis=1)
+
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "text")])  # type: ignore[untyped-decorator]
+        def serving_default(self, text: Any) -> dict[str, Any]:
+            positive = self.layer(self.counts(text))[:, 0]
+            is_positive = positive > 0.5
+            return {
+                "label": tf.gather(self.labels, tf.cast(is_positive, tf.int32)),
+                "score": tf.where(is_positive, positive, 1 - positive),
+            }
+
+    made = Sentiment()
+    if not layer.built:
+        layer.build((None, len(words)))
+        made.kept = [each.value for each in layer.variables]
+    return made
+
+
+if __name__ == "__main__":
+    main()
+    sys.exit(0)
