@@ -113,6 +113,22 @@ GOLDEN = [
         False,
         '{\n    "outputs": [\n        {\n            "b64": "AP8="\n        }\n    ]\n}',
     ),
+    (
+        {"a_bytes": texts(b"\x00\xff", b"", b"A", b"B").reshape(2, 1, 2), "b": np.zeros((2, 0))},
+        True,
+        '{\n    "predictions": [\n'
+        '        {\n            "a_bytes": [[{\n                        "b64": "AP8="\n'
+        '                    }, {\n                        "b64": ""\n                    }]],\n'
+        '            "b": []\n        },\n'
+        '        {\n            "a_bytes": [[{\n                        "b64": "QQ=="\n'
+        '                    }, {\n                        "b64": "Qg=="\n                    }]],\n'
+        '            "b": []\n        }\n    ]\n}',
+    ),
+    (
+        {"y": np.zeros((2, 2, 0), np.int32)},
+        True,
+        '{\n    "predictions": [[[], []], [[], []]\n    ]\n}',
+    ),
     ({"h": np.array([0.5], np.float16)}, True, '{\n    "predictions": [0.5\n    ]\n}'),
 ]
 
