@@ -22,6 +22,7 @@ from benchmarks import (
     bench_pipeline,
     bench_preprocess,
     bench_queue,
+    bench_serving,
     bench_start,
     bench_threads,
     pages,
@@ -104,6 +105,11 @@ ENTRIES: Mapping[str, Entry] = {
         "where the time of one HTTP request goes: network, host, parse, decode …",
         0.2,
         of_cases(bench_budget.cases),
+    ),
+    "serving": Entry(
+        "TensorFlow Serving's API over REST and gRPC against the app's own",
+        2.4,
+        of_cases(bench_serving.cases),
     ),
     "queue": Entry(
         "images a second drained from a queue, and how soon a result is on the page",

@@ -15,6 +15,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 ADDRESS = "127.0.0.1"
 TOLERANCE = 1e-3  # of a probability
@@ -30,7 +31,7 @@ class Load:
     Attributes:
         port: of the server.
         path: where images are posted.
-        file: the image.
+        file: the image, or the whole body of a request of another kind.
         content_type: of the request.
         tag: that every answer must name.
         probability: of that tag.
@@ -38,6 +39,8 @@ class Load:
         clients: closed loop: so many clients, each asks anew when it has its answer.
         rate: open loop: requests a second at a constant rate, whatever becomes of them;
             ``clients`` does not count then.
+        kind: what is asked: ``classify`` (the app's own API), ``predict`` (TensorFlow Serving's,
+            over REST) or ``grpc`` (the same over gRPC), with the signature ``probabilities``.
     """
 
     port: int
@@ -49,6 +52,7 @@ class Load:
     content_type: str = "image/jpeg"
     clients: int = 1
     rate: float | None = None
+    kind: str = "classify"
 
 
 @dataclass
@@ -71,6 +75,24 @@ class Outcome:
 
 class BadAnswer(Exception):
     """The server failed, or its answer is wrong."""
+
+
+def check_answer(load: Load, tag: object, probability: float) -> None:
+    """Raises BadAnswer unless the answer is the one expected."""
+    if tag != load.tag or not abs(probability - load.probability) <= TOLERANCE:
+        raise BadAnswer(
+            f"{tag} with {probability}, it should be {load.tag} with {load.probability}"
+        )
+
+
+def _read_classify(answer: Any) -> tuple[object, float]:
+    tag = answer["predictedTagName"]
+    return tag, {one["tagName"]: one["probability"] for one in answer["prediction"]}[tag]
+
+
+def _read_predict(answer: Any) -> tuple[object, float]:
+    (one,) = answer["predictions"]
+    return one["label"], max(one["probabilities"])
 
 
 class _Connection(asyncio.Protocol):
@@ -130,6 +152,7 @@ class _Sender:
 
     def __init__(self, load: Load) -> None:
         self._load = load
+        self._read = {"classify": _read_classify, "predict": _read_predict}[load.kind]
         body = Path(load.file).read_bytes()
         head = (
             f"POST {load.path} HTTP/1.1\r\nHost: {ADDRESS}:{load.port}\r\n"
@@ -180,20 +203,18 @@ class _Sender:
         if status != 200:
             raise BadAnswer(f"status {status}: {body[:200]!r}")
         try:
-            answer = json.loads(body)
-            tag = answer["predictedTagName"]
-            probability = {one["tagName"]: one["probability"] for one in answer["prediction"]}[tag]
+            tag, probability = self._read(json.loads(body))
         except (ValueError, KeyError, TypeError) as exc:
             raise BadAnswer(f"not an answer ({exc!r}): {body[:200]!r}") from exc
-        expected = self._load.probability
-        if tag != self._load.tag or not abs(probability - expected) <= TOLERANCE:
-            raise BadAnswer(
-                f"{tag} with {probability}, it should be {self._load.tag} with {expected}"
-            )
+        check_answer(self._load, tag, probability)
 
 
 async def send(load: Load) -> Outcome:
     """Sends a load to its end."""
+    if load.kind == "grpc":
+        from benchmarks.grpc_load import GrpcSender
+
+        return await GrpcSender(load).closed_loop()
     sender = _Sender(load)
     # Its pauses would count as the server's.
     gc.disable()

@@ -5,24 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from image_classifier.contracts.example_proto import Feature, encode_example, merge_examples
 from image_classifier.contracts.json_examples import parse_classify_regress
 from image_classifier.contracts.serving_error import ServingError
-
-
-def example(data: bytes) -> dict[str, Any]:
-    import tensorflow as tf
-
-    found = tf.train.Example.FromString(data).features.feature
-    return {
-        name: list(getattr(feature, feature.WhichOneof("kind")).value)
-        if feature.WhichOneof("kind")
-        else None
-        for name, feature in found.items()
-    }
+from tests.contracts.read_example import features_of
 
 
 def test_features_are_of_the_type_of_their_values() -> None:
@@ -36,7 +22,7 @@ def test_features_are_of_the_type_of_their_values() -> None:
     found = parse_classify_regress(document)
 
     assert found.signature_name == "s"
-    assert example(found.examples[0]) == {
+    assert features_of(found.examples[0]) == {
         "i": [1],
         "f": [0.5],
         "t": [b"a"],
@@ -44,15 +30,15 @@ def test_features_are_of_the_type_of_their_values() -> None:
         "x": [b"\0\xff"],
         "none": None,
     }
-    assert example(found.examples[1]) == {"i": [1, -2], "f": [0.5, 1.5], "t": [b"a", b"\0\xff"]}
+    assert features_of(found.examples[1]) == {"i": [1, -2], "f": [0.5, 1.5], "t": [b"a", b"\0\xff"]}
 
 
 def test_the_context_is_in_every_example_and_gives_way_to_it() -> None:
     document = {"context": {"c": 7, "x": 0.5}, "examples": [{"x": 1.5}, {"y": "a"}]}
     first, second = parse_classify_regress(document).examples
 
-    assert example(first) == {"c": [7], "x": [1.5]}
-    assert example(second) == {"c": [7], "x": [0.5], "y": [b"a"]}
+    assert features_of(first) == {"c": [7], "x": [1.5]}
+    assert features_of(second) == {"c": [7], "x": [0.5], "y": [b"a"]}
 
 
 @pytest.mark.parametrize(
@@ -110,25 +96,3 @@ def test_faults_have_tensorflow_servings_words(document: dict[str, Any], message
     with pytest.raises(ServingError) as caught:
         parse_classify_regress(document)
     assert caught.value.message == message
-
-
-FEATURES = st.one_of(
-    st.builds(Feature, st.just("bytes"), st.lists(st.binary(max_size=300), max_size=3)),
-    st.builds(Feature, st.just("float"), st.lists(st.floats(width=32, allow_nan=False))),
-    st.builds(Feature, st.just("int64"), st.lists(st.integers(-(2**63), 2**63 - 1))),
-)
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.dictionaries(st.text(max_size=5), FEATURES, max_size=4))
-def test_tensorflow_reads_what_is_written(features: dict[str, Feature]) -> None:
-    found = example(encode_example(features))
-
-    assert found == {name: list(feature.values) for name, feature in features.items()}
-
-
-def test_merging_is_what_protobuf_does() -> None:
-    one = encode_example({"a": Feature("int64", [1]), "b": Feature("int64", [2])})
-    other = encode_example({"b": Feature("float", [0.5])})
-
-    assert example(merge_examples(one, other)) == {"a": [1], "b": [0.5]}

@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from image_classifier.contracts.json_document import parse
 from image_classifier.contracts.json_format import (
     format_classify,
     format_error,
     format_predict,
     format_regress,
 )
-from image_classifier.contracts.json_messages import format_metadata, format_status
+from image_classifier.contracts.json_tensor import parse_predict
 from image_classifier.contracts.json_values import decimals
 from image_classifier.contracts.serving_error import Code, ServingError
 from image_classifier.signatures import Array, Signature, TensorInfo
@@ -52,6 +53,16 @@ def test_floats_can_be_read_back_to_the_bit(values: list[float]) -> None:
     back = np.array([float(text) for text in decimals(array)], np.float32)
 
     assert np.array_equal(array, back, equal_nan=True)
+
+
+@given(st.lists(st.lists(st.floats(width=32), min_size=2, max_size=2), min_size=1, max_size=9))
+def test_an_answer_can_be_sent_back_as_a_request(rows: list[list[float]]) -> None:
+    array = np.array(rows, np.float32)
+    signature = Signature({"x": TensorInfo("x:0", "DT_FLOAT", None)}, {})
+    for row, answered, asked in ((True, "predictions", "instances"), (False, "outputs", "inputs")):
+        document = parse(format_predict({"y": array}, row))
+        found = parse_predict({asked: document[answered]}, lambda name: signature)
+        assert np.array_equal(found.inputs["x"], array, equal_nan=True)
 
 
 def texts(*values: bytes) -> Array:
@@ -180,29 +191,3 @@ def test_an_error_is_one_line_and_valid_json() -> None:
     assert format_error("no") == b'{ "error": "no" }'
     message = "'a' \"b\" \\ \n ü \x00"
     assert json.loads(format_error(message)) == {"error": message}
-
-
-def test_the_status_is_printed_as_protobuf_prints_it() -> None:
-    assert format_status([(123, "AVAILABLE", Code.OK, "")]).decode() == (
-        '{\n "model_version_status": [\n  {\n   "version": "123",\n   "state": "AVAILABLE",\n'
-        '   "status": {\n    "error_code": "OK",\n    "error_message": ""\n   }\n  }\n ]\n}\n'
-    )
-
-
-def test_metadata_is_printed_in_two_parts_as_tensorflow_serving_does_it() -> None:
-    signature = Signature(
-        {"x": TensorInfo("x:0", "DT_FLOAT", (-1, 1))}, {"y": TensorInfo("y:0", "DT_FLOAT", None)}
-    )
-    text = format_metadata("half", 123, {"serving_default": signature}).decode()
-
-    assert text.startswith(
-        '{\n"model_spec":{\n "name": "half",\n "signature_name": "",\n "version": "123"\n}\n,\n'
-        '"metadata": {"signature_def": {\n "signature_def": {\n  "serving_default": {\n'
-        '   "inputs": {\n    "x": {\n     "dtype": "DT_FLOAT",\n     "tensor_shape": {\n'
-        '      "dim": [\n       {\n        "size": "-1",\n        "name": ""\n       },\n'
-    )
-    assert text.endswith(
-        '   "method_name": "tensorflow/serving/predict",\n   "defaults": {}\n  }\n }\n}\n}\n}\n'
-    )
-    found = json.loads(text)["metadata"]["signature_def"]["signature_def"]["serving_default"]
-    assert found["outputs"]["y"]["tensor_shape"] == {"dim": [], "unknown_rank": True}

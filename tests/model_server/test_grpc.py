@@ -316,15 +316,22 @@ def test_images_that_are_none_are_refused_in_words(
     assert words in message
 
 
-def test_a_request_without_a_model_spec_is_refused(client: Client) -> None:
+def test_a_request_without_a_model_spec_goes_to_the_default_model_or_is_refused(
+    client: Client,
+) -> None:
+    """Clients of Azure ML's accelerated models send Predict without one."""
+    import tensorflow as tf
     from tensorflow_serving.apis import classification_pb2, predict_pb2, regression_pb2
 
-    for call, request in (
-        (client.prediction.Predict, predict_pb2.PredictRequest()),
+    request = predict_pb2.PredictRequest()
+    request.inputs["x"].CopyFrom(tf.make_tensor_proto(ONE))
+    answer = client.prediction.Predict(request, timeout=60)
+    assert answer.model_spec.name == "half"
+    for call, empty in (
         (client.prediction.Classify, classification_pb2.ClassificationRequest()),
         (client.prediction.Regress, regression_pb2.RegressionRequest()),
     ):
-        found = refused(lambda call=call, request=request: call(request, timeout=60))  # type: ignore[misc]
+        found = refused(lambda call=call, empty=empty: call(empty, timeout=60))  # type: ignore[misc]
         assert found == ("INVALID_ARGUMENT", "Missing ModelSpec")
 
 

@@ -1,0 +1,246 @@
+"""TensorFlow Serving's API against the app's own, and what gRPC adds to the bare run."""
+
+from __future__ import annotations
+
+import base64
+import json
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+
+from benchmarks.bare_grpc import METHOD
+from benchmarks.cases import MILLISECONDS, RATE, Case, Goal, Measured, WrongAnswer
+from benchmarks.grpc_load import PREDICT
+from benchmarks.load import Load
+from benchmarks.local_server import (
+    ADDRESS,
+    classify_path,
+    free_ports,
+    local_host,
+    wait_until_ready,
+)
+from benchmarks.material import Material, material
+from benchmarks.photos import jpeg
+from benchmarks.processes import Program, running
+from benchmarks.sender import Sender, sender
+from benchmarks.statistics import Samples
+from image_classifier.decode import decode
+from image_classifier.preprocess import preprocess
+from model_server import messages
+from model_server.tensors import fill_proto
+
+CLASSIFY = "/api/classify"
+REST_FUNCTION = "REST, the function"
+REST_PROCESS = "REST, model_server"
+GRPC = "gRPC, model_server"
+SESSION = "the session's run, in process"
+BARE = "a bare gRPC call of the same size"
+TENSORS = "gRPC predict, a tensor in"
+CLIENTS = 8
+SECONDS, QUICK_SECONDS = 3.0, 0.5
+START_SECONDS = 60
+LIMIT_MS = 0.4
+
+
+@contextmanager
+def cases(quick: bool) -> Iterator[list[Case]]:
+    """Both, on a local host with one worker and a model server that run side by side."""
+    with material() as found, local_host(found.environ()) as (program, port):
+        wait_until_ready(program, port)
+        with model_server(found) as (grpc_port, rest_port), sender() as source:
+            ports = {
+                CLASSIFY: port,
+                REST_FUNCTION: port,
+                REST_PROCESS: rest_port,
+                GRPC: grpc_port,
+            }
+            with tensor_case(found, grpc_port, quick=quick) as tensor:
+                yield [images_case(found, ports, source, quick=quick), tensor]
+
+
+@contextmanager
+def model_server(found: Material) -> Iterator[tuple[int, int]]:
+    """A model server with the material's model; its ports for gRPC and REST."""
+    ports = free_ports(2)
+    arguments = [f"--port={ports[0]}", f"--rest_api_port={ports[1]}", f"--address={ADDRESS}"]
+    arguments += [f"--model_name={found.model}", f"--model_base_path={found.folder.parent}"]
+    with running("model_server", arguments, found.environ()) as program:
+        _wait(program, ports[0])
+        yield ports[0], ports[1]
+
+
+def _wait(program: Program, port: int) -> None:
+    with grpc.insecure_channel(f"{ADDRESS}:{port}") as channel:
+        try:
+            grpc.channel_ready_future(channel).result(START_SECONDS)
+        except grpc.FutureTimeoutError as exc:
+            raise program.failure("did not become ready") from exc
+
+
+def images_case(found: Material, ports: Mapping[str, int], source: Sender, *, quick: bool) -> Case:
+    """An encoded picture in, eight clients, four ways."""
+    picture = jpeg(600, 600)
+    prediction = found.classifier().classify_bytes(picture)
+    loads = {
+        name: Load(
+            port=ports[name],
+            path=path,
+            file=str(_body(found, name, picture)),
+            tag=str(prediction.predicted_tag_name),
+            probability=max(prediction.scores),
+            seconds=QUICK_SECONDS if quick else SECONDS,
+            clients=CLIENTS,
+            kind=kind,
+        )
+        for name, path, kind in (
+            (CLASSIFY, classify_path(found.model), "classify"),
+            (REST_FUNCTION, f"/v1/models/{found.model}:predict", "predict"),
+            (REST_PROCESS, f"/v1/models/{found.model}:predict", "predict"),
+            (GRPC, "", "grpc"),
+        )
+    }
+
+    def send(load: Load) -> Measured:
+        outcome = source.send(load)
+        if outcome.errors:
+            raise WrongAnswer(outcome.errors[0])
+        return Measured(None, {MILLISECONDS: outcome.latencies, RATE: outcome.per_second})
+
+    def sending(load: Load) -> Callable[[bytes], Measured]:
+        return lambda image: send(load)  # the load generator reads the request's file itself
+
+    return Case(
+        name="images",
+        about=f"answers a second to {CLIENTS} clients that send a 600 x 600 JPEG, one process of "
+        "each server, ONNX Runtime; the clients are a process of their own on the same cores; "
+        f"{found.about}",
+        implementations={name: sending(load) for name, load in loads.items()},
+        inputs={"600x600.jpg (generated)": picture},
+        check=lambda name, answers: None,  # every answer is compared where it arrives
+        rounds=1 if quick else 9,
+        goals=tuple(
+            Goal(f"{name} / {CLASSIFY}, answers a second", ">=", 1.0, "x", partial(_ratio, name))
+            for name in (GRPC, REST_PROCESS)
+        ),
+        notes=_notes,
+    )
+
+
+def _ratio(name: str, samples: Samples) -> float:
+    """The median of the rounds' ratios: what else the machine does meets both alike."""
+    return statistics.median(_ratios(name, samples))
+
+
+def _ratios(name: str, samples: Samples) -> list[float]:
+    pairs = zip(samples.values(name, None, RATE), samples.values(CLASSIFY, None, RATE), strict=True)
+    return [ours / theirs for ours, theirs in pairs]
+
+
+def _notes(samples: Samples) -> list[str]:
+    return [
+        f"{name} / {CLASSIFY}: {_ratio(name, samples):.3f} at the median of the rounds "
+        f"({min(_ratios(name, samples)):.3f} to {max(_ratios(name, samples)):.3f})."
+        for name in (REST_FUNCTION, REST_PROCESS, GRPC)
+    ]
+
+
+def _body(found: Material, name: str, picture: bytes) -> Path:
+    """The file with a request's body."""
+    path = found.models_dir / f"{name.replace('/', '')}.body"
+    if name == CLASSIFY:
+        path.write_bytes(picture)
+    elif name == GRPC:
+        image = np.empty(1, object)
+        image[0] = picture
+        path.write_bytes(_request(found.model, "probabilities", "image", image))
+    else:
+        instances = [{"b64": base64.b64encode(picture).decode()}]
+        path.write_text(json.dumps({"signature_name": "probabilities", "instances": instances}))
+    return path
+
+
+def _request(model: str, signature: str, key: str, array: Any) -> bytes:
+    request = messages.PredictRequest()
+    request.model_spec.name, request.model_spec.signature_name = model, signature
+    fill_proto(request.inputs[key], array, as_content=True)
+    return bytes(request.SerializeToString())
+
+
+@contextmanager
+def tensor_case(found: Material, grpc_port: int, *, quick: bool) -> Iterator[Case]:
+    """One client, a preprocessed picture in: what is above the run and the bare call."""
+    classifier = found.classifier()
+    engine = classifier.repository.load().engine
+    tensor = preprocess(decode(jpeg(600, 600), max_pixels=10**7), engine.contract)[None]
+    request = _request(found.model, "tensors", "input", tensor)
+    (bare_port,) = free_ports(1)
+    with (
+        grpc.insecure_channel(f"{ADDRESS}:{grpc_port}") as channel,
+        grpc.insecure_channel(f"{ADDRESS}:{bare_port}") as bare_channel,
+    ):
+        predict, bare = channel.unary_unary(PREDICT), bare_channel.unary_unary(METHOD)
+        size = len(predict(request))
+        with running("benchmarks.bare_grpc", [str(bare_port), str(size)], {}) as program:
+            _wait(program, bare_port)
+            yield _tensor_case(
+                found,
+                {
+                    SESSION: lambda data: engine.run(tensor),
+                    BARE: lambda data: Measured(None, _timed(bare, data)[1]),
+                    TENSORS: lambda data: _answered(*_timed(predict, data)),
+                },
+                request,
+                engine.run(tensor),
+                quick=quick,
+            )
+
+
+def _timed(call: Callable[[bytes], bytes], data: bytes) -> tuple[bytes, dict[str, float]]:
+    started = time.perf_counter()
+    answer = call(data)
+    return answer, {MILLISECONDS: (time.perf_counter() - started) * 1000}
+
+
+def _answered(answer: bytes, figures: Mapping[str, float]) -> Measured:
+    values = messages.PredictResponse.FromString(answer).outputs["output"].float_val
+    return Measured(list(values), figures)
+
+
+def _tensor_case(
+    found: Material,
+    implementations: Mapping[str, Callable[[bytes], Any]],
+    request: bytes,
+    expected: Any,
+    *,
+    quick: bool,
+) -> Case:
+    def check(name: str, answers: Mapping[str, Any]) -> None:
+        if not np.allclose(answers[TENSORS], expected[0], atol=1e-5):
+            raise WrongAnswer(f"{answers[TENSORS]}, it should be {expected[0]}")
+
+    def above(samples: Samples) -> float:
+        (name,) = samples.inputs()
+        predict, session, bare = (
+            samples.median(who, name, MILLISECONDS) for who in (TENSORS, SESSION, BARE)
+        )
+        return predict - session - bare
+
+    return Case(
+        name="tensor",
+        about=f"one client, a message of {len(request):,} bytes with a preprocessed picture in "
+        f"tensor_content; ONNX Runtime; {found.about}",
+        implementations=implementations,
+        inputs={"tensor": request},
+        check=check,
+        rounds=20 if quick else 400,
+        warm_up_rounds=20,
+        goals=(Goal(f"{TENSORS}, above {SESSION}, and {BARE}", "<=", LIMIT_MS, "ms", above),),
+        notes=lambda samples: [f"Above the two others together: {above(samples):.3f} ms."],
+    )
