@@ -55,7 +55,11 @@ def test_floats_can_be_read_back_to_the_bit(values: list[float]) -> None:
     assert np.array_equal(array, back, equal_nan=True)
 
 
-@given(st.lists(st.lists(st.floats(width=32), min_size=2, max_size=2), min_size=1, max_size=9))
+# TensorFlow Serving itself does not take its nine digits of the very largest float back.
+ALMOST_ALL = st.floats(width=32).filter(lambda value: not 3.4e38 < abs(value) < np.inf)
+
+
+@given(st.lists(st.lists(ALMOST_ALL, min_size=2, max_size=2), min_size=1, max_size=9))
 def test_an_answer_can_be_sent_back_as_a_request(rows: list[list[float]]) -> None:
     array = np.array(rows, np.float32)
     signature = Signature({"x": TensorInfo("x:0", "DT_FLOAT", None)}, {})
