@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import ExifTags, Image
 
 from image_classifier import Classifier, Settings
 from image_classifier.contract import Contract
@@ -147,7 +148,7 @@ def test_every_preprocessing_agrees_with_the_pipeline(
         softmax=True,
         report=found.append,
     )
-    assert found[0].pictures == 15
+    assert found[0].pictures == 19
     assert not found[0].other_labels
     assert found[0].largest_exact <= 1e-4
     if resize == "custom_vision":
@@ -177,6 +178,7 @@ def test_versions_count_up_and_are_never_overwritten(colours: Any, tmp_path: Pat
         (("a", "b"), (24, 24), r"output of shape \[1, 3\].*with 2 labels it must be \[1, 2\]"),
         (("a", "b", "b"), (24, 24), "differ from each other"),
         (("a", "b", " "), (24, 24), "not empty"),
+        (("a", "b", "c\nd"), (24, 24), "of one line"),
         (LABELS, (10, 10), r"cannot take an input of shape \[1, 10, 10, 3\]"),
     ],
 )
@@ -201,6 +203,95 @@ def test_an_export_that_disagrees_with_the_pipeline_leaves_nothing_behind(
             colours, LABELS, preset("none", size=(24, 24)), name="m", models_dir=tmp_path
         )
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "words"),
+    [
+        ("../m", None, "'../m' cannot be the name of a model: use letters"),
+        (".hidden", None, "cannot be the name of a model"),
+        ("m", -1, "-1 cannot be a version: use a whole number from 0"),
+        ("m", 10**18, "at most 18 digits"),
+    ],
+)
+def test_what_no_server_would_find_is_not_written(
+    colours: Any, tmp_path: Path, name: str, version: int | None, words: str
+) -> None:
+    contract = preset("none", size=(24, 24))
+    with pytest.raises(ExportError, match=words):
+        export_classifier(
+            colours, LABELS, contract, name=name, models_dir=tmp_path / "models", version=version
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_each_weight_is_written_once(colours: Any, exported: Path) -> None:
+    size = sum(path.stat().st_size for path in (exported / "variables").glob("*.data-*"))
+    weights = sum(each.numpy().nbytes for each in colours.variables)
+
+    import tensorflow as tf
+
+    listed = tf.train.load_checkpoint(str(exported / "variables" / "variables"))
+    saved = [name for name in listed.get_variable_to_shape_map() if "VARIABLE_VALUE" in name]
+    assert len(saved) == len(colours.variables)
+    assert size < weights + 10_000
+
+
+def test_pictures_that_tensorflow_reads_otherwise_are_left_out_and_named(
+    colours: Any, tmp_path: Path
+) -> None:
+    rotated, tiff, broken = (tmp_path / name for name in ("rotated.jpg", "a.tiff", "broken.png"))
+    image = Image.new("RGB", (40, 20), "red")
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    image.save(rotated, exif=exif)
+    image.save(tiff)
+    broken.write_bytes(b"<html>")
+    found: list[Agreement] = []
+
+    export_classifier(
+        colours,
+        LABELS,
+        preset("none", size=(24, 24)),
+        name="m",
+        models_dir=tmp_path / "models",
+        images=[rotated, tiff, broken],
+        report=found.append,
+    )
+
+    assert found[0].pictures == 19
+    assert {path.name: reason for path, reason in found[0].left_out.items()} == {
+        "rotated.jpg": "TensorFlow does not turn it upright",
+        "a.tiff": "TensorFlow reads no TIFF",
+        "broken.png": "it is no image that can be read",
+    }
+
+
+def test_logits_are_noticed(tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    class Logits(tf.Module):  # type: ignore[misc]
+        def __call__(self, batch: Any) -> Any:
+            return tf.reduce_mean(batch, [1, 2]) / 10
+
+    found: list[Agreement] = []
+
+    def export(softmax: bool) -> None:
+        export_classifier(
+            Logits(),
+            LABELS,
+            preset("none", size=(24, 24)),
+            name="m",
+            models_dir=tmp_path,
+            softmax=softmax,
+            tolerance=1,
+            report=found.append,
+        )
+
+    export(softmax=False)
+    export(softmax=True)
+    assert "export it with softmax" in found[0].advice()
+    assert found[1].advice() == ""
 
 
 def test_presets_are_kerass_own() -> None:

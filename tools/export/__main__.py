@@ -99,10 +99,12 @@ def _export(args: argparse.Namespace) -> None:
             report=found.append,
         )
     for agreement in found:
+        for path, reason in agreement.left_out.items():
+            print(f"  not compared: {path}: {reason}")
         print(
             f"  {agreement.pictures} pictures: probabilities differ by at most "
             f"{agreement.largest_difference:.1e}, by {agreement.largest_exact:.1e} where nothing "
-            "is resized"
+            f"is resized.{agreement.advice()}"
         )
     print(f"  {folder}")
     print(

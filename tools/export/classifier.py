@@ -11,7 +11,7 @@ from typing import Any
 from image_classifier.contract import CHANNELS, Contract
 from image_classifier.errors import ClassifierError
 from image_classifier.model import Model
-from tools.export.proof import Agreement, compare, pictures
+from tools.export.proof import Agreement, compare
 from tools.export.version_folder import ExportError, write_version
 
 __all__ = ["TOLERANCE", "export_classifier"]
@@ -49,7 +49,7 @@ def export_classifier(
         softmax: the model gives logits: makes probabilities of them.
         images: pictures to prove it on, besides generated ones.
         tolerance: how far probabilities may be apart where pictures are resized.
-        report: hears how near they were.
+        report: hears how near they were, and which pictures could not be compared.
 
     Returns:
         The version folder.
@@ -62,7 +62,7 @@ def export_classifier(
 
     def write(folder: Path) -> None:
         _save(model, labels, contract, softmax, folder)
-        agreement = _prove(folder, name, contract, images)
+        agreement = _prove(folder, name, images)
         report(agreement)
         agreement.judge(tolerance=tolerance, exact=EXACT)
 
@@ -72,8 +72,12 @@ def export_classifier(
 def _check_model(model: Any, labels: Sequence[str], contract: Contract) -> None:
     import numpy as np
 
-    if not labels or not all(label.strip() for label in labels) or len(set(labels)) != len(labels):
-        raise ExportError("labels must be texts that are not empty and differ from each other.")
+    lines = [label.strip() for label in labels if len(label.splitlines()) == 1]
+    if not all(lines) or lines != list(labels) or len(set(lines)) != len(lines) or not lines:
+        raise ExportError(
+            "labels must be texts of one line that are not empty, have no spaces around them, and "
+            "differ from each other."
+        )
     shape = (1, contract.height, contract.width, CHANNELS[contract.channels])
     try:
         scores = np.asarray(model(np.zeros(shape, np.float32)))
@@ -93,6 +97,7 @@ def _save(
     model: Any, labels: Sequence[str], contract: Contract, softmax: bool, folder: Path
 ) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import keras
     import tensorflow as tf
 
     from tools.export.graph import tensor_of_file
@@ -104,15 +109,21 @@ def _save(
     class Classifier(tf.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
-            self.model = model
-            # Keras keeps TensorFlow's variables inside its own, where tf.Module does not look.
-            self.kept = [getattr(each, "value", each) for each in getattr(model, "variables", ())]
+            if isinstance(model, keras.layers.Layer):
+                # Keras keeps TensorFlow's variables inside its own; tracking both would write
+                # every weight twice.
+                self.kept = [each.value for each in model.variables]
+            else:
+                self.model = model
             self.labels = tf.constant(list(labels))
 
+        # Traced once for all four signatures: a large network takes seconds each time.
+        @tf.function(input_signature=[tensor])  # type: ignore[untyped-decorator]
         def scores(self, batch: Any) -> Any:
-            found = tf.cast(self.model(batch), tf.float32)
+            found = tf.cast(model(batch), tf.float32)
             return tf.ensure_shape(tf.nn.softmax(found) if softmax else found, [None, len(labels)])
 
+        @tf.function(input_signature=[texts])  # type: ignore[untyped-decorator]
         def of_files(self, files: Any) -> Any:
             spec = tf.TensorSpec(shape, tf.float32)
             return self.scores(
@@ -145,24 +156,27 @@ def _save(
     def tensors(input: Any) -> dict[str, Any]:
         return {"output": module.scores(input)}
 
-    tf.saved_model.save(
-        module,
-        str(folder),
-        signatures={
-            "serving_default": serving_default,
-            "bytes": as_bytes,
-            "probabilities": probabilities,
-            "tensors": tensors,
-        },
-    )
+    signatures = {
+        "serving_default": serving_default,
+        "bytes": as_bytes,
+        "probabilities": probabilities,
+        "tensors": tensors,
+    }
+    try:
+        tf.saved_model.save(module, str(folder), signatures=signatures)
+    except AssertionError as exc:  # TensorFlow's, of a resource that nothing tracks
+        raise ExportError(
+            "The model uses a table or variable that is not its own, which cannot be saved; "
+            f"TensorFlow says: {exc}"
+        ) from exc
     (folder / "labels.txt").write_text("".join(f"{label}\n" for label in labels), "utf-8")
     (folder / "model.json").write_text(json.dumps(contract.as_dict(), indent=2) + "\n", "utf-8")
 
 
-def _prove(folder: Path, name: str, contract: Contract, images: Sequence[Path]) -> Agreement:
+def _prove(folder: Path, name: str, images: Sequence[Path]) -> Agreement:
     """Runs what was written, as the app would load it."""
     try:
         loaded = Model(name, int(folder.name), folder, engine="tensorflow").load()
-        return compare(loaded, pictures(contract, images))
+        return compare(loaded, images)
     except ClassifierError as exc:
         raise ExportError(f"What was written cannot be served: {exc.message}") from exc

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import ExifTags, Image, ImageDraw
 
 from image_classifier.contract import Contract
 from image_classifier.decode import decode
@@ -16,7 +16,13 @@ from image_classifier.model import LoadedModel
 from image_classifier.preprocess import preprocess
 from tools.export.version_folder import ExportError
 
-__all__ = ["Agreement", "compare", "pictures"]
+__all__ = ["Agreement", "compare"]
+
+
+# What TensorFlow decodes as Pillow does.
+_FORMATS = frozenset({"JPEG", "PNG", "GIF", "BMP", "WEBP"})
+_UPRIGHT = 1  # of EXIF's orientations
+MOST_SUM_ERROR = 0.01  # of probabilities, which should add up to 1
 
 
 @dataclass(frozen=True)
@@ -25,16 +31,22 @@ class Agreement:
 
     Attributes:
         pictures: how many were compared.
-        largest_difference: between any two probabilities, of pictures that were resized.
-        largest_exact: the same of those that have the network's size already.
+        largest_difference: between any two probabilities.
+        largest_exact: the same, of pictures that have the network's size already.
+        worst: the picture with the largest difference of all.
         other_labels: names of pictures with another best label, though the two best are
             further apart than the difference.
+        largest_sum_error: how far the sum of a picture's probabilities is from 1.
+        left_out: files that were not compared, and why.
     """
 
     pictures: int
     largest_difference: float
     largest_exact: float
+    worst: str
     other_labels: tuple[str, ...]
+    largest_sum_error: float
+    left_out: Mapping[Path, str]
 
     def judge(self, *, tolerance: float, exact: float) -> None:
         """Raises ExportError unless they are near enough."""
@@ -48,11 +60,43 @@ class Agreement:
             raise ExportError(
                 "The exported signatures and the app's pipeline differ by "
                 f"{self.largest_difference:.2g} (at most {tolerance:g}), on pictures of the "
-                f"network's own size by {self.largest_exact:.2g} (at most {exact:g})."
+                f"network's own size by {self.largest_exact:.2g} (at most {exact:g}); most in "
+                f"{self.worst}.{self.advice()}"
             )
 
+    def advice(self) -> str:
+        """What to do if the scores are no probabilities; else nothing."""
+        if self.largest_sum_error <= MOST_SUM_ERROR:
+            return ""
+        return (
+            " The scores of a picture do not add up to 1: if the model gives logits, export it "
+            "with softmax."
+        )
 
-def pictures(contract: Contract, images: Sequence[Path]) -> Iterator[tuple[str, bytes]]:
+
+def _comparable(images: Iterable[Path]) -> tuple[list[Path], dict[Path, str]]:
+    """Those that both sides read alike, and why not the others.
+
+    TensorFlow's decoder applies no EXIF orientation and knows fewer formats, which says nothing
+    about the export.
+    """
+    good: list[Path] = []
+    others: dict[Path, str] = {}
+    for path in images:
+        try:
+            with Image.open(path) as image:
+                if image.format not in _FORMATS:
+                    others[path] = f"TensorFlow reads no {image.format}"
+                elif image.getexif().get(ExifTags.Base.Orientation, _UPRIGHT) != _UPRIGHT:
+                    others[path] = "TensorFlow does not turn it upright"
+                else:
+                    good.append(path)
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+            others[path] = "it is no image that can be read"
+    return good, others
+
+
+def _pictures(contract: Contract, images: Sequence[Path]) -> Iterator[tuple[str, bytes]]:
     """The files to compare: those given, and generated ones of every kind that callers send."""
     for path in images:
         yield path.name, path.read_bytes()
@@ -66,7 +110,13 @@ def pictures(contract: Contract, images: Sequence[Path]) -> Iterator[tuple[str, 
     yield "progressive JPEG", _file(drawn, "JPEG", progressive=True)
     yield "PNG, grey", _file(drawn.convert("L"), "PNG")
     yield "PNG, palette", _file(drawn.quantize(32), "PNG")
-    yield "PNG, alpha", _file(drawn.convert("RGBA"), "PNG")
+    faded = drawn.copy()
+    faded.putalpha(Image.linear_gradient("L").resize(drawn.size))
+    yield "PNG, transparent", _file(faded, "PNG")
+    yield "PNG, grey and transparent", _file(faded.convert("LA"), "PNG")
+    yield "PNG, black and white", _file(drawn.convert("1"), "PNG")
+    yield "JPEG, CMYK", _file(drawn.convert("CMYK"), "JPEG")
+    yield "WebP", _file(drawn, "WEBP", quality=80)
     yield "GIF", _file(drawn.quantize(64), "GIF")
     yield "BMP", _file(drawn, "BMP")
     yield "odd size", _file(_drawn((131, 97)), "PNG")
@@ -75,13 +125,20 @@ def pictures(contract: Contract, images: Sequence[Path]) -> Iterator[tuple[str, 
     yield "large", _file(_drawn((1900, 1300)), "JPEG", quality=85)
 
 
-def compare(loaded: LoadedModel, files: Iterable[tuple[str, bytes]]) -> Agreement:
-    """Runs the signature ``probabilities`` on each file, and the pipeline with ``tensors``."""
+def compare(loaded: LoadedModel, images: Iterable[Path]) -> Agreement:
+    """Runs the signature ``probabilities`` on each picture, and the pipeline with ``tensors``.
+
+    Args:
+        loaded: the model, as the app loaded it.
+        images: files to compare, besides generated ones.
+    """
     saved, engine = loaded.saved_model, loaded.engine
     assert saved is not None
-    count, others = 0, []
-    largest = {True: 0.0, False: 0.0}
-    for name, data in files:
+    good, left_out = _comparable(images)
+    own_size = (engine.contract.width, engine.contract.height)
+    differences: list[tuple[float, str]] = []
+    exact, sum_error, others = 0.0, 0.0, []
+    for name, data in _pictures(engine.contract, good):
         file = np.empty(1, object)
         file[0] = data
         outputs = ("label", "probabilities")
@@ -89,14 +146,17 @@ def compare(loaded: LoadedModel, files: Iterable[tuple[str, bytes]]) -> Agreemen
         image = decode(data, max_pixels=10**9)
         wanted = engine.run(preprocess(image, engine.contract)[None])[0]
         difference = float(np.abs(got - wanted).max())
-        is_own_size = image.size == (engine.contract.width, engine.contract.height)
-        # NaN stays: max() would lose it.
-        largest[is_own_size] = float(np.maximum(largest[is_own_size], difference))
+        # NumPy's maximum keeps NaN, which Python's loses.
+        if image.size == own_size:
+            exact = float(np.maximum(exact, difference))
+        differences.append((difference, name))
+        sum_error = float(np.maximum(sum_error, abs(float(wanted.sum()) - 1)))
         second, best = np.sort(wanted)[-2:] if len(wanted) > 1 else (0.0, 1.0)
         if got.argmax() != wanted.argmax() and best - second > 2 * difference:
             others.append(name)
-        count += 1
-    return Agreement(count, largest[False], largest[True], tuple(others))
+    # A difference that is not a number counts as the largest.
+    largest, worst = max(differences, key=lambda each: np.nan_to_num(each[0], nan=np.inf))
+    return Agreement(len(differences), largest, exact, worst, tuple(others), sum_error, left_out)
 
 
 def _drawn(size: tuple[int, int]) -> Image.Image:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
@@ -9,6 +10,10 @@ from pathlib import Path
 from typing import Any
 
 __all__ = ["ExportError", "export_module", "write_version"]
+
+# What the app takes for the name of a model; a server would pass others over.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
+_MAX_VERSION_DIGITS = 18
 
 
 class ExportError(Exception):
@@ -38,7 +43,7 @@ def export_module(
         The version folder.
 
     Raises:
-        ExportError: that version is there already.
+        ExportError: that version is there already, or name or version cannot be served.
     """
 
     def write(folder: Path) -> None:
@@ -65,8 +70,18 @@ def write_version(
         version: None means the next free number.
 
     Raises:
-        ExportError: that version is there already.
+        ExportError: that version is there already, or name or version cannot be served.
     """
+    if not _NAME.fullmatch(name):
+        raise ExportError(
+            f"{name!r} cannot be the name of a model: use letters, digits, '_', '.' and '-', at "
+            "most 128 of them, with a letter or digit first."
+        )
+    if version is not None and not 0 <= version < 10**_MAX_VERSION_DIGITS:
+        raise ExportError(
+            f"{version} cannot be a version: use a whole number from 0, of at most "
+            f"{_MAX_VERSION_DIGITS} digits."
+        )
     base = models_dir / name
     there = [int(path.name) for path in base.glob("*") if path.name.isdecimal()]
     chosen = max(there, default=0) + 1 if version is None else version
@@ -76,9 +91,12 @@ def write_version(
             f"{target} is there already, and versions are never overwritten: export without a "
             f"version to get the next free one ({max(there) + 1})."
         )
-    base.mkdir(parents=True, exist_ok=True)
-    # On the same disk, under a name that is no version.
-    beside = Path(tempfile.mkdtemp(prefix=".export-", dir=base))
+    try:
+        base.mkdir(parents=True, exist_ok=True)
+        # On the same disk, under a name that is no version.
+        beside = Path(tempfile.mkdtemp(prefix=".export-", dir=base))
+    except OSError as exc:
+        raise ExportError(f"{base} cannot be written to: {exc.strerror}.") from exc
     try:
         folder = beside / str(chosen)
         folder.mkdir()
