@@ -17,7 +17,7 @@ from image_classifier.contract import Contract
 from image_classifier.contracts.tf_serving import ModelSpec, TensorFlowServing
 from image_classifier.model import Model
 from tests.builders import picture
-from tools.export import ExportError, export_classifier, export_module, preset
+from tools.export import ExportError, export_classifier, preset
 from tools.export.__main__ import main
 from tools.export.proof import Agreement
 
@@ -155,23 +155,6 @@ def test_every_preprocessing_agrees_with_the_pipeline(
         assert found[0].largest_difference <= 0.02
 
 
-def test_versions_count_up_and_are_never_overwritten(colours: Any, tmp_path: Path) -> None:
-    contract = preset("none", size=(24, 24))
-
-    def export(version: int | None = None) -> Path:
-        return export_classifier(
-            colours, LABELS, contract, name="m", models_dir=tmp_path, version=version
-        )
-
-    assert export().name == "1"
-    assert export().name == "2"
-    before = (tmp_path / "m" / "2" / "saved_model.pb").read_bytes()
-    with pytest.raises(ExportError, match=r"never overwritten.*next free one \(3\)"):
-        export(2)
-    assert (tmp_path / "m" / "2" / "saved_model.pb").read_bytes() == before
-    assert sorted(path.name for path in (tmp_path / "m").iterdir()) == ["1", "2"]
-
-
 @pytest.mark.parametrize(
     ("labels", "size", "words"),
     [
@@ -201,26 +184,6 @@ def test_an_export_that_disagrees_with_the_pipeline_leaves_nothing_behind(
     with pytest.raises(ExportError, match="differ|see different labels"):
         export_classifier(
             colours, LABELS, preset("none", size=(24, 24)), name="m", models_dir=tmp_path
-        )
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("name", "version", "words"),
-    [
-        ("../m", None, "'../m' cannot be the name of a model: use letters"),
-        (".hidden", None, "cannot be the name of a model"),
-        ("m", -1, "-1 cannot be a version: use a whole number from 0"),
-        ("m", 10**18, "at most 18 digits"),
-    ],
-)
-def test_what_no_server_would_find_is_not_written(
-    colours: Any, tmp_path: Path, name: str, version: int | None, words: str
-) -> None:
-    contract = preset("none", size=(24, 24))
-    with pytest.raises(ExportError, match=words):
-        export_classifier(
-            colours, LABELS, contract, name=name, models_dir=tmp_path / "models", version=version
         )
     assert list(tmp_path.iterdir()) == []
 
@@ -316,24 +279,6 @@ def test_what_model_json_cannot_say_is_refused() -> None:
         preset("mean", size=(4, 4))
     with pytest.raises(ExportError, match="each of three channels"):
         preset("caffe", size=(4, 4), channels="GRAY")
-
-
-def test_any_module_can_be_exported(tmp_path: Path) -> None:
-    import tensorflow as tf
-
-    class Shout(tf.Module):  # type: ignore[misc]
-        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "text")])  # type: ignore[untyped-decorator]
-        def shout(self, text: Any) -> dict[str, Any]:
-            return {"loud": tf.strings.upper(text)}
-
-    module = Shout()
-    folder = export_module(
-        module, {"serving_default": module.shout}, name="shout", models_dir=tmp_path
-    )
-    serving = served(folder)[1]
-    found = serving.predict(ModelSpec("shout"), {"text": files(b"a", b"b")}).outputs
-
-    assert found["loud"].tolist() == [b"A", b"B"]
 
 
 def test_the_command_exports_what_it_is_given(
