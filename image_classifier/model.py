@@ -29,7 +29,7 @@ from image_classifier.image_signatures import BYTES, image_signatures
 from image_classifier.labels import LABELS_FILE, read_labels
 from image_classifier.signatures import Signature
 
-__all__ = ["LoadedModel", "Model", "ModelRetired"]
+__all__ = ["LoadedModel", "Model", "ModelRetired", "needs_labels"]
 
 logger = logging.getLogger(__name__)
 
@@ -251,6 +251,11 @@ class Model:
                 stat = path.stat()
                 found.append((path.name, stat.st_mtime_ns, stat.st_size))
         return sorted(found)
+
+
+def needs_labels(weights: Path) -> bool:
+    """Whether there must be a labels.txt: not beside a SavedModel without a model.json."""
+    return weights.name != SAVED_MODEL or (weights.parent / CONTRACT_FILE).is_file()
 
 
 def _warm_up(saved: SavedModelEngine) -> None:

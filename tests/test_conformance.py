@@ -84,6 +84,23 @@ def cases(pictures: Pictures) -> list[tuple[str, dict[str, Any]]]:
         ("classify", {"method": "OPTIONS", "expect": {"status": 204}}),
         ("status", {"expect": {"status": 200}}),
         ("negotiate", {"method": "POST", "expect": {"status": 200}}),
+        (
+            "tf_serving",
+            {
+                "url": "http://localhost:7071/v1/models/digits:predict",
+                "method": "POST",
+                "body": json.dumps({"signature_name": "bytes", "instances": [{"b64": picture}]}),
+                "expect": {"status": 200},
+            },
+        ),
+        (
+            "tf_serving",
+            {
+                "url": "http://localhost:7071/v1/models/no",
+                "method": "GET",
+                "expect": {"status": 404},
+            },
+        ),
         ("classify_queue", {"body": json.dumps({"id": "run-7", "url": pictures.there})}),
         ("classify_queue", {"body": pictures.gone, "dequeue": 3}),
         ("classify_queue", {"body": pictures.ill, "expect": {"exception": True}}),
@@ -158,6 +175,13 @@ def test_status_says_ready(report: list[dict[str, Any]]) -> None:
 
     assert answer["status"] == 200
     assert json.loads(answer["body"])["status"] == "ready"
+
+
+def test_tensorflow_servings_clients_get_its_answers(report: list[dict[str, Any]]) -> None:
+    predicted, missing = answers(report, "tf_serving")
+
+    assert json.loads(predicted["body"]) == {"predictions": [a_sample().label]}
+    assert json.loads(missing["body"]) == {"error": "Could not find any versions of model no"}
 
 
 def test_signalr_client_gets_where_to_connect(report: list[dict[str, Any]]) -> None:

@@ -14,12 +14,14 @@ import pytest
 
 from image_classifier.bindings.http import STATUS_OF_ERROR
 from image_classifier.settings import SETTINGS
+from tests.model_servers import ModelServer
 from tests.servers import LocalHost
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
 SECURITY = (ROOT / "SECURITY.md").read_text("utf-8")
 PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "docs/scale.md"]
+PAGES += ["docs/tensorflow-serving.md", "docs/examples.md"]
 
 # Commands that this module does not run, each with the reason.
 ELSEWHERE = {
@@ -29,6 +31,7 @@ ELSEWHERE = {
     "python -m tools.enqueue": "tests/tools/test_enqueue.py and tests/frontend fill queues",
     "python -m tools.drain_report": "tests/tools/test_drain_report.py does, with a queue",
     "cp local.settings.json.example local.settings.json": "it would change the checkout",
+    "python -m model_server --port 8500": "test_the_servers_commands_run_as_printed below",
     "func start": "needs Azure Functions Core Tools",
     "mkdir -p models/pets/1": "tests/test_http_api.py adds a model to a copy of the app",
     "python -m tools.convert models/digits/1": "tests/tools/test_convert.py converts a copy",
@@ -117,9 +120,58 @@ def test_readmes_commands_run_as_printed(command: str, host: LocalHost) -> None:
     if "--json '" in command and not curl_knows_json():
         # Older curl (before 7.82) lacks the option: send what it stands for.
         command = command.replace("--json", "-H 'Content-Type: application/json' -d")
+    done = run_in_shell(command.replace("http://localhost:7071", host.url))
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+    if ":predict" in command:
+        assert json.loads(done.stdout) == {"predictions": ["9"]}
+    elif "seven.png" in command:
+        assert json.loads(done.stdout)["predictedTagName"] == "7"
+
+
+def test_the_servers_commands_run_as_printed() -> None:
+    """Those of docs/tensorflow-serving.md, in order, on other ports: the server, curl, Python."""
+    page = (ROOT / "docs" / "tensorflow-serving.md").read_text("utf-8")
+    start = "python -m model_server --port 8500 --rest_api_port 8501"
+    assert start in page and start in README
+    model = "--model_name digits --model_base_path models/digits"
+    assert f"{start} {model}" in page and f"{start} {model}" in README
+    shell = [
+        line
+        for block in re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
+        for line in block.splitlines()
+    ]
+    (program,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    clients = re.findall(r"`(python -m examples\.client [^`]+)`", page)
+    with ModelServer(*model.split(" "), rest=True) as server:
+        for command in [*(line for line in shell if not line.startswith(start)), *clients]:
+            command = command.replace("http://localhost:8501", server.rest_url)
+            command = command.replace("examples.client", f"examples.client --port {server.port}")
+            done = run_in_shell(command)
+            assert done.returncode == 0, done.stderr
+            assert done.stdout.strip()
+        python = program.replace("localhost:8500", server.address)
+        done = subprocess.run(
+            [sys.executable, "-c", python], cwd=ROOT, capture_output=True, text=True, timeout=120
+        )
+        assert done.stdout.split() == ["9"], done.stderr
+
+
+def test_the_example_pages_commands_are_those_of_the_programs() -> None:
+    """tests/examples runs the programs; here the command lines are only parsed."""
+    page = (ROOT / "docs" / "examples.md").read_text("utf-8")
+    blocks = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
+    named = set(re.findall(r"python -m (?:examples|tools)\.(\w+)", "\n".join(blocks)))
+
+    programs = {path.stem for path in (ROOT / "examples").glob("*.py")} - {"__init__", "common"}
+    assert named == programs | {"export"}
+
+
+def run_in_shell(command: str) -> subprocess.CompletedProcess[str]:
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    done = subprocess.run(
-        ["bash", "-c", command.replace("http://localhost:7071", host.url)],
+    return subprocess.run(
+        ["bash", "-c", command],
         cwd=ROOT,
         env={**os.environ, "PATH": path},
         capture_output=True,
@@ -127,11 +179,6 @@ def test_readmes_commands_run_as_printed(command: str, host: LocalHost) -> None:
         timeout=120,
         check=False,
     )
-
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip()
-    if "seven.png" in command:
-        assert json.loads(done.stdout)["predictedTagName"] == "7"
 
 
 def curl_knows_json() -> bool:

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from image_classifier.engines import ENGINES, weights_files
+from image_classifier.engines import ENGINES, SAVED_MODEL, weights_files
 from tools.list_package import list_package
 
 __all__ = ["lay_out", "main", "slim_requirements"]
@@ -53,7 +53,7 @@ def lay_out(root: Path, target: Path, engine: str) -> list[Path]:
     files = list_package(root)
     _check_models(files, engine)
     others = set(weights_files()) - set(ENGINES[engine].weights)
-    copied = [path for path in files if path.name not in others]
+    copied = [path for path in files if path.name not in others and not _goes_with(path, others)]
     for path in copied:
         (target / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(root / path, target / path)
@@ -88,6 +88,12 @@ def _check_models(files: Sequence[Path], engine: str) -> None:
         names = " ".join(path.as_posix() for path in missing)
         hint = f" Convert first: python -m tools.convert {names}" if engine == "onnx" else ""
         raise CannotPackage(f"There is no {' or '.join(wanted)} in {names}.{hint}")
+
+
+def _goes_with(path: Path, others: set[str]) -> bool:
+    """Whether it is part of a SavedModel that is left out."""
+    parts = {"variables", "assets", "assets.extra", "fingerprint.pb"}
+    return SAVED_MODEL in others and path.parts[0] == "models" and not parts.isdisjoint(path.parts)
 
 
 def _install(target: Path) -> None:

@@ -11,7 +11,7 @@ from image_classifier.classifier import Classifier
 from image_classifier.engines import ENGINES, choose_engine
 from image_classifier.errors import ClassifierError, ModelError
 from image_classifier.labels import read_labels
-from image_classifier.model import Model
+from image_classifier.model import Model, needs_labels
 
 __all__ = ["status"]
 
@@ -54,8 +54,10 @@ def _describe(model: Model, classifier: Classifier) -> dict[str, Any]:
     described: dict[str, Any] = {"version": model.version, "labels": [], "engine": None}
     message = model.failure
     try:
-        described["labels"] = list(read_labels(model.folder))
-        described["engine"] = choose_engine(model.folder, classifier.settings.engine)[0].name
+        kind, weights = choose_engine(model.folder, classifier.settings.engine)
+        described["engine"] = kind.name
+        if needs_labels(weights):
+            described["labels"] = list(read_labels(model.folder))
     except ModelError as exc:
         message = exc.message
     described["state"] = "failed" if message else model.state

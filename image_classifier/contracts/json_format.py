@@ -69,8 +69,8 @@ def format_regress(values: Sequence[float]) -> bytes:
 
 
 def format_error(message: str) -> bytes:
-    """``{ "error": "…" }``."""
-    return f'{{ "error": {quoted(message)} }}'.encode("utf-8", "surrogateescape")
+    """``{"error": "…"}`` over three lines, without a newline at the end."""
+    return members([("error", quoted(message))], level=0).encode("utf-8", "surrogateescape")
 
 
 def _rows(outputs: Mapping[str, Array]) -> str:

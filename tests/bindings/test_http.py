@@ -6,8 +6,10 @@ import pytest
 from image_classifier import Classifier, ClassifierError
 from image_classifier.bindings import http
 from image_classifier.bindings.classify import classify
+from image_classifier.bindings.http import answer
 from image_classifier.bindings.status import status
 from tests.builders import model_folder, picture, request
+from tests.saved_models import half_plus_two
 
 
 def ask(req: func.HttpRequest, classifier: Classifier) -> func.HttpResponse:
@@ -149,3 +151,12 @@ def test_status_lists_models_without_loading_them(classifier: Classifier) -> Non
     assert response.status_code == 200
     assert broken["name"] == "broken"
     assert broken["versions"][0]["state"] == "available"
+
+
+def test_a_saved_model_with_signatures_of_its_own_needs_no_labels(classifier: Classifier) -> None:
+    half_plus_two(classifier.repository._root / "half" / "1")
+
+    body = json.loads(answer(request(), status, classifier=classifier, methods="GET").get_body())
+
+    (half,) = next(model["versions"] for model in body["models"] if model["name"] == "half")
+    assert half == {"version": 1, "labels": [], "engine": "tensorflow", "state": "available"}

@@ -191,7 +191,7 @@ def test_classes_and_numbers() -> None:
     assert format_regress([2.5, 4]) == b'{\n    "results": [2.5, 4.0]\n}'
 
 
-def test_an_error_is_one_line_and_valid_json() -> None:
-    assert format_error("no") == b'{ "error": "no" }'
+def test_an_error_is_laid_out_as_rapidjson_does_it() -> None:
+    assert format_error("no") == b'{\n    "error": "no"\n}'
     message = "'a' \"b\" \\ \n ü \x00"
     assert json.loads(format_error(message)) == {"error": message}

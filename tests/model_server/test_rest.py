@@ -41,7 +41,7 @@ class Golden(NamedTuple):
 
 
 def error(message: str) -> str:
-    return '{ "error": ' + json.dumps(message, ensure_ascii=False) + " }"
+    return json.dumps({"error": message}, ensure_ascii=False, indent=4)
 
 
 def status(*versions: int) -> str:
@@ -377,7 +377,7 @@ def test_many_callers_at_once_get_their_own_answers(server: ModelServer, functio
 def test_what_is_not_the_api_is_not_found(server: ModelServer) -> None:
     answer = server.get("/")
 
-    assert (answer.status_code, answer.text) == (404, '{ "error": "Not Found" }')
+    assert (answer.status_code, answer.text) == (404, error("Not Found"))
 
 
 def test_pages_may_ask_where_it_is_allowed(server: ModelServer) -> None:
