@@ -5,19 +5,31 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
-from collections.abc import Sequence
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 # TensorFlow's start-up chatter is not what an example is about.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-__all__ = ["ROOT", "parser", "seeded", "show_how_to_serve"]
+__all__ = ["ROOT", "bounded_waits", "parser", "seeded", "show_how_to_serve"]
 
 ROOT = Path(__file__).resolve().parents[1]
+DOWNLOAD_TIMEOUT_SECONDS = 10  # without a byte; then the other side counts as not there
 
 
-def parser(name: str, description: str, *, epochs: int | None) -> argparse.ArgumentParser:
-    """The options of every example."""
+def parser(
+    name: str, description: str, *, epochs: int | None, quick: str
+) -> argparse.ArgumentParser:
+    """The options of every example.
+
+    Args:
+        name: of the example, and of its model if no other is given.
+        description: for ``--help``.
+        epochs: how often it sees its data; None if it trains nothing.
+        quick: what ``--quick`` does.
+    """
     made = argparse.ArgumentParser(prog=f"python -m examples.{name}", description=description)
     made.add_argument(
         "--models-dir",
@@ -28,6 +40,7 @@ def parser(name: str, description: str, *, epochs: int | None) -> argparse.Argum
     made.add_argument("--name", default=name, help=f"of the model (default: {name})")
     if epochs is not None:
         made.add_argument("--epochs", type=int, default=epochs, help=f"default: {epochs}")
+    made.add_argument("--quick", action="store_true", help=quick)
     made.add_argument("--seed", type=int, default=1, help="default: 1")
     return made
 
@@ -37,6 +50,17 @@ def seeded(seed: int) -> None:
     import keras
 
     keras.utils.set_random_seed(seed)
+
+
+@contextmanager
+def bounded_waits() -> Iterator[None]:
+    """Downloads by libraries that know no time limit end soon where there is no network."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(DOWNLOAD_TIMEOUT_SECONDS)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
 
 
 def show_how_to_serve(folder: Path, ask: Sequence[str]) -> None:

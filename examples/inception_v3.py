@@ -8,25 +8,38 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from examples.common import parser, seeded, show_how_to_serve
+# So that `python examples/inception_v3.py` works as well.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from examples.common import bounded_waits, parser, seeded, show_how_to_serve
 from tools.export import export_classifier, preset
 
 SIZE = 299
+SMALLEST = 75  # pixels, for the network to have any left at its end
 LABELS_URL = "https://storage.googleapis.com/download.tensorflow.org/data/imagenet_class_index.json"
 
 
 def main(argv: Sequence[str] | None = None) -> Path:
     """Builds and exports; returns the version folder."""
-    options = parser("inception_v3", __doc__ or "", epochs=None)
+    quick = f"the same as --weights none --size {SMALLEST}: a small network with random weights"
+    options = parser("inception_v3", __doc__ or "", epochs=None, quick=quick)
     options.add_argument(
         "--weights",
         choices=["imagenet", "none"],
         default="imagenet",
         help="imagenet: downloaded, 92 MB; none: random, to try the way (default: imagenet)",
     )
-    options.add_argument("--size", type=int, default=SIZE, help=f"pixels, 75 or more; {SIZE}")
+    options.add_argument(
+        "--size", type=int, default=SIZE, help=f"pixels, {SMALLEST} or more (default: {SIZE})"
+    )
     options.add_argument("--classes", type=int, default=1000, help="with --weights none")
     args = options.parse_args(argv)
+    if args.quick:
+        args.weights, args.size = "none", SMALLEST
+    if args.size < SMALLEST:
+        options.error(f"--size must be {SMALLEST} or more")
+    if args.weights == "imagenet" and args.size != SIZE:
+        options.error(f"the ImageNet weights are for --size {SIZE}")
     seeded(args.seed)
     model = network(args.weights, args.size, args.classes)
     labels = imagenet_labels() if args.weights == "imagenet" else numbered(args.classes)
@@ -50,7 +63,8 @@ def network(weights: str, size: int, classes: int) -> Any:
         shape = (size, size, 3)
         return keras.applications.InceptionV3(weights=None, input_shape=shape, classes=classes)
     try:
-        return keras.applications.InceptionV3(weights="imagenet", input_shape=(size, size, 3))
+        with bounded_waits():
+            return keras.applications.InceptionV3(weights="imagenet", input_shape=(size, size, 3))
     except Exception as exc:  # Keras raises a bare Exception for a failed download
         first = str(exc).split("\n", 1)[0]
         sys.exit(
@@ -64,7 +78,8 @@ def imagenet_labels() -> list[str]:
     import keras
 
     try:
-        path = keras.utils.get_file("imagenet_class_index.json", LABELS_URL)
+        with bounded_waits():
+            path = keras.utils.get_file("imagenet_class_index.json", LABELS_URL)
         listed = json.loads(Path(path).read_text("utf-8"))
     except Exception as exc:
         print(f"The names of ImageNet's classes cannot be downloaded ({exc}): numbers instead.")

@@ -15,12 +15,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+# So that `python examples/tabular_binary.py` works as well.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from examples.common import parser, seeded, show_how_to_serve
 from tools.export import export_module
 
 NUMBERS = ("mean_radius", "mean_texture", "mean_smoothness", "mean_concavity")
 WORD = "area"
 WORDS = ("small", "medium", "large")
+QUICK_EPOCHS = 10
 CLASSES = ("malignant", "benign")
 
 
@@ -33,7 +37,9 @@ class Table(NamedTuple):
 
 def main(argv: Sequence[str] | None = None) -> Path:
     """Trains and exports; returns the version folder."""
-    args = parser("tabular_binary", __doc__ or "", epochs=40).parse_args(argv)
+    quick = f"{QUICK_EPOCHS} epochs, to see the way"
+    args = parser("tabular_binary", __doc__ or "", epochs=40, quick=quick).parse_args(argv)
+    epochs = QUICK_EPOCHS if args.quick else args.epochs
     seeded(args.seed)
     import keras
 
@@ -49,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> Path:
     features = module.features(table.columns).numpy()
     model = keras.Sequential([keras.Input((features.shape[1],)), layer])
     model.compile(keras.optimizers.Adam(0.05), "binary_crossentropy")
-    model.fit(features[train], table.classes[train], epochs=args.epochs, verbose=0)
+    model.fit(features[train], table.classes[train], epochs=epochs, verbose=0)
     scores = model.predict(features[test], verbose=0)[:, 0]
     accuracy = float(((scores > 0.5) == table.classes[test]).mean())
     print(f"{accuracy:.1%} of {len(test)} held-out rows are told right.")
@@ -92,7 +98,7 @@ def make_module(averages: Mapping[str, float], spreads: Mapping[str, float], lay
             self.table = tf.lookup.StaticHashTable(
                 tf.lookup.KeyValueTensorInitializer(words, numbers), default_value=-1
             )
-            self.layer = layer
+            # Keras keeps TensorFlow's variables inside its own, where tf.Module does not look.
             self.kept = [each.value for each in layer.variables]
             self.classes = tf.constant(CLASSES)
 
@@ -107,7 +113,7 @@ def make_module(averages: Mapping[str, float], spreads: Mapping[str, float], lay
 
         def scores(self, given: Mapping[str, Any]) -> Any:
             """float32 [N, 2]: a probability for each class."""
-            benign = self.layer(self.features(given))
+            benign = layer(self.features(given))
             return tf.concat([1 - benign, benign], 1)
 
         @tf.function(input_signature=list(columns.values()))  # type: ignore[untyped-decorator]

@@ -15,17 +15,23 @@ from typing import Any
 
 import numpy as np
 
+# So that `python examples/text_sentiment.py` works as well.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from examples.common import parser, seeded, show_how_to_serve
 from tools.export import export_module
 
 LABELS = ("negative", "positive")
+QUICK_EPOCHS = 10
 LEAST_COUNT = 2  # of a word, to be in the vocabulary
 SENTENCES = Path(__file__).with_name("sentences.tsv")
 
 
 def main(argv: Sequence[str] | None = None) -> Path:
     """Trains and exports; returns the version folder."""
-    args = parser("text_sentiment", __doc__ or "", epochs=60).parse_args(argv)
+    quick = f"{QUICK_EPOCHS} epochs, to see the way"
+    args = parser("text_sentiment", __doc__ or "", epochs=60, quick=quick).parse_args(argv)
+    epochs = QUICK_EPOCHS if args.quick else args.epochs
     seeded(args.seed)
     import keras
 
@@ -36,12 +42,13 @@ def main(argv: Sequence[str] | None = None) -> Path:
     words = vocabulary(texts[held_out:])
 
     layer = keras.layers.Dense(1, activation="sigmoid")
+    layer.build((None, len(words)))
     model = keras.Sequential([keras.Input((len(words),)), layer])
     model.compile(keras.optimizers.Adam(0.05), "binary_crossentropy")
     sentiment = make_module(words, layer)
-    counted = sentiment.counts(texts).numpy()
-    model.fit(counted[held_out:], classes[held_out:], epochs=args.epochs, verbose=0)
-    scores = model.predict(counted[:held_out], verbose=0)[:, 0]
+    features = sentiment.words_in(texts).numpy()
+    model.fit(features[held_out:], classes[held_out:], epochs=epochs, verbose=0)
+    scores = model.predict(features[:held_out], verbose=0)[:, 0]
     accuracy = float(((scores > 0.5) == classes[:held_out]).mean())
     print(f"{accuracy:.0%} of {held_out} held-out sentences are told right.")
 
@@ -84,31 +91,28 @@ def make_module(words: Sequence[str], layer: Any) -> Any:
             self.table = tf.lookup.StaticHashTable(
                 tf.lookup.KeyValueTensorInitializer(keys, numbers), default_value=-1
             )
-            self.layer = layer
+            # Keras keeps TensorFlow's variables inside its own, where tf.Module does not look.
             self.kept = [each.value for each in layer.variables]
             self.labels = tf.constant(LABELS)
 
-        def counts(self, texts: Any) -> Any:
+        def words_in(self, texts: Any) -> Any:
             """Which words are in each text: float32 [N, number of words]."""
             lower = tf.strings.lower(tf.convert_to_tensor(texts))
             found = tf.strings.split(tf.strings.regex_replace(lower, "[^a-z']", " "))
             numbers = self.table.lookup(found).to_tensor(default_value=-1)
-            return tf.reduce_max(tf.one_hot(numbers, len(words)), axis=1)
+            times = tf.reduce_sum(tf.one_hot(numbers, len(words)), axis=1)
+            return tf.minimum(times, 1.0)
 
         @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "text")])  # type: ignore[untyped-decorator]
         def serving_default(self, text: Any) -> dict[str, Any]:
-            positive = self.layer(self.counts(text))[:, 0]
+            positive = layer(self.words_in(text))[:, 0]
             is_positive = positive > 0.5
             return {
                 "label": tf.gather(self.labels, tf.cast(is_positive, tf.int32)),
                 "score": tf.where(is_positive, positive, 1 - positive),
             }
 
-    made = Sentiment()
-    if not layer.built:
-        layer.build((None, len(words)))
-        made.kept = [each.value for each in layer.variables]
-    return made
+    return Sentiment()
 
 
 if __name__ == "__main__":

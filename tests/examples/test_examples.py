@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import gzip
-import http.server
-import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from examples import fashion_mnist, inception_v3, tabular_binary, text_sentiment
 from tests.model_servers import Client, ModelServer, fill_spec
 
 ROOT = Path(__file__).resolve().parents[2]
-SEVEN = ROOT / "frontend" / "samples" / "seven.png"
 JPEG = ROOT / "frontend" / "samples" / "four.jpg"
 # Keras's way of reading a variable, which NumPy warns of.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -71,13 +67,19 @@ def ask(server: ModelServer, kind: str, *arguments: str) -> str:
     return done.stdout.strip()
 
 
-def test_fashion_mnist_image_in_label_out(server: ModelServer, client: Client) -> None:
-    answer = client.predict("fashion_mnist", {"image": [SEVEN.read_bytes()]}, signature="bytes")
+def test_fashion_mnist_image_in_label_out(
+    models: Path, server: ModelServer, client: Client
+) -> None:
+    picture = models / "fashion_mnist" / "1" / "assets.extra" / "sample.png"
+    answer = client.predict("fashion_mnist", {"image": [picture.read_bytes()]}, signature="bytes")
     (label,) = answer.outputs["output_0"].string_val
 
-    assert label.decode() in fashion_mnist.DIGITS
+    data = fashion_mnist.digits()
+    shown = (data.test[..., 0] == np.asarray(Image.open(picture))).all((1, 2)).argmax()
+    told = fashion_mnist.DIGITS[data.test_classes[shown]]
+    assert label.decode() == told
     for kind in ("GRPC", "REST"):
-        assert ask(server, kind, "--model", "fashion_mnist", str(SEVEN)) == label.decode()
+        assert ask(server, kind, "--model", "fashion_mnist", str(picture)) == told
 
 
 def test_fashion_mnist_learns_what_it_is_shown(server: ModelServer, client: Client) -> None:
@@ -109,6 +111,8 @@ def test_text_sentiment_text_in_label_and_score_out(server: ModelServer, client:
 
     assert labels[:2] == ["positive", "negative"]
     assert all(0.5 <= score <= 1 for score in answer.outputs["score"].float_val)
+    wordless = client.predict("text_sentiment", {"text": [""]}).outputs["score"].float_val[0]
+    assert 0.5 <= wordless <= 1
     rest = server.post("/v1/models/text_sentiment:predict", {"instances": texts}).json()
     assert [each["label"] for each in rest["predictions"]] == labels
     for kind in ("GRPC", "REST"):
@@ -163,6 +167,32 @@ def test_tabular_binary_classifies_examples(server: ModelServer, client: Client)
     assert dict(rest[0]) == pytest.approx(classes, abs=1e-5)
 
 
+@pytest.mark.parametrize(
+    "name", ["fashion_mnist", "inception_v3", "text_sentiment", "tabular_binary", "client"]
+)
+def test_each_runs_as_a_file_from_anywhere(name: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "examples" / f"{name}.py"), "--help"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"usage: python -m examples.{name}" in done.stdout
+
+
+def test_quick_needs_a_second(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    common = ["--quick", "--models-dir", str(tmp_path)]
+    folders = [text_sentiment.main(common), tabular_binary.main(common)]
+    folders += [fashion_mnist.main([*common, "--data", "digits"])]
+
+    printed = capsys.readouterr().out
+    for folder in folders:
+        assert (folder / "saved_model.pb").is_file()
+        assert f"--model_name {folder.parent.name} --model_base_path {folder.parent}" in printed
+
+
 def test_the_client_says_what_is_wrong(server: ModelServer) -> None:
     def run(*arguments: str) -> tuple[int, str]:
         done = subprocess.run(
@@ -176,69 +206,8 @@ def test_the_client_says_what_is_wrong(server: ModelServer) -> None:
 
     port = ["--port", str(server.port)]
     assert run(*port) == (2, "client: Name an image file, or give --text or --columns.\n")
-    status, words = run(*port, "--model", "no", str(SEVEN))
+    status, words = run(*port, "--model", "no", str(JPEG))
     assert status == 1
     assert words == "client: NOT_FOUND: Servable not found for request: Latest(no)\n"
-    status, words = run("-f", "REST", "--port", "1", str(SEVEN))
+    status, words = run("-f", "REST", "--port", "1", str(JPEG))
     assert status == 1 and "cannot be asked" in words
-
-
-@pytest.fixture
-def mirror(tmp_path: Path) -> Iterator[str]:
-    """A server with a very small Fashion-MNIST, in the format of the real one."""
-    rng = np.random.default_rng(0)
-    for prefix, count in (("train", 60), ("t10k", 20)):
-        pictures = rng.integers(0, 256, (count, 28, 28), np.uint8).tobytes()
-        classes = rng.integers(0, 10, count, np.uint8).tobytes()
-        folder = tmp_path / "mirror"
-        folder.mkdir(exist_ok=True)
-        (folder / f"{prefix}-images-idx3-ubyte.gz").write_bytes(gzip.compress(bytes(16) + pictures))
-        (folder / f"{prefix}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(bytes(8) + classes))
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def __init__(self, *args: Any) -> None:
-            super().__init__(*args, directory=str(tmp_path / "mirror"))
-
-        def log_message(self, *args: Any) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as running:
-        thread = threading.Thread(target=running.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{running.server_address[1]}"
-        running.shutdown()
-        thread.join()
-
-
-@pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is downloaded is kept for this test only."""
-    import keras
-
-    real = keras.utils.get_file
-    folder = tmp_path / "cache"
-    folder.mkdir()
-    monkeypatch.setattr(
-        keras.utils, "get_file", lambda *args, **more: real(*args, cache_dir=str(folder), **more)
-    )
-
-
-@pytest.mark.usefixtures("cache")
-def test_fashion_mnist_is_downloaded_where_it_can_be(mirror: str) -> None:
-    data = fashion_mnist.fashion_or_digits(mirror)
-
-    assert data.labels == fashion_mnist.CLOTHES
-    assert data.train.shape == (60, 28, 28, 1)
-    assert data.test_classes.shape == (20,)
-
-
-@pytest.mark.usefixtures("cache")
-def test_without_a_network_the_digits_are_taken_and_it_is_said(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))
-        data = fashion_mnist.fashion_or_digits(f"http://127.0.0.1:{nobody.getsockname()[1]}")
-
-    assert data.labels == fashion_mnist.DIGITS
-    assert "taking scikit-learn's digits instead" in capsys.readouterr().out
