@@ -296,11 +296,12 @@ def test_the_command_exports_what_it_is_given(
     common += ["--models-dir", str(tmp_path / "models")]
 
     assert main([str(tmp_path / "colours.keras"), *common]) == 0
-    assert main([str(tmp_path / "saved"), *common, "--size", "24", "24"]) == 0
+    assert main([str(tmp_path / "saved"), *common]) == 0
     assert main([f"{tmp_path / 'made.py'}:make", *common, "--version", "0"]) == 0
+    assert main([str(tmp_path / "models" / "m" / "0"), *common]) == 0  # what it wrote itself
     out = capsys.readouterr().out
     assert "[2/2] write it" in out and "pictures: probabilities differ" in out
-    for version in (0, 1, 2):
+    for version in (1, 2, 3, 0):
         folder = tmp_path / "models" / "m" / str(version)
         assert json.loads((folder / "model.json").read_text())["size"] == [24, 24]
         assert (
@@ -311,7 +312,7 @@ def test_the_command_exports_what_it_is_given(
     from tools.convert.__main__ import main as convert
 
     assert convert([str(folder)]) == 0
-    loaded = Model("m", 2, folder).load()
+    loaded = Model("m", 0, folder).load()
     assert loaded.engine_name == "onnx"
     assert set(loaded.signatures) == {"serving_default", "bytes", "probabilities", "tensors"}
 

@@ -42,7 +42,7 @@ def load_source(text: str) -> Any:
 
 
 def input_size(model: Any) -> tuple[int, int] | None:
-    """Height and width of a Keras model's input; None if it does not say."""
+    """Height and width of a model's input; None if it does not say."""
     shape = getattr(model, "input_shape", None)
     match shape:
         case (_, int(height), int(width), _):
@@ -55,14 +55,19 @@ def _saved_model(folder: Path) -> Any:
 
     try:
         loaded = tf.saved_model.load(str(folder))
-        signature = loaded.signatures["serving_default"]
+        signatures = loaded.signatures
+        # What this tool wrote decodes images in serving_default.
+        signature = signatures.get("tensors") or signatures["serving_default"]
     except (OSError, ValueError, KeyError) as exc:
-        raise ExportError(f"{folder} has no signature serving_default that loads: {exc}.") from exc
-    inputs = list(signature.structured_input_signature[1])
+        raise ExportError(
+            f"{folder} has no signature tensors or serving_default that loads: {exc}."
+        ) from exc
+    specs = signature.structured_input_signature[1]
+    inputs = list(specs)
     outputs = list(signature.structured_outputs)
     if len(inputs) != 1 or len(outputs) != 1:
         raise ExportError(
-            f"{folder}: its serving_default has inputs {', '.join(inputs)} and outputs "
+            f"{folder}: its signature has inputs {', '.join(inputs)} and outputs "
             f"{', '.join(outputs)}; an image classifier has one of each."
         )
 
@@ -70,6 +75,7 @@ def _saved_model(folder: Path) -> Any:
         def __init__(self) -> None:
             super().__init__()
             self.loaded = loaded
+            self.input_shape = tuple(specs[inputs[0]].shape.as_list())
 
         def __call__(self, batch: Any) -> Any:
             return signature(**{inputs[0]: tf.convert_to_tensor(batch)})[outputs[0]]
