@@ -70,7 +70,7 @@ def test_a_large_jpeg_is_really_decoded_smaller(monkeypatch: pytest.MonkeyPatch)
         sizes.append((image.size, full_size))
         return preprocess_drafted(image, full_size, contract)
 
-    monkeypatch.setattr("image_classifier.classifier.preprocess_drafted", seen)
+    monkeypatch.setattr("image_classifier.pipeline.preprocess_drafted", seen)
     for one in both(ROOT):
         one.classify_bytes(photo(0))
 
