@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from image_classifier.contracts.serving_error import Code, ServingError
@@ -13,22 +13,53 @@ from image_classifier.contracts.serving_error import Code, ServingError
 __all__ = ["Metrics"]
 
 _PREFIX = ":tensorflow:serving:"
-# Microseconds: TensorFlow Serving's exponential buckets.
-_BOUNDS = tuple(10 * 1.8**power for power in range(33))
-
+# TensorFlow Serving's exponential buckets: of microseconds, and of examples in a request.
+_MICROSECONDS = tuple(10 * 1.8**power for power in range(33))
+_EXAMPLES = tuple(float(2**power) for power in range(15))
 
 # Looking at a model is not work, and is not counted by TensorFlow Serving either.
 _COUNTED = frozenset({"Predict", "Classify", "Regress", "MultiInference"})
+_ABOUT_EXAMPLES = _COUNTED - {"Predict"}
+
+_Labels = tuple[str, ...]
+
+
+class _Counter:
+    def __init__(self, *labels: str) -> None:
+        self._labels = labels
+        self._counts: dict[_Labels, int] = {}
+
+    def add(self, values: _Labels, count: int) -> None:
+        self._counts[values] = self._counts.get(values, 0) + count
+
+    def lines(self, name: str) -> Iterator[str]:
+        yield f"# TYPE {name} counter"
+        for values, count in sorted(self._counts.items()):
+            yield f"{name}{{{_written(self._labels, values)}}} {count}"
 
 
 class _Histogram:
-    def __init__(self) -> None:
-        self.counts = [0] * (len(_BOUNDS) + 1)
-        self.total = 0.0
+    def __init__(self, bounds: Sequence[float], *labels: str) -> None:
+        self._bounds = bounds
+        self._labels = labels
+        self._counts: dict[_Labels, list[int]] = {}
+        self._totals: dict[_Labels, float] = {}
 
-    def add(self, value: float) -> None:
-        self.counts[bisect_left(_BOUNDS, value)] += 1
-        self.total += value
+    def add(self, values: _Labels, value: float) -> None:
+        counts = self._counts.setdefault(values, [0] * (len(self._bounds) + 1))
+        counts[bisect_left(self._bounds, value)] += 1
+        self._totals[values] = self._totals.get(values, 0.0) + value
+
+    def lines(self, name: str) -> Iterator[str]:
+        yield f"# TYPE {name} histogram"
+        for values, counts in sorted(self._counts.items()):
+            labels = _written(self._labels, values)
+            so_far = 0
+            for bound, count in zip((*map(_short, self._bounds), "+Inf"), counts, strict=True):
+                so_far += count
+                yield f'{name}_bucket{{{labels},le="{bound}"}} {so_far}'
+            yield f"{name}_sum{{{labels}}} {_short(self._totals[values])}"
+            yield f"{name}_count{{{labels}}} {so_far}"
 
 
 class Metrics:
@@ -36,8 +67,36 @@ class Metrics:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._requests: dict[tuple[str, str], int] = {}
-        self._latencies: dict[tuple[str, str, str], _Histogram] = {}
+        self._calling = threading.local()
+        self._names: Collection[str] = frozenset()
+        self._requests = _Counter("model_name", "status")
+        self._latencies = _Histogram(_MICROSECONDS, "model_name", "API", "entrypoint")
+        self._runs = _Histogram(_MICROSECONDS, "model_name", "API", "runtime")
+        self._examples = _Histogram(_EXAMPLES, "model")
+        self._all_examples = _Counter("model")
+        # In the order of their names, as TensorFlow Serving has them.
+        self._shown: Mapping[str, _Counter | _Histogram] = {
+            "request_count": self._requests,
+            "request_example_count_total": self._all_examples,
+            "request_example_counts": self._examples,
+            "request_latency": self._latencies,
+            "runtime_latency": self._runs,
+        }
+
+    def know(self, names: Collection[str]) -> None:
+        """Counts these models by name from now on, and all others together, as the name ""."""
+        # Who asks for a thousand models that do not exist must not fill the memory.
+        self._names = frozenset(names)
+
+    @contextmanager
+    def calling(self, api: str) -> Iterator[None]:
+        """Says for what the models run that this thread runs in the ``with`` block."""
+        self._calling.api = api
+        self._calling.wants_examples = api in _ABOUT_EXAMPLES
+        try:
+            yield
+        finally:
+            del self._calling.api, self._calling.wants_examples
 
     @contextmanager
     def measured(self, model: str, api: str, entrypoint: str) -> Iterator[None]:
@@ -45,7 +104,8 @@ class Metrics:
         started = time.perf_counter()
         code = Code.OK
         try:
-            yield
+            with self.calling(api):
+                yield
         except ServingError as exc:
             code = exc.code
             raise
@@ -56,39 +116,38 @@ class Metrics:
             self.add(model, api, entrypoint, code, time.perf_counter() - started)
 
     def add(self, model: str, api: str, entrypoint: str, code: Code, seconds: float) -> None:
-        """Counts one request; names of models that are not there are kept out."""
+        """Counts one request."""
         if api not in _COUNTED:
             return
-        # Who asks for a thousand models that do not exist must not fill the memory.
-        model = "" if code is Code.NOT_FOUND else model
+        model = model if model in self._names else ""
         with self._lock:
-            key = (model, code.name)
-            self._requests[key] = self._requests.get(key, 0) + 1
+            self._requests.add((model, code.name), 1)
             if code is Code.OK:
-                times = self._latencies.setdefault((model, api, entrypoint), _Histogram())
-                times.add(seconds * 1e6)
+                self._latencies.add((model, api, entrypoint), seconds * 1e6)
+
+    def add_run(self, model: str, runtime: str, seconds: float, rows: int) -> None:
+        """Counts one run of a model on that many rows, within ``calling``."""
+        with self._lock:
+            self._runs.add((model, self._calling.api, runtime), seconds * 1e6)
+            if self._calling.wants_examples:
+                self._calling.wants_examples = False  # several tasks are about the same examples
+                self._examples.add((model,), rows)
+                self._all_examples.add((model,), rows)
 
     def text(self) -> str:
         """All of them, as Prometheus reads them."""
         with self._lock:
-            lines = [f"# TYPE {_PREFIX}request_count counter"]
-            for (model, status), count in sorted(self._requests.items()):
-                labels = f'model_name="{_escaped(model)}",status="{status}"'
-                lines.append(f"{_PREFIX}request_count{{{labels}}} {count}")
-            lines.append(f"# TYPE {_PREFIX}request_latency histogram")
-            for (model, api, entrypoint), times in sorted(self._latencies.items()):
-                labels = f'model_name="{_escaped(model)}",API="{api}",entrypoint="{entrypoint}"'
-                lines += _histogram_lines(f"{_PREFIX}request_latency", labels, times)
-        return "\n".join(lines) + "\n"
+            parts = [line for name, each in self._shown.items() for line in each.lines(_full(name))]
+        return "\n".join(parts) + "\n"
 
 
-def _histogram_lines(name: str, labels: str, times: _Histogram) -> Iterator[str]:
-    so_far = 0
-    for bound, count in zip((*map(_short, _BOUNDS), "+Inf"), times.counts, strict=True):
-        so_far += count
-        yield f'{name}_bucket{{{labels},le="{bound}"}} {so_far}'
-    yield f"{name}_sum{{{labels}}} {_short(times.total)}"
-    yield f"{name}_count{{{labels}}} {so_far}"
+def _full(name: str) -> str:
+    return _PREFIX + name
+
+
+def _written(names: Sequence[str], values: Sequence[str]) -> str:
+    pairs = zip(names, values, strict=True)
+    return ",".join(f'{name}="{_escaped(value)}"' for name, value in pairs)
 
 
 def _short(value: float) -> str:

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from image_classifier import Classifier, Settings
 from image_classifier.contracts.serving_error import Code, ServingError
-from image_classifier.contracts.tf_serving import TensorFlowServing
 from image_classifier.errors import ClassifierError
 from image_classifier.model_config import ModelConfig, read_model_config
 from image_classifier.repository_watcher import RepositoryWatcher
+from model_server.measured_serving import MeasuredServing
+from model_server.metrics import Metrics
 
 __all__ = ["ServedModels"]
 
@@ -25,6 +26,7 @@ class ServedModels:
     Args:
         settings: of the classifier.
         models: what to serve at first.
+        metrics: are told of each run, and which models there are.
         poll_seconds: between two looks at the version folders.
         allow_unavailable_labels: a label may stand for a version that is not loaded.
     """
@@ -33,18 +35,20 @@ class ServedModels:
         self,
         settings: Settings,
         models: Sequence[ModelConfig],
+        metrics: Metrics,
         *,
         poll_seconds: float,
         allow_unavailable_labels: bool = False,
     ) -> None:
-        self._models = tuple(models)
+        self._metrics = metrics
+        self._take(models)
         self._allow_unavailable_labels = allow_unavailable_labels
         self._classifier = Classifier(settings, models=self._models)
         self._watcher = RepositoryWatcher(self._classifier.repository, poll_seconds=poll_seconds)
         self._stopped = threading.Event()
         self._lock = threading.Lock()
-        self.serving = TensorFlowServing(
-            self._classifier, allow_unavailable_labels=allow_unavailable_labels
+        self.serving = MeasuredServing(
+            self._classifier, metrics, allow_unavailable_labels=allow_unavailable_labels
         )
 
     @property
@@ -85,7 +89,7 @@ class ServedModels:
                 could be done of the configuration is done, as in TensorFlow Serving.
         """
         with self._lock:
-            self._models = tuple(models)
+            self._take(models)
             self._watcher.configure(self._models)
         if missing := self._missing():
             listed = ", ".join(missing)
@@ -124,6 +128,10 @@ class ServedModels:
         """Stops looking for changes."""
         self._stopped.set()
         self._watcher.close()
+
+    def _take(self, models: Sequence[ModelConfig]) -> None:
+        self._models = tuple(models)
+        self._metrics.know(self.names)
 
     def _missing(self) -> list[str]:
         missing = []

@@ -97,7 +97,7 @@ class RestDoor:
             return error_answer(exc)
         if body is None:
             return _GONE
-        work = partial(handle, self._serving, scope["method"], path, body)
+        work = partial(self._handle, scope["method"], path, body)
         running = asyncio.get_running_loop().run_in_executor(self._pool, work)
         try:
             return await asyncio.wait_for(running, self._timeout_seconds)
@@ -106,6 +106,10 @@ class RestDoor:
             return error_answer(
                 ServingError(Code.DEADLINE_EXCEEDED, f"{what} (--rest_api_timeout_in_ms).")
             )
+
+    def _handle(self, method: str, path: str, body: bytes) -> RestAnswer:
+        with self._metrics.calling(_api(path)):
+            return handle(self._serving, method, path, body)
 
     async def _body(self, receive: Receive, headers: dict[bytes, str]) -> bytes | None:
         """The whole body; None if the caller went away."""
@@ -151,9 +155,7 @@ class RestDoor:
         found = _NAMED.match(path)
         if found is None:
             return
-        metadata = "GetModelMetadata" if found[3] else "GetModelStatus"
-        api = _APIS.get((found[2] or "").lower(), metadata)
-        self._metrics.add(unquote(found[1]), api, "REST", code, seconds)
+        self._metrics.add(unquote(found[1]), _api(path), "REST", code, seconds)
 
     async def _send(self, send: Send, answer: RestAnswer) -> None:
         extra = {
@@ -165,6 +167,12 @@ class RestDoor:
 
     async def _send_text(self, send: Send, text: str) -> None:
         await _respond(send, 200, [(b"content-type", b"text/plain")], text.encode())
+
+
+def _api(path: str) -> str:
+    found = _NAMED.match(path)
+    verb = (found[2] or "").lower() if found else ""
+    return _APIS.get(verb, "GetModelMetadata" if found and found[3] else "GetModelStatus")
 
 
 async def _respond(

@@ -47,10 +47,12 @@ def run(flags: Flags, settings: Settings) -> int:
     credentials = _credentials(flags)
     metrics_path = _metrics_path(flags)
     arguments = channel_arguments(flags.grpc_channel_arguments)
+    metrics = Metrics()
     with _reserved(address, [flags.port]), _rest_socket(address, flags.rest_api_port) as rest:
         served = ServedModels(
             settings,
             models,
+            metrics,
             poll_seconds=flags.file_system_poll_wait_seconds,
             allow_unavailable_labels=flags.allow_version_labels_for_unavailable_models,
         )
@@ -62,7 +64,6 @@ def run(flags: Flags, settings: Settings) -> int:
             flags.model_config_file_poll_wait_seconds,
         )
         served.follow(path, root=Path.cwd(), poll_seconds=poll_seconds)
-    metrics = Metrics()
     grpc_door = GrpcDoor(
         {
             "tensorflow.serving.PredictionService": PredictionService(

@@ -11,16 +11,33 @@ REQUESTS = ":tensorflow:serving:request_count"
 LATENCY = ":tensorflow:serving:request_latency"
 
 
+RUNS = ":tensorflow:serving:runtime_latency"
+EXAMPLES = ":tensorflow:serving:request_example_counts"
+ALL_EXAMPLES = ":tensorflow:serving:request_example_count_total"
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    made = Metrics()
+    made.know(["m"])
+    return made
+
+
 def lines(metrics: Metrics) -> list[str]:
     return metrics.text().splitlines()
 
 
-def test_nothing_has_happened_yet() -> None:
-    assert lines(Metrics()) == [f"# TYPE {REQUESTS} counter", f"# TYPE {LATENCY} histogram"]
+def test_nothing_has_happened_yet(metrics: Metrics) -> None:
+    assert lines(metrics) == [
+        f"# TYPE {REQUESTS} counter",
+        f"# TYPE {ALL_EXAMPLES} counter",
+        f"# TYPE {EXAMPLES} histogram",
+        f"# TYPE {LATENCY} histogram",
+        f"# TYPE {RUNS} histogram",
+    ]
 
 
-def test_times_are_in_the_bucket_that_ends_at_or_after_them() -> None:
-    metrics = Metrics()
+def test_times_are_in_the_bucket_that_ends_at_or_after_them(metrics: Metrics) -> None:
     for microseconds in (10, 11, 10**12):
         metrics.add("m", "Predict", "GRPC", Code.OK, microseconds / 1e6)
     labels = 'model_name="m",API="Predict",entrypoint="GRPC"'
@@ -42,8 +59,9 @@ def test_times_are_in_the_bucket_that_ends_at_or_after_them() -> None:
         (ZeroDivisionError(), "INTERNAL"),
     ],
 )
-def test_an_error_is_counted_by_its_code_and_passed_on(error: Exception, status: str) -> None:
-    metrics = Metrics()
+def test_an_error_is_counted_by_its_code_and_passed_on(
+    metrics: Metrics, error: Exception, status: str
+) -> None:
     with pytest.raises(type(error)), metrics.measured("m", "Predict", "REST"):
         raise error
 
@@ -51,25 +69,58 @@ def test_an_error_is_counted_by_its_code_and_passed_on(error: Exception, status:
     assert not any("_bucket" in line for line in lines(metrics))
 
 
-def test_names_of_models_that_are_not_there_do_not_fill_the_memory() -> None:
-    metrics = Metrics()
+@pytest.mark.parametrize("code", [Code.NOT_FOUND, Code.INVALID_ARGUMENT, Code.UNAUTHENTICATED])
+def test_names_of_models_that_are_not_there_do_not_fill_the_memory(
+    metrics: Metrics, code: Code
+) -> None:
+    empty = len(lines(metrics))
     for number in range(100):
-        metrics.add(f"m{number}", "Predict", "REST", Code.NOT_FOUND, 0.1)
+        metrics.add(f"m{number}", "Predict", "REST", code, 0.1)
 
-    assert f'{REQUESTS}{{model_name="",status="NOT_FOUND"}} 100' in lines(metrics)
-    assert len(lines(metrics)) == 3
+    assert f'{REQUESTS}{{model_name="",status="{code.name}"}} 100' in lines(metrics)
+    assert len(lines(metrics)) == empty + 1
 
 
-def test_looking_at_a_model_is_not_counted() -> None:
-    metrics = Metrics()
+def test_looking_at_a_model_is_not_counted(metrics: Metrics) -> None:
+    empty = lines(metrics)
     for api in ("GetModelStatus", "GetModelMetadata", "HandleReloadConfigRequest"):
         metrics.add("m", api, "GRPC", Code.OK, 0.1)
 
-    assert len(lines(metrics)) == 2
+    assert lines(metrics) == empty
 
 
-def test_labels_are_escaped() -> None:
-    metrics = Metrics()
+def test_each_run_is_counted_by_what_it_was_for(metrics: Metrics) -> None:
+    with metrics.measured("m", "Predict", "GRPC"):
+        metrics.add_run("m", "onnx", 0.001, 8)
+    with metrics.measured("m", "MultiInference", "GRPC"):
+        metrics.add_run("m", "TF1", 0.001, 3)
+        metrics.add_run("m", "TF1", 0.001, 3)
+    found = lines(metrics)
+
+    assert f'{RUNS}_count{{model_name="m",API="Predict",runtime="onnx"}} 1' in found
+    assert f'{RUNS}_count{{model_name="m",API="MultiInference",runtime="TF1"}} 2' in found
+    assert f'{RUNS}_sum{{model_name="m",API="MultiInference",runtime="TF1"}} 2000' in found
+
+
+def test_examples_are_counted_once_a_request_and_only_where_there_are_some(
+    metrics: Metrics,
+) -> None:
+    for api, rows in (("Predict", 8), ("Classify", 2), ("MultiInference", 3)):
+        with metrics.measured("m", api, "REST"):
+            metrics.add_run("m", "TF1", 0.001, rows)
+            metrics.add_run("m", "TF1", 0.001, rows)
+    found = lines(metrics)
+
+    assert f'{ALL_EXAMPLES}{{model="m"}} 5' in found
+    assert f'{EXAMPLES}_bucket{{model="m",le="1"}} 0' in found
+    assert f'{EXAMPLES}_bucket{{model="m",le="2"}} 1' in found
+    assert f'{EXAMPLES}_bucket{{model="m",le="4"}} 2' in found
+    assert f'{EXAMPLES}_bucket{{model="m",le="16384"}} 2' in found
+    assert f'{EXAMPLES}_sum{{model="m"}} 5' in found
+
+
+def test_labels_are_escaped(metrics: Metrics) -> None:
+    metrics.know(['a"\\\n'])
     metrics.add('a"\\\n', "Predict", "REST", Code.OK, 0.1)
 
     assert f'{REQUESTS}{{model_name="a\\"\\\\\\n",status="OK"}} 1' in lines(metrics)

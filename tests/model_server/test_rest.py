@@ -410,3 +410,21 @@ def test_metrics_count_both_doors(server: ModelServer) -> None:
         counts = [int(line.rsplit(" ", 1)[1]) for line in buckets]
         assert counts == sorted(counts) and counts[-1] >= 1
         assert f":tensorflow:serving:request_latency_count{{{labels}}} {counts[-1]}" in lines
+    ran = (
+        ':tensorflow:serving:runtime_latency_count{model_name="types",API="Predict",runtime="TF1"} '
+    )
+    assert any(line.startswith(ran) for line in lines)
+
+
+def test_metrics_count_examples(server: ModelServer) -> None:
+    def total() -> int:
+        text = server.get("/monitoring/prometheus/metrics").text
+        name = ':tensorflow:serving:request_example_count_total{model="half"} '
+        return sum(int(line.removeprefix(name)) for line in text.splitlines() if name in line)
+
+    before = total()
+    body = {"signature_name": "regress_x_to_y", "examples": [{"x": 1.0}, {"x": 2.0}]}
+    answer = server.post("/v1/models/half:regress", body)
+
+    assert answer.status_code == 200, answer.text
+    assert total() == before + 2

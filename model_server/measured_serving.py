@@ -1,0 +1,48 @@
+"""The contract, with the time that models run and the examples that they are asked about."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+from image_classifier import Classifier
+from image_classifier.contracts.tf_serving import TensorFlowServing
+from image_classifier.model import LoadedModel
+from image_classifier.signatures import Array
+from model_server.metrics import Metrics
+
+__all__ = ["MeasuredServing"]
+
+# TensorFlow Serving's name for a session that runs a signature.
+_SESSION = "TF1"
+
+
+class MeasuredServing(TensorFlowServing):
+    """Tells the metrics of each run.
+
+    Args:
+        classifier: has the models.
+        metrics: counts.
+        allow_unavailable_labels: a label may stand for a version that is not loaded.
+    """
+
+    def __init__(
+        self, classifier: Classifier, metrics: Metrics, *, allow_unavailable_labels: bool = False
+    ) -> None:
+        super().__init__(classifier, allow_unavailable_labels=allow_unavailable_labels)
+        self._metrics = metrics
+
+    def run(
+        self,
+        loaded: LoadedModel,
+        signature_name: str,
+        inputs: Mapping[str, Array],
+        outputs: Sequence[str],
+    ) -> dict[str, Array]:
+        started = time.perf_counter()
+        found = super().run(loaded, signature_name, inputs, outputs)
+        seconds = time.perf_counter() - started
+        runtime = _SESSION if loaded.engine_name == "tensorflow" else loaded.engine_name
+        rows = max((array.shape[0] for array in inputs.values() if array.ndim), default=1)
+        self._metrics.add_run(loaded.name, runtime, seconds, rows)
+        return found
