@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import math
 import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
+
+from model_server.idle_flags import WITHOUT_EFFECT, set_aside
 
 __all__ = ["DESCRIPTION", "Flags", "FlagError", "parse_flags"]
 
@@ -16,34 +19,11 @@ DESCRIPTION = (
     "over gRPC, and the same over REST. The flags are those of tensorflow_model_server. Without "
     "the settings API_KEYS and ALLOW_ANONYMOUS in the environment it listens on 127.0.0.1 only."
 )
-# Flags of TensorFlow Serving's that are accepted and do nothing, each with the reason.
-WITHOUT_EFFECT = {
-    "enable_batching": "requests are not batched: on a CPU it gains nothing",
-    "batching_parameters_file": "requests are not batched: on a CPU it gains nothing",
-    "enable_per_model_batching_parameters": "requests are not batched",
-    "allow_batching_with_tf_serving_batching": "requests are not batched",
-    "enable_model_warmup": "each image classifier is run once when it is loaded, always",
-    "num_request_iterations_for_warmup": "each image classifier is run once when it is loaded",
-    "prefer_tflite_model": "the engine is chosen by the setting ENGINE",
-    "use_tflite_model": "the engine is chosen by the setting ENGINE",
-    "max_num_load_retries": "a model that failed is tried again when its files change",
-    "load_retry_interval_micros": "a model that failed is tried again when its files change",
-    "num_load_threads": "models are loaded one after the other",
-    "num_unload_threads": "models are unloaded in the background",
-    "flush_filesystem_caches": "the system's own judgement is trusted",
-    "tensorflow_session_parallelism": "set ENGINE_THREADS",
-    "tensorflow_intra_op_parallelism": "set ENGINE_THREADS",
-    "tensorflow_inter_op_parallelism": "set ENGINE_THREADS",
-    "saved_model_tags": "the tag is serve",
-    "enable_signature_method_name_check": "method names are never checked",
-    "xla_cpu_compilation_enabled": "XLA is not used",
-    "xla_gpu_compilation_enabled": "XLA is not used",
-    "enable_profiler": "there is no profiler",
-    "remove_unused_fields_from_bundle_metagraph": "they are not kept",
-    "tensorflow_session_config_file": "set ENGINE_THREADS",
-    "platform_config_file": "there is one platform",
-    "per_process_gpu_memory_fraction": "set ONNX_PROVIDERS",
-}
+_EPILOG = (
+    "Further settings are those of the app, in the environment: API_KEYS, ALLOW_ANONYMOUS, ENGINE "
+    "and so on. Accepted, without effect: "
+    f"{', '.join(f'--{name}' for name in WITHOUT_EFFECT)}."
+)
 
 
 class FlagError(Exception):
@@ -77,7 +57,9 @@ class Flags(argparse.Namespace):
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> None:  # type: ignore[override]
-        raise FlagError(message[:1].upper() + message[1:])
+        # argparse's own words of a flag without its value
+        message = message.replace("expected one argument", "it needs a value")
+        raise FlagError(message.removeprefix("argument "))
 
 
 def parse_flags(arguments: Sequence[str]) -> tuple[Flags, list[str]]:
@@ -89,29 +71,12 @@ def parse_flags(arguments: Sequence[str]) -> tuple[Flags, list[str]]:
     Raises:
         FlagError: a flag is unknown, or has a value that it cannot have.
     """
-    left, idle = _set_aside(arguments)
+    left, idle = set_aside(arguments)
     flags, unknown = _parser().parse_known_args(left, namespace=Flags())
     if unknown:
         raise FlagError(_unknown(unknown[0]))
     _check(flags)
     return flags, [f"--{name} has no effect: {WITHOUT_EFFECT[name]}." for name in idle]
-
-
-def _set_aside(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Takes out the flags that do nothing, with their values; returns what is left, and them."""
-    left: list[str] = []
-    idle: list[str] = []
-    has_value_next = False
-    for argument in arguments:
-        name, sign, _ = argument.removeprefix("--").partition("=")
-        if argument.startswith("--") and name in WITHOUT_EFFECT:
-            idle.append(name)
-            has_value_next = not sign
-            continue
-        if not has_value_next or argument.startswith("--"):
-            left.append(argument)
-        has_value_next = False
-    return left, idle
 
 
 def channel_arguments(text: str) -> dict[str, int | str]:
@@ -136,24 +101,42 @@ def channel_arguments(text: str) -> dict[str, int | str]:
 
 def _parser() -> argparse.ArgumentParser:
     cores = os.cpu_count() or 1
-    parser = _Parser(prog="python -m model_server", description=DESCRIPTION, allow_abbrev=False)
+    parser = _Parser(
+        prog="python -m model_server",
+        usage="%(prog)s --model_base_path FOLDER [--model_name NAME] [--rest_api_port N] …\n"
+        "       %(prog)s --model_config_file FILE …",
+        description=DESCRIPTION,
+        epilog=_EPILOG,
+        allow_abbrev=False,
+    )
 
-    def flag(name: str, kind: type, default: object, meaning: str) -> None:
+    def flag(name: str, kind: type, default: object, meaning: str, value: str = "N") -> None:
         shown = "" if default in ("", False) else f" (default: {default})"
         if kind is bool:
             parser.add_argument(
-                f"--{name}", nargs="?", const=True, default=default, type=_boolean, help=meaning
+                f"--{name}",
+                nargs="?",
+                const=True,
+                default=default,
+                type=_boolean,
+                help=meaning + (" (default: true)" if default else ""),
+                metavar="true|false",
             )
         else:
-            parser.add_argument(f"--{name}", type=kind, default=default, help=meaning + shown)
+            read = {int: _whole_number, float: _number}.get(kind, str)
+            parser.add_argument(
+                f"--{name}", type=read, default=default, help=meaning + shown, metavar=value
+            )
 
     flag("port", int, 8500, "gRPC; 0: none")
     flag("rest_api_port", int, 0, "REST; 0: none")
-    flag("address", str, "", "where to listen, in place of what the settings say; ours")
-    flag("grpc_socket_path", str, "", "a Unix socket for gRPC, besides the port")
-    flag("model_name", str, "default", "with --model_base_path: what callers call the model")
-    flag("model_base_path", str, "", "the folder with the model's version folders")
-    flag("model_config_file", str, "", "several models: a model_config_list, as text")
+    flag("address", str, "", "where to listen, in place of what the settings say; ours", "ADDRESS")
+    flag("grpc_socket_path", str, "", "a Unix socket for gRPC, besides the port", "FILE")
+    flag(
+        "model_name", str, "default", "with --model_base_path: what callers call the model", "NAME"
+    )
+    flag("model_base_path", str, "", "the folder with the model's version folders", "FOLDER")
+    flag("model_config_file", str, "", "several models: a model_config_list, as text", "FILE")
     flag("model_config_file_poll_wait_seconds", float, 0, "read it again so often; 0: never")
     flag("file_system_poll_wait_seconds", float, 1, "look for new versions so often; 0: never")
     flag("allow_version_labels_for_unavailable_models", bool, False, "labels may come first")
@@ -161,13 +144,42 @@ def _parser() -> argparse.ArgumentParser:
     flag("rest_api_timeout_in_ms", int, 30000, "after which a REST request is given up")
     flag("rest_api_enable_cors_support", bool, False, "pages of other origins may ask")
     flag("grpc_max_threads", int, 4 * cores, "gRPC calls answered at once")
-    flag("grpc_channel_arguments", str, "", "name=value,… for gRPC; messages may have any size")
-    flag("ssl_config_file", str, "", "TLS for gRPC: server_key, server_cert … as text")
-    flag("monitoring_config_file", str, "", "prometheus_config { enable: true path: … }, as text")
+    flag(
+        "grpc_channel_arguments",
+        str,
+        "",
+        "for gRPC; messages may have any size unless this says so",
+        "NAME=VALUE,…",
+    )
+    flag("ssl_config_file", str, "", "TLS for gRPC: server_key, server_cert … as text", "FILE")
+    flag(
+        "monitoring_config_file",
+        str,
+        "",
+        "prometheus_config { enable: true path: … }, as text",
+        "FILE",
+    )
     flag("enable_grpc_healthcheck_service", bool, True, "gRPC's health service, without a key")
     flag("enable_serialization_as_tensor_content", bool, False, "answers as tensor_content")
     flag("version", bool, False, "show the version and end")
     return parser
+
+
+def _whole_number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number") from None
+
+
+def _number(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise argparse.ArgumentTypeError(f"{text!r} must be a number")
+    return number
 
 
 def _boolean(text: str) -> bool:

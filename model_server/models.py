@@ -63,7 +63,8 @@ class ServedModels:
     def describe(self) -> list[str]:
         """A line for each model: which versions answer, or why none does."""
         lines = []
-        for name in self.names:
+        for model in self._models:
+            name, base = model.name, model.base_path
             try:
                 known = self._classifier.repository.served(name).known()
             except ClassifierError:
@@ -74,7 +75,7 @@ class ServedModels:
             failed = [f"{name}: version {m.version}: {m.failure}" for m in known if m.failure]
             lines += failed
             if not loaded and not failed:
-                lines.append(f"{name}: there is no version folder yet, such as {name}/1")
+                lines.append(f"{name}: there is no version folder yet, such as {base / '1'}")
         return lines
 
     def is_ready(self) -> bool:

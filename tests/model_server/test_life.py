@@ -18,6 +18,7 @@ import trustme
 
 from image_classifier import Settings
 from model_server.flags import FlagError, channel_arguments, parse_flags
+from model_server.idle_flags import WITHOUT_EFFECT
 from model_server.server import _address
 from tests.model_servers import Client, ModelServer
 from tests.saved_models import half_plus_two
@@ -283,7 +284,9 @@ BASE = ["--model_base_path=m"]
         (["--enable_batching", "--port", "1", "stray", *BASE], "Unknown flag stray"),
         (["--grpc_socket_path=/no/where/s", *BASE], "its folder is not there"),
         ([], "Which model.*--model_name NAME --model_base_path FOLDER"),
-        (["--port=x", *BASE], "port: invalid int value: 'x'"),
+        (["--port=x", *BASE], "--port: 'x' must be a whole number"),
+        (["--file_system_poll_wait_seconds=nan", *BASE], "'nan' must be a number"),
+        (["--model_base_path"], "--model_base_path: it needs a value"),
         (["--port=99999", *BASE], "a port is a number up to 65535"),
         (["--port=1", "--rest_api_port=1", *BASE], "both 1: gRPC and REST need a port each"),
         (["--port=0", *BASE], "nothing to listen on"),
@@ -364,7 +367,9 @@ def test_help_and_version() -> None:
         timeout=60,
     )
     assert done.returncode == 0
-    assert "--rest_api_port" in done.stdout
+    assert "--rest_api_port N" in done.stdout
+    for name in WITHOUT_EFFECT:  # what an unknown flag's message promises
+        assert f"--{name}" in done.stdout
     done = subprocess.run(
         [sys.executable, "-m", "model_server", "--version"],
         cwd=ROOT,
