@@ -65,8 +65,9 @@ def from_proto(proto: Any, name: str) -> Array:
     # An empty tensor may have any other sizes, but what NumPy could not address even so is refused.
     if math.prod(size or 1 for size in shape) * NUMPY_DTYPES[kind].itemsize >= 2**63:
         raise _wrong(name, f"its shape {list(shape)} is larger than any memory")
-    if proto.tensor_content:
-        return _from_content(proto.tensor_content, kind, shape, count, name)
+    content = proto.tensor_content  # asked for once: each time it is copied out of the message
+    if content:
+        return _from_content(content, kind, shape, count, name)
     values = getattr(proto, _FIELDS[kind])
     if kind == "DT_STRING":
         listed = _extended(list(values), count, name)
