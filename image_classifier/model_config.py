@@ -112,7 +112,8 @@ def check_models(models: Sequence[ModelConfig], *, where: str) -> None:
     """Refuses what cannot be served whatever is on disk.
 
     Raises:
-        ValueError: a name or a folder is missing, a name is used twice, or a label is none.
+        ValueError: a name or a folder is missing, a name is used twice, a label is none, or a
+            policy cannot choose a version.
     """
     seen: set[str] = set()
     for model in models:
@@ -123,6 +124,11 @@ def check_models(models: Sequence[ModelConfig], *, where: str) -> None:
         if model.name in seen:
             raise ValueError(f"{where}: the model {model.name!r} is listed twice.")
         seen.add(model.name)
+        if isinstance(model.policy, Specific) and min(model.policy.versions, default=-1) < 0:
+            raise ValueError(
+                f"{where} ({model.name}), specific: name at least one version, as in "
+                "versions: 42; none is below 0."
+            )
         for label in model.labels:
             if not _LABEL.fullmatch(label):
                 raise ValueError(
@@ -166,8 +172,8 @@ def _policy(fields: Any, where: str) -> VersionPolicy:
         specific = _one(fields, "specific", dict, where)
         _check_fields(specific, {"versions"}, f"{where}, specific")
         versions = specific.get("versions", [])
-        if not versions or not all(type(each) is int and each >= 0 for each in versions):
-            raise ValueError(f"{where}, specific: name at least one version, as in versions: 42.")
+        if not all(type(each) is int for each in versions):
+            raise ValueError(f"{where}, specific: versions are whole numbers, as in versions: 42.")
         return Specific(tuple(versions))
     latest = _one(fields, "latest", dict, where, {})
     _check_fields(latest, {"num_versions"}, f"{where}, latest")

@@ -41,7 +41,7 @@ class RestDoor:
         serving: answers.
         metrics: counts requests.
         threads: requests answered at once.
-        timeout_seconds: after which a request is given up.
+        timeout_seconds: without more of the body, or for the answer; then a request is given up.
         metrics_path: where the metrics are, or None.
         cors: pages of other origins may ask.
         largest_body: bytes.
@@ -78,7 +78,10 @@ class RestDoor:
                 return
             await self._send_text(send, self._metrics.text())
             return
-        answer = await self._answer(scope, path, headers, receive)
+        try:
+            answer = await self._answer(scope, path, headers, receive)
+        except asyncio.CancelledError:  # the server ends, and has waited for long enough
+            answer = error_answer(ServingError(Code.UNAVAILABLE, "The server is being stopped."))
         self._count(path, answer.code, time.perf_counter() - started)
         await self._send(send, answer)
 
@@ -116,7 +119,15 @@ class RestDoor:
         parts: list[bytes] = []
         size, more = 0, True
         while more:
-            message = await receive()
+            try:
+                async with asyncio.timeout(self._timeout_seconds):
+                    message = await receive()
+            except TimeoutError:  # whoever sends half a body must not be waited for for ever
+                raise ServingError(
+                    Code.DEADLINE_EXCEEDED,
+                    f"No more of the body has come for {self._timeout_seconds:g} s "
+                    "(--rest_api_timeout_in_ms).",
+                ) from None
             if message["type"] == "http.disconnect":
                 return None
             part = message.get("body", b"")
@@ -161,6 +172,7 @@ class RestDoor:
         extra = {
             401: [(b"www-authenticate", b"Bearer")],
             429: [(b"retry-after", b"1")],
+            504: [(b"connection", b"close")],  # the rest of a body may still be on its way
         }.get(answer.status, [])
         headers = [(b"content-type", b"application/json"), *self._cors, *extra]
         await _respond(send, answer.status, headers, answer.body)

@@ -103,6 +103,8 @@ def test_faults_name_file_line_and_field(text: str, words: str) -> None:
         ("model_version_policy { latest {} all {} }", "give one of latest, all, specific, not 2"),
         ("model_version_policy { latest { num_versions: 0 } }", "it must be 1 or more"),
         ("model_version_policy { specific {} }", "name at least one version"),
+        ("model_version_policy { specific { versions: -3 } }", "none is below 0"),
+        ("model_version_policy { specific { versions: 'a' } }", "versions are whole numbers"),
         ("version_labels { key: 'a-b' value: 1 }", "may have letters, digits and _ only"),
         ("version_labels { value: 1 }", "key must be there once"),
     ],

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -143,11 +143,14 @@ def test_a_new_configuration_takes_the_place_of_the_old_one(tmp_path: Path) -> N
     arguments = ["--model_name=a", f"--model_base_path={tmp_path / 'a'}"]
     with ModelServer(*arguments, rest=False) as server, Client(server.address) as client:
 
-        def reload(name: str, folder: str, label: int | None = None) -> Any:
+        def reload(
+            name: str, folder: str, label: int | None = None, versions: Sequence[int] = (1, 2)
+        ) -> Any:
             request = model_management_pb2.ReloadConfigRequest()
             config = request.config.model_config_list.config.add(name=name)
             config.base_path, config.model_platform = str(tmp_path / folder), "tensorflow"
-            config.model_version_policy.specific.versions.extend([1, 2])
+            config.model_version_policy.specific.versions.extend(versions)
+            config.model_version_policy.specific.SetInParent()
             if label is not None:
                 config.version_labels["l"] = label
             return client.model.HandleReloadConfigRequest(request, timeout=60)
@@ -163,6 +166,8 @@ def test_a_new_configuration_takes_the_place_of_the_old_one(tmp_path: Path) -> N
         assert code_of(lambda: reload("d", "nowhere")) == "UNKNOWN"
         assert code_of(lambda: reload("", "b")) == "INVALID_ARGUMENT"
         assert code_of(lambda: reload("c", "b\0")) == "INVALID_ARGUMENT"
+        assert code_of(lambda: reload("c", "b", versions=[])) == "INVALID_ARGUMENT"
+        assert code_of(lambda: reload("c", "b", versions=[-3])) == "INVALID_ARGUMENT"
 
 
 def test_a_configuration_file_is_read_again(tmp_path: Path) -> None:
