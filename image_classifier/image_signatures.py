@@ -7,11 +7,11 @@ gives all scores too; ``tensors`` is the graph itself.
 
 from __future__ import annotations
 
-import base64
 import binascii
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
+import pybase64
 
 from image_classifier.contract import CHANNELS, Contract
 from image_classifier.engines import Engine
@@ -121,7 +121,7 @@ def _from_base64(text: bytes) -> bytes:
     """Web-safe base64, or the standard kind, with or without padding, as clients send either."""
     text = text.translate(_WEB_SAFE_TO_STANDARD).rstrip(b"=")
     try:
-        return base64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
+        return pybase64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError) as exc:
         raise InvalidRequest(
             f"The input {_IMAGE} of {DEFAULT_SIGNATURE} is not base64 text: {exc}. Send web-safe "

@@ -6,7 +6,6 @@ to find the fault or to read texts. A property test holds both to the same resul
 
 from __future__ import annotations
 
-import base64
 import binascii
 import contextlib
 import math
@@ -14,6 +13,7 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
+import pybase64
 
 from image_classifier.contracts.json_values import shown, to_bytes
 from image_classifier.contracts.serving_error import Code, ServingError
@@ -223,8 +223,8 @@ def decode_base64(value: dict[str, Any]) -> bytes:
         text = value["b64"].encode("ascii")
         if len(text) % 4 == 0 and not text.endswith(b"==="):
             with contextlib.suppress(binascii.Error):  # as it nearly always is
-                return binascii.a2b_base64(text, strict_mode=True)
-        return base64.b64decode(_tidied(text), validate=True)
+                return pybase64.b64decode(text, validate=True)
+        return pybase64.b64decode(_tidied(text), validate=True)
     except (binascii.Error, ValueError) as exc:
         raise _invalid("Unable to base64 decode") from exc
 
