@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import re
-import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import requests
 
-from tests.servers import clean_environment, free_port
+from tests.servers import ServerProcess, clean_environment, free_port
 
 __all__ = ["Client", "ModelServer"]
 
-ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 60
-STOP_SECONDS = 15
 
 
-class ModelServer:
+class ModelServer(ServerProcess):
     """The server, for the length of a ``with`` block.
 
     Attributes:
@@ -31,6 +23,10 @@ class ModelServer:
         rest_url: without a slash at the end.
         process: its process.
     """
+
+    # Longer than the app's: models load before it listens, and calls are drained at its end.
+    log_seconds = 20.0
+    stop_seconds = 15.0
 
     def __init__(
         self, *arguments: str, env: Mapping[str, str] | None = None, rest: bool = True
@@ -43,61 +39,19 @@ class ModelServer:
         # Also where the settings open all addresses: tests listen on this machine only.
         self.command += ["--address=127.0.0.1", *arguments]
         self._environ = clean_environment(env)
-        self._log = tempfile.NamedTemporaryFile("w+", prefix="model_server-")  # noqa: SIM115
-        self.process: subprocess.Popen[str]
 
     @property
     def address(self) -> str:
         return f"127.0.0.1:{self.port}"
 
     def __enter__(self) -> ModelServer:
-        self.process = subprocess.Popen(
-            self.command,
-            cwd=ROOT,
-            env=self._environ,
-            stdin=subprocess.DEVNULL,
-            stdout=self._log,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        self.launch(self.command, self._environ)
         try:
             self.wait_for_log(r"Listening: ", START_SECONDS)
         except BaseException:
             self.__exit__(None, None, None)
             raise
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
-        self._log.close()
-
-    def stop(self) -> int:
-        """Ends it as a supervisor would, and returns its exit status."""
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-        return self.process.wait()
-
-    def log(self) -> str:
-        return Path(self._log.name).read_text("utf-8", "replace")
-
-    def wait_for_log(self, pattern: str, seconds: float = 20) -> re.Match[str]:
-        deadline = time.monotonic() + seconds
-        while True:
-            found = re.search(pattern, self.log())
-            if found:
-                return found
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                raise AssertionError(f"{pattern!r} is not in the server's log:\n{self.log()}")
-            time.sleep(0.02)
 
     def get(self, path: str, **more: Any) -> requests.Response:
         return requests.get(f"{self.rest_url}{path}", timeout=60, **more)

@@ -17,11 +17,10 @@ import requests
 
 from image_classifier.settings import SETTINGS
 
-__all__ = ["ROOT", "LocalHost", "clean_environment", "free_port"]
+__all__ = ["ROOT", "LocalHost", "ServerProcess", "clean_environment", "free_port"]
 
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 60.0
-STOP_SECONDS = 10.0
 # What a developer's shell may hold and what would change how an app behaves.
 APP_PREFIXES = ("AZURE", "FUNCTIONS_", "PYTHON_", "WEBSITE_")
 
@@ -45,7 +44,77 @@ def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**kept, "PYTHONIOENCODING": "utf-8", **(extra or {})}
 
 
-class LocalHost:
+class ServerProcess:
+    """A server as a subprocess whose words go to a file, ended by its id.
+
+    Attributes:
+        log_seconds: how long ``wait_for_log`` waits, where its caller does not say.
+        stop_seconds: how long ``stop`` waits before it kills.
+        process: the process that was started.
+    """
+
+    log_seconds = 10.0
+    stop_seconds = 10.0
+    process: subprocess.Popen[bytes]
+    _log: Path
+
+    def launch(self, command: Sequence[str], environ: Mapping[str, str]) -> None:
+        """Starts it; ``stop`` ends it."""
+        handle, name = tempfile.mkstemp(prefix="server-", suffix=".log")
+        self._log = Path(name)
+        try:
+            self.process = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env=environ,
+                stdin=subprocess.DEVNULL,
+                stdout=handle,
+                stderr=subprocess.STDOUT,
+            )
+        finally:
+            os.close(handle)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+        self._log.unlink(missing_ok=True)
+
+    def stop(self) -> int:
+        """Ends the process as Ctrl+C or a supervisor would and returns its exit status."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(self.stop_seconds)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+        return self.process.wait()
+
+    def log(self) -> str:
+        """What the server wrote so far, to stdout and stderr."""
+        return self._log.read_text("utf-8", "replace")
+
+    def wait_for_log(self, pattern: str, seconds: float | None = None) -> re.Match[str]:
+        """Waits until the log has a match for the regular expression; lines come a little late.
+
+        Raises:
+            AssertionError: it did not come, or the server has ended; the message has the log.
+        """
+        deadline = time.monotonic() + (self.log_seconds if seconds is None else seconds)
+        while True:
+            has_ended = self.process.poll() is not None  # asked first: the last words count
+            found = re.search(pattern, self.log())
+            if found:
+                return found
+            if has_ended or time.monotonic() > deadline:
+                raise AssertionError(f"{pattern!r} is not in the server's log:\n{self.log()}")
+            time.sleep(0.02)
+
+
+class LocalHost(ServerProcess):
     """``python -m local_host`` as a subprocess, for the length of a ``with`` block.
 
     A developer's own ``local.settings.json`` is not read, so that tests see the same app
@@ -79,66 +148,15 @@ class LocalHost:
         self._command += ["--environment", environment]
         self._command += ["--settings", str(settings)] if settings else []
         self._command += arguments
-        self.process: subprocess.Popen[bytes]
 
     def __enter__(self) -> LocalHost:
-        handle, name = tempfile.mkstemp(prefix="local_host-", suffix=".log")
-        self._log = Path(name)
-        try:
-            self.process = subprocess.Popen(
-                self._command,
-                cwd=ROOT,
-                env=self._environ,
-                stdin=subprocess.DEVNULL,
-                stdout=handle,
-                stderr=subprocess.STDOUT,
-            )
-        finally:
-            os.close(handle)
+        self.launch(self._command, self._environ)
         try:
             self._wait_until_ready()
         except BaseException:
             self.__exit__(None, None, None)
             raise
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
-        self._log.unlink(missing_ok=True)
-
-    def stop(self) -> int:
-        """Ends the process as Ctrl+C would and returns its exit status."""
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-        return self.process.wait()
-
-    def log(self) -> str:
-        """What the host wrote so far, to stdout and stderr."""
-        return self._log.read_text("utf-8", "replace")
-
-    def wait_for_log(self, pattern: str, seconds: float = 10.0) -> re.Match[str]:
-        """Waits until the log has a match for the regular expression; lines come a little late.
-
-        Raises:
-            AssertionError: it did not come; the message has the log.
-        """
-        deadline = time.monotonic() + seconds
-        while True:
-            found = re.search(pattern, self.log())
-            if found:
-                return found
-            if time.monotonic() > deadline:
-                raise AssertionError(f"{pattern!r} is not in the host's log:\n{self.log()}")
-            time.sleep(0.02)
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + self._start_seconds
