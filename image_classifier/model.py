@@ -10,12 +10,11 @@ import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from image_classifier.big_blocks import give_back_freed
-from image_classifier.contract import CHANNELS, read_contract
+from image_classifier.contract import CHANNELS, Contract, read_contract
 from image_classifier.engines import (
     SAVED_MODEL,
     Engine,
@@ -188,12 +187,8 @@ class Model:
         ).start()
 
     def _free(self, engines: list[object]) -> None:
-        for engine in engines:
-            if hasattr(engine, "close"):
-                engine.close()
-        engines.clear()
-        with contextlib.suppress(UnboundLocalError):
-            del engine
+        while engines:  # emptied, so that nothing holds them when memory is given back
+            _close(engines.pop(0))
         give_back_freed()
         self.state = "unloaded"
         logger.info("unloaded %s/%s", self.name, self.version)
@@ -239,7 +234,7 @@ class Model:
             signatures |= saved.signatures
         return LoadedModel(self.name, self.version, kind.name, labels, engine, saved, signatures)
 
-    def _contract(self) -> Any:
+    def _contract(self) -> Contract | None:
         sidecar = self.folder / CONTRACT_FILE
         return read_contract(sidecar) if sidecar.is_file() else None
 
@@ -251,6 +246,11 @@ class Model:
                 stat = path.stat()
                 found.append((path.name, stat.st_mtime_ns, stat.st_size))
         return sorted(found)
+
+
+def _close(engine: object) -> None:
+    if hasattr(engine, "close"):
+        engine.close()
 
 
 def needs_labels(weights: Path) -> bool:

@@ -23,15 +23,16 @@ from image_classifier.model_config import ModelConfig
 from image_classifier.served_model import ServedModel
 from image_classifier.settings import Settings
 
-__all__ = ["DEMO_MODEL", "Repository"]
+__all__ = ["DEMO_MODEL", "MODEL_NAME", "MOST_VERSION_DIGITS", "Repository"]
 
 DEMO_MODEL = "digits"
 # Who follows the tutorial drops model.pb and labels.txt into the function's own folder.
 TUTORIAL_MODEL = "classify"
 
 # Also keeps a name from leaving MODELS_DIR, and fit for a response header.
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
-_VERSION = re.compile(r"[0-9]{1,18}")
+MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
+MOST_VERSION_DIGITS = 18
+_VERSION = re.compile(rf"[0-9]{{1,{MOST_VERSION_DIGITS}}}")
 
 # What was found counts as long as the folders' time stamps stay the same; but not when these are
 # younger than this, for then a folder may change once more within the clock's grain (2 s on FAT).
@@ -163,7 +164,7 @@ class Repository:
             return known.served
         until = time.monotonic() + _TRUSTED_SECONDS
         chosen = name or self.default_name
-        if chosen not in self._configs and not _NAME.fullmatch(chosen):
+        if chosen not in self._configs and not MODEL_NAME.fullmatch(chosen):
             # It cannot be there, and no path is made of what a caller may have made up.
             raise self._no_such_model(chosen, named=bool(name))
         stamps = self._stamps(chosen)  # before it is looked for: a change after that shows
@@ -231,7 +232,7 @@ class Repository:
         """The folder of each version of one model, the highest version first."""
         config = self._configs.get(name)
         if config is None:
-            if self._only_these or not _NAME.fullmatch(name):
+            if self._only_these or not MODEL_NAME.fullmatch(name):
                 return {}
             if name == TUTORIAL_MODEL and self._has_tutorial_model():
                 return {1: self._tutorial}
@@ -268,7 +269,9 @@ class Repository:
         there_are = ", ".join(self.names()) or "none"
         folder = self._root / name
         hint = ""
-        if _NAME.fullmatch(name) and any((folder / file).is_file() for file in weights_files()):
+        if MODEL_NAME.fullmatch(name) and any(
+            (folder / file).is_file() for file in weights_files()
+        ):
             hint = f" {folder} has the files, but they belong in a version folder: {folder / '1'}."
         if named:
             return UnknownModel(f"There is no model {name!r}; there are: {there_are}.{hint}")

@@ -186,8 +186,7 @@ class ServedModel:
         for version in wanted:
             self._try_to_load(version)
         if isinstance(self._policy, Latest):
-            # After a start with a broken version, the one before it serves.
-            for version in sorted(set(self._present) - set(wanted), reverse=True):
+            for version in self._fallbacks(wanted):
                 if sum(each.is_loaded for each in self._models.values()) >= self._policy.count:
                     break
                 self._try_to_load(version)
@@ -237,9 +236,7 @@ class ServedModel:
     def _settle(self) -> None:
         """Says which version should answer and which does, and unloads what is not wanted."""
         wanted = self._policy.choose(self._present)
-        order = list(wanted)
-        if isinstance(self._policy, Latest):  # a broken version leaves the one before it serving
-            order += sorted(set(self._present) - set(wanted), reverse=True)
+        order = [*wanted, *self._fallbacks(wanted)]
         sound = (version for version in order if not self._models[version].is_broken())
         chosen = next(sound, order[0] if order else None)
         self._target = None if chosen is None else self._fresh(chosen)
@@ -248,6 +245,12 @@ class ServedModel:
             self._unload_unwanted(wanted, order)
         elif self._current is not None and not self._current.is_loaded:
             self._current = None
+
+    def _fallbacks(self, wanted: list[int]) -> list[int]:
+        """The versions that serve, in this order, while those wanted cannot be loaded."""
+        if not isinstance(self._policy, Latest):
+            return []
+        return sorted(set(self._present) - set(wanted), reverse=True)
 
     def _unload_unwanted(self, wanted: list[int], order: list[int]) -> None:
         if isinstance(self._policy, Latest):

@@ -18,6 +18,7 @@ __all__ = [
     "Servable",
     "Signature",
     "TensorInfo",
+    "short_dtype",
 ]
 
 Array = NDArray[Any]
@@ -99,3 +100,8 @@ class Servable(Protocol):
             ClassifierError: the inputs cannot be used, or the model cannot run.
         """
         ...
+
+
+def short_dtype(name: str) -> str:
+    """A type as TensorFlow's error messages call it: ``float`` for ``DT_FLOAT``."""
+    return name.removeprefix("DT_").lower()

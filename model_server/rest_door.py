@@ -89,7 +89,7 @@ class RestDoor:
         self, scope: Scope, path: str, headers: dict[bytes, str], receive: Receive
     ) -> RestAnswer:
         if not path.lower().startswith("/v1/"):
-            return RestAnswer(404, error_answer(ServingError(Code.NOT_FOUND, "Not Found")).body)
+            return error_answer(ServingError(Code.NOT_FOUND, "Not Found"))
         if scope["method"] == "OPTIONS" and self._cors and b"origin" in headers:
             return RestAnswer(200, b"")
         if refused := self._refused(scope, headers):

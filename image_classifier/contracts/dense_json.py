@@ -16,8 +16,8 @@ import numpy as np
 import pybase64
 
 from image_classifier.contracts.json_values import shown, to_bytes
-from image_classifier.contracts.serving_error import Code, ServingError
-from image_classifier.signatures import NUMPY_DTYPES, Array
+from image_classifier.contracts.serving_error import Code, ServingError, invalid_argument
+from image_classifier.signatures import NUMPY_DTYPES, Array, short_dtype
 
 __all__ = ["Column", "column_of", "is_base64", "value_of"]
 
@@ -80,9 +80,13 @@ class Column:
         if self._shape is None:
             self._shape = shape
         elif math.prod(self._shape) != len(flat):
-            raise _invalid(f"Expecting tensor size: {math.prod(self._shape)} but got: {len(flat)}")
+            raise invalid_argument(
+                f"Expecting tensor size: {math.prod(self._shape)} but got: {len(flat)}"
+            )
         elif self._shape != shape:
-            raise _invalid(f"Expecting shape {_listed(self._shape)} but got: {_listed(shape)}")
+            raise invalid_argument(
+                f"Expecting shape {_listed(self._shape)} but got: {_listed(shape)}"
+            )
         self._flat += flat
         self._rows += 1
 
@@ -137,7 +141,9 @@ def _filled(value: Any, dtype: str) -> tuple[list[Any], list[int]]:
         shape.append(len(first))
         first = first[0] if first else None
     if len(shape) > _MOST_AXES - 1:  # rows are put along one more
-        raise _invalid(f"The list is nested {len(shape)} deep. {_MOST_AXES - 1} is the most.")
+        raise invalid_argument(
+            f"The list is nested {len(shape)} deep. {_MOST_AXES - 1} is the most."
+        )
     flat: list[Any] = []
     _fill(value, 0, shape, dtype, flat)
     return flat, shape
@@ -146,16 +152,18 @@ def _filled(value: Any, dtype: str) -> tuple[list[Any], list[int]]:
 def _fill(value: Any, level: int, shape: list[int], dtype: str, flat: list[Any]) -> None:
     if not isinstance(value, list):
         if level != len(shape):
-            raise _invalid(
+            raise invalid_argument(
                 f"JSON Value: {shown(value)} found at incorrect level: {level + 1} in the JSON "
                 f"DOM. Expected at level: {len(shape)}"
             )
         flat.append(_scalar(value, dtype))
         return
     if level >= len(shape):
-        raise _invalid(f"Encountered list at unexpected level: {level} expected < {len(shape)}")
+        raise invalid_argument(
+            f"Encountered list at unexpected level: {level} expected < {len(shape)}"
+        )
     if len(value) != shape[level]:
-        raise _invalid(
+        raise invalid_argument(
             f"Encountered list at unexpected size: {len(value)} at level: {level} expected size: "
             f"{shape[level]}"
         )
@@ -188,7 +196,7 @@ def _scalar(value: Any, dtype: str) -> Any:
         return value
     raise ServingError(
         Code.UNIMPLEMENTED,
-        f"Conversion of JSON Value: {shown(value)} to type: {_short(dtype)}",
+        f"Conversion of JSON Value: {shown(value)} to type: {short_dtype(dtype)}",
     )
 
 
@@ -204,8 +212,8 @@ def lossless(value: float, dtype: str) -> float:
     else:
         fits = not math.isfinite(value) or abs(value) <= largest
     if not fits:
-        raise _invalid(
-            f"Cannot convert JSON value: {shown(value)} to {_short(dtype)} without loss of "
+        raise invalid_argument(
+            f"Cannot convert JSON value: {shown(value)} to {short_dtype(dtype)} without loss of "
             "precision."
         )
     return float(value)
@@ -218,7 +226,9 @@ def decode_base64(value: dict[str, Any]) -> bytes:
         ServingError: it is something else, or no base64.
     """
     if not is_base64(value):
-        raise _invalid(f"JSON Value: {shown(value)} not formatted correctly for base64 data")
+        raise invalid_argument(
+            f"JSON Value: {shown(value)} not formatted correctly for base64 data"
+        )
     try:
         text = value["b64"].encode("ascii")
         if len(text) % 4 == 0 and not text.endswith(b"==="):
@@ -226,7 +236,7 @@ def decode_base64(value: dict[str, Any]) -> bytes:
                 return pybase64.b64decode(text, validate=True)
         return pybase64.b64decode(_tidied(text), validate=True)
     except (binascii.Error, ValueError) as exc:
-        raise _invalid("Unable to base64 decode") from exc
+        raise invalid_argument("Unable to base64 decode") from exc
 
 
 def _tidied(text: bytes) -> bytes:
@@ -253,7 +263,7 @@ def _array(flat: list[Any], shape: list[int], dtype: str) -> Array:
         return texts.reshape(shape)
     if dtype not in (*_FLOATS, *_LIMITS, "DT_BOOL"):
         # Nothing was read of an empty list, so nothing was refused yet.
-        raise ServingError(Code.UNIMPLEMENTED, f"Conversion of JSON Value: to {_short(dtype)}")
+        raise ServingError(Code.UNIMPLEMENTED, f"Conversion of JSON Value: to {short_dtype(dtype)}")
     wide = {"DT_UINT64": np.uint64, "DT_BOOL": np.bool_}.get(
         dtype, np.float64 if dtype in _FLOATS else np.int64
     )
@@ -262,19 +272,11 @@ def _array(flat: list[Any], shape: list[int], dtype: str) -> Array:
 
 
 def _type_error(value: Any, dtype: str) -> ServingError:
-    return _invalid(
+    return invalid_argument(
         f"JSON Value: {shown(value)} Type: {json_type(value)} is not of expected type: "
-        f"{_short(dtype)}"
+        f"{short_dtype(dtype)}"
     )
-
-
-def _short(dtype: str) -> str:
-    return dtype.removeprefix("DT_").lower()
 
 
 def _listed(shape: list[int]) -> str:
     return f"[{','.join(map(str, shape))}]"
-
-
-def _invalid(message: str) -> ServingError:
-    return ServingError(Code.INVALID_ARGUMENT, message)

@@ -11,7 +11,7 @@ from typing import Any
 
 from image_classifier.contracts.json_faults import find_fault
 from image_classifier.contracts.json_values import shown
-from image_classifier.contracts.serving_error import Code, ServingError
+from image_classifier.contracts.serving_error import invalid_argument
 
 __all__ = ["parse"]
 
@@ -40,16 +40,16 @@ def parse(body: bytes) -> dict[str, Any]:
         ServingError: it is not JSON, or not an object.
     """
     if not body:
-        raise _error("JSON Parse error: The document is empty")
+        raise invalid_argument("JSON Parse error: The document is empty")
     if body.count(b"{") > _MOST_OBJECTS:
-        raise _error(
+        raise invalid_argument(
             f"The JSON has more than {_MOST_OBJECTS} objects. Send plain lists, or fewer at a time."
         )
     if _is_suspect(body):
         _refuse_faults(body)
     document = _parse(body)
     if not isinstance(document, dict):
-        raise _error(f"JSON Value: {shown(document)} Is not object")
+        raise invalid_argument(f"JSON Value: {shown(document)} Is not object")
     return document
 
 
@@ -69,7 +69,7 @@ def _is_suspect(body: bytes) -> bool:
 def _refuse_faults(body: bytes) -> None:
     fault = find_fault(body, len(_BOM) if body.startswith(_BOM) else 0)
     if fault is not None:
-        raise _error(f"JSON Parse error: {fault}")
+        raise invalid_argument(f"JSON Parse error: {fault}")
 
 
 def _parse(body: bytes) -> Any:
@@ -87,7 +87,7 @@ def _decoded(text: str) -> Any:
     try:
         return _DECODER.raw_decode(text, blank.end() if blank else 0)[0]
     except RecursionError:
-        raise _error("JSON Parse error: the document is nested too deeply.") from None
+        raise invalid_argument("JSON Parse error: the document is nested too deeply.") from None
 
 
 def _longer_word(found: re.Match[str]) -> str:
@@ -104,7 +104,3 @@ def _first_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_first_members)
-
-
-def _error(message: str) -> ServingError:
-    return ServingError(Code.INVALID_ARGUMENT, message)

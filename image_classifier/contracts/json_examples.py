@@ -9,7 +9,7 @@ from image_classifier.contracts.dense_json import decode_base64, is_base64, json
 from image_classifier.contracts.example_proto import Feature, encode_example, merge_examples
 from image_classifier.contracts.json_tensor import signature_name_of
 from image_classifier.contracts.json_values import shown, to_bytes
-from image_classifier.contracts.serving_error import Code, ServingError
+from image_classifier.contracts.serving_error import ServingError, invalid_argument
 
 __all__ = ["ExamplesJson", "parse_classify_regress"]
 
@@ -56,7 +56,7 @@ def parse_classify_regress(document: dict[str, Any]) -> ExamplesJson:
 
 def _features(value: Any) -> dict[str, Feature]:
     if not isinstance(value, dict):
-        raise _invalid(f"Example must be JSON object but got JSON {json_type(value)}")
+        raise invalid_argument(f"Example must be JSON object but got JSON {json_type(value)}")
     return {
         name: _feature(name, content if isinstance(content, list) else [content])
         for name, content in value.items()
@@ -70,7 +70,9 @@ def _feature(name: str, values: list[Any]) -> Feature:
         this = _kind(name, value)
         kind = kind or this
         if this != kind:
-            raise _invalid(f"Unexpected element type in feature: {name} expecting type: {kind}")
+            raise invalid_argument(
+                f"Unexpected element type in feature: {name} expecting type: {kind}"
+            )
         found.append(_read(name, this, value))
     return Feature(kind, found)
 
@@ -82,7 +84,9 @@ def _kind(name: str, value: Any) -> str:
         return "float"
     if isinstance(value, str) or is_base64(value):
         return "bytes"
-    raise _invalid(f"Feature: {name} has element with unexpected JSON type: {json_type(value)}")
+    raise invalid_argument(
+        f"Feature: {name} has element with unexpected JSON type: {json_type(value)}"
+    )
 
 
 def _read(name: str, kind: str, value: Any) -> Any:
@@ -91,13 +95,9 @@ def _read(name: str, kind: str, value: Any) -> Any:
     if kind == "float":
         return lossless(value, "DT_FLOAT")
     if value > _LARGEST_INT64:
-        raise _invalid(f"Feature: {name} has uint64 element. Only int64 is supported.")
+        raise invalid_argument(f"Feature: {name} has uint64 element. Only int64 is supported.")
     return int(value)
 
 
 def _wrong(document: Any, what: str) -> ServingError:
-    return _invalid(f"JSON Value: {shown(document)} {what}")
-
-
-def _invalid(message: str) -> ServingError:
-    return ServingError(Code.INVALID_ARGUMENT, message)
+    return invalid_argument(f"JSON Value: {shown(document)} {what}")

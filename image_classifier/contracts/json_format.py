@@ -15,9 +15,9 @@ from image_classifier.contracts.json_values import (
     nested,
     quoted,
 )
-from image_classifier.contracts.serving_error import Code, ServingError
+from image_classifier.contracts.serving_error import invalid_argument
 from image_classifier.contracts.tensor_names import dtype_name
-from image_classifier.signatures import Array
+from image_classifier.signatures import Array, short_dtype
 
 __all__ = ["format_classify", "format_error", "format_predict", "format_regress"]
 
@@ -36,7 +36,7 @@ def format_predict(outputs: Mapping[str, Array], row: bool) -> bytes:
         ServingError: an array cannot be written, or (by rows) the arrays have different lengths.
     """
     if not outputs:
-        raise _invalid("Cannot convert empty tensor map to JSON")
+        raise invalid_argument("Cannot convert empty tensor map to JSON")
     in_order = dict(sorted(outputs.items()))
     text = _rows(in_order) if row else _columns(in_order)
     return text.encode("utf-8", "surrogateescape")
@@ -45,7 +45,7 @@ def format_predict(outputs: Mapping[str, Array], row: bool) -> bytes:
 def format_classify(classifications: Sequence[Sequence[tuple[bytes, float]]]) -> bytes:
     """``{"results": [[["label", score], …], …]}``."""
     if not classifications:
-        raise _invalid("Cannot convert empty ClassificationResults to JSON")
+        raise invalid_argument("Cannot convert empty ClassificationResults to JSON")
     rows = []
     for classes in classifications:
         scores = decimals(np.array([score for _, score in classes], np.float32))
@@ -63,7 +63,7 @@ def format_classify(classifications: Sequence[Sequence[tuple[bytes, float]]]) ->
 def format_regress(values: Sequence[float]) -> bytes:
     """``{"results": [value, …]}``."""
     if not values:
-        raise _invalid("Cannot convert empty RegressionResults to JSON")
+        raise invalid_argument("Cannot convert empty RegressionResults to JSON")
     texts = decimals(np.array(values, np.float32))
     return f'{{\n    "results": [{", ".join(texts)}]\n}}'.encode()
 
@@ -77,9 +77,9 @@ def _rows(outputs: Mapping[str, Array]) -> str:
     count = -1
     for name, array in outputs.items():
         if not array.ndim:
-            raise _invalid(f"Tensor name: {name} has no shape information ")
+            raise invalid_argument(f"Tensor name: {name} has no shape information ")
         if count not in (-1, len(array)):
-            raise _invalid(
+            raise invalid_argument(
                 f"Tensor name: {name} has inconsistent batch size: {len(array)} expecting: {count}"
             )
         count = len(array)
@@ -153,13 +153,9 @@ def _leaves(name: str, array: Array, *, level: int) -> list[str]:
         return ["true" if value else "false" for value in flat.tolist()]
     if array.dtype.kind in _WHOLE:
         return list(map(str, flat.tolist()))
-    short = dtype_name(array.dtype).removeprefix("DT_").lower()
-    raise _invalid(f"Failed to write JSON value for tensor type: {short}")
+    short = short_dtype(dtype_name(array.dtype))
+    raise invalid_argument(f"Failed to write JSON value for tensor type: {short}")
 
 
 def _text(value: Any) -> str:
     return bytes(value).decode("utf-8", "surrogateescape")
-
-
-def _invalid(message: str) -> ServingError:
-    return ServingError(Code.INVALID_ARGUMENT, message)

@@ -8,7 +8,7 @@ from typing import Any
 
 from image_classifier.contracts.dense_json import Column, column_of, is_base64, value_of
 from image_classifier.contracts.json_values import shown
-from image_classifier.contracts.serving_error import Code, ServingError
+from image_classifier.contracts.serving_error import ServingError, invalid_argument
 from image_classifier.contracts.tensor_names import key_of
 from image_classifier.signatures import DEFAULT_SIGNATURE, Array, Signature, TensorInfo
 
@@ -48,7 +48,7 @@ def parse_predict(document: dict[str, Any], signatures: Callable[[str], Signatur
     name = asked or DEFAULT_SIGNATURE
     infos = signatures(name).inputs
     if not infos:
-        raise _invalid(f"Failed to get input map for signature: {asked or 'DEFAULT'}")
+        raise invalid_argument(f"Failed to get input map for signature: {asked or 'DEFAULT'}")
     if _ROWS in document and _COLUMNS in document:
         raise _wrong(
             document,
@@ -66,7 +66,7 @@ def parse_predict(document: dict[str, Any], signatures: Callable[[str], Signatur
     if _COLUMNS in document:
         inputs = _from_columns(document[_COLUMNS], infos, names)
         return PredictJson(name, inputs, False, names.used)
-    raise _invalid(f"Missing '{_COLUMNS}' or '{_ROWS}' key")
+    raise invalid_argument(f"Missing '{_COLUMNS}' or '{_ROWS}' key")
 
 
 def signature_name_of(document: dict[str, Any]) -> str:
@@ -112,7 +112,7 @@ def _from_rows(
     rows: list[Any], infos: Mapping[str, TensorInfo], names: _TensorNames
 ) -> dict[str, Array]:
     if not isinstance(rows[0], dict) and len(infos) > 1:
-        raise _invalid(
+        raise invalid_argument(
             "instances is a plain list, but expecting list of objects as multiple input tensors "
             "required as per tensorinfo_map"
         )
@@ -140,11 +140,13 @@ def _plain_rows(rows: list[Any], dtype: str) -> Array:
     column = Column(dtype)
     for index, row in enumerate(rows):
         if _is_object(row):
-            raise _invalid(f"Expecting value/list but got object at item {index} of input list")
+            raise invalid_argument(
+                f"Expecting value/list but got object at item {index} of input list"
+            )
         try:
             column.add(row)
         except ServingError as exc:
-            raise _invalid(
+            raise invalid_argument(
                 f"Failed to process element: {index} of '{_ROWS}' list. Error: {_status(exc)}"
             ) from exc
     return column.array()
@@ -154,19 +156,19 @@ def _object_rows(rows: list[Any], infos: Mapping[str, TensorInfo]) -> dict[str, 
     columns: dict[str, Column] = {}
     for index, row in enumerate(rows):
         if not _is_object(row):
-            raise _invalid(f"Expecting object but got list at item {index} of input list")
+            raise invalid_argument(f"Expecting object but got list at item {index} of input list")
         for key, value in row.items():
             try:
                 if key not in infos:
-                    raise _invalid(f"JSON object: does not have named input: {key}")
+                    raise invalid_argument(f"JSON object: does not have named input: {key}")
                 columns.setdefault(key, Column(infos[key].dtype)).add(value)
             except ServingError as exc:
-                raise _invalid(
+                raise invalid_argument(
                     f"Failed to process element: {index} key: {key} of '{_ROWS}' list. "
                     f"Error: {_status(exc)}"
                 ) from exc
         if row.keys() != infos.keys():
-            raise _invalid(
+            raise invalid_argument(
                 f"Failed to process element: {index} of '{_ROWS}' list. JSON object: "
                 f"{shown(row)} keys must be equal to: {','.join(sorted(infos))}"
             )
@@ -178,7 +180,7 @@ def _from_columns(
 ) -> dict[str, Array]:
     if not _is_object(value):
         if len(infos) > 1:
-            raise _invalid(
+            raise invalid_argument(
                 "inputs is a plain value/list, but expecting an object as multiple input tensors "
                 "required as per tensorinfo_map"
             )
@@ -188,7 +190,7 @@ def _from_columns(
     found = {}
     for key, info in sorted(infos.items()):
         if key not in given:
-            raise _invalid(f"Missing named input: {key} in '{_COLUMNS}' object.")
+            raise invalid_argument(f"Missing named input: {key} in '{_COLUMNS}' object.")
         found[key] = value_of(given[key], info.dtype)
     return found
 
@@ -198,8 +200,4 @@ def _status(error: ServingError) -> str:
 
 
 def _wrong(document: Any, what: str) -> ServingError:
-    return _invalid(f"JSON Value: {shown(document)} {what}")
-
-
-def _invalid(message: str) -> ServingError:
-    return ServingError(Code.INVALID_ARGUMENT, message)
+    return invalid_argument(f"JSON Value: {shown(document)} {what}")

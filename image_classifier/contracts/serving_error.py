@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import IntEnum
 from types import MappingProxyType
 
-__all__ = ["HTTP_STATUS", "Code", "ServingError"]
+__all__ = ["HTTP_STATUS", "Code", "ServingError", "invalid_argument"]
 
 
 class Code(IntEnum):
@@ -67,3 +67,8 @@ class ServingError(Exception):
         super().__init__(message)
         self.code = code
         self.message = message
+
+
+def invalid_argument(message: str) -> ServingError:
+    """The commonest of them: the caller's mistake."""
+    return ServingError(Code.INVALID_ARGUMENT, message)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from image_classifier.contracts.serving_error import Code, ServingError
-from image_classifier.signatures import NUMPY_DTYPES, Array, Signature, TensorInfo
+from image_classifier.signatures import NUMPY_DTYPES, Array, Signature, TensorInfo, short_dtype
 
 __all__ = ["Names", "check_dtypes", "dtype_name", "key_of"]
 
@@ -98,18 +98,14 @@ def check_dtypes(signature: Signature, inputs: Mapping[str, Array]) -> None:
         if NUMPY_DTYPES.get(info.dtype) != given:
             raise ServingError(
                 Code.INVALID_ARGUMENT,
-                f"Expects arg[{index}] to be {_short(info.dtype)} but "
-                f"{_short(dtype_name(given))} is provided",
+                f"Expects arg[{index}] to be {short_dtype(info.dtype)} but "
+                f"{short_dtype(dtype_name(given))} is provided",
             )
 
 
 def dtype_name(dtype: np.dtype[np.generic]) -> str:
     """TensorFlow's name of a type, such as ``DT_FLOAT``; object arrays hold bytes."""
     return _NAME_OF_DTYPE[dtype]
-
-
-def _short(name: str) -> str:
-    return name.removeprefix("DT_").lower()
 
 
 def _set(names: Iterable[str]) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from image_classifier.classifier import Classifier
@@ -222,7 +222,7 @@ class TensorFlowServing:
     def metadata(self, spec: ModelSpec) -> tuple[ModelSpec, Mapping[str, Signature]]:
         """All signatures of a model, and which version has them; raises ServingError."""
         loaded = self.find(spec)
-        return replace(used_spec(loaded, ""), signature_name=""), loaded.signatures
+        return used_spec(loaded, ""), loaded.signatures
 
     def status(self, spec: ModelSpec) -> list[VersionStatus]:
         """How a model's versions are doing, the highest first.

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["ExportError", "export_module", "write_version"]
+from image_classifier.repository import MODEL_NAME, MOST_VERSION_DIGITS
 
-# What the app takes for the name of a model; a server would pass others over.
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
-_MAX_VERSION_DIGITS = 18
+__all__ = ["ExportError", "export_module", "write_version"]
 
 
 class ExportError(Exception):
@@ -72,15 +69,15 @@ def write_version(
     Raises:
         ExportError: that version is there already, or name or version cannot be served.
     """
-    if not _NAME.fullmatch(name):
+    if not MODEL_NAME.fullmatch(name):
         raise ExportError(
             f"{name!r} cannot be the name of a model: use letters, digits, '_', '.' and '-', at "
             "most 128 of them, with a letter or digit first."
         )
-    if version is not None and not 0 <= version < 10**_MAX_VERSION_DIGITS:
+    if version is not None and not 0 <= version < 10**MOST_VERSION_DIGITS:
         raise ExportError(
             f"{version} cannot be a version: use a whole number from 0, of at most "
-            f"{_MAX_VERSION_DIGITS} digits."
+            f"{MOST_VERSION_DIGITS} digits."
         )
     base = models_dir / name
     there = [int(path.name) for path in base.glob("*") if path.name.isdecimal()]
