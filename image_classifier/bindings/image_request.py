@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import base64
 import binascii
-import io
 import json
 from dataclasses import dataclass
 from typing import Any
 
 import azure.functions as func
-from werkzeug.exceptions import RequestEntityTooLarge
-from werkzeug.formparser import FormDataParser
-from werkzeug.http import parse_options_header
 
 from image_classifier.errors import InvalidRequest
+from image_classifier.multipart import read_parts
 
 __all__ = ["WAYS_IN", "ImageRequest", "read_image_request"]
 
@@ -23,8 +20,6 @@ WAYS_IN = (
     'one file, or as JSON {"img": URL} or {"image": base64}.'
 )
 
-# Each part of a form costs 20 µs, and 20 MB hold half a million of them.
-_MOST_PARTS = 100
 # Each comma or bracket in JSON may be an object of 70 bytes: 28 MB of "{}," become 700 MB. Base64
 # has none of them.
 _MOST_MARKS = 1000
@@ -77,32 +72,13 @@ def _image_of(req: func.HttpRequest) -> tuple[str | None, bytes | None]:
 
 
 def _only_file(content_type: str, body: bytes) -> bytes:
-    # Not req.files, which takes any number of parts and leaves temporary files to the garbage
-    # collector when a form is broken off.
-    kind, options = parse_options_header(content_type)
-    parser = FormDataParser(stream_factory=_file_in_memory, max_form_parts=_MOST_PARTS)
-    try:
-        _, _, found = parser.parse(io.BytesIO(body), kind, len(body), options)
-    except RequestEntityTooLarge as exc:
-        raise InvalidRequest(
-            f"The multipart body has more than {_MOST_PARTS} parts; send exactly one file, as in "
-            "curl -F image=@picture.jpg."
-        ) from exc
-    except (ValueError, UnicodeError) as exc:
-        raise InvalidRequest(f"The multipart body cannot be read: {exc}.") from exc
-    files = [file for _, file in found.items(multi=True)]
+    files = [part for part in read_parts(content_type, body) if part.filename is not None]
     if len(files) != 1:
         raise InvalidRequest(
             f"The multipart body has {len(files)} files; send exactly one, as in "
             "curl -F image=@picture.jpg."
         )
-    content: bytes = files[0].read()
-    return content
-
-
-def _file_in_memory(*about: Any, **more: Any) -> io.BytesIO:
-    # The whole body is in memory already, and is no longer than the host allows.
-    return io.BytesIO()
+    return files[0].content
 
 
 def _from_json(body: bytes) -> tuple[str | None, bytes | None]:
