@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from image_classifier import setting_values
 from image_classifier.errors import SettingsError
 
 __all__ = ["SETTINGS", "Setting", "Settings"]
@@ -27,172 +28,107 @@ class Setting(NamedTuple):
     parse: Callable[[str], Any]
 
 
-def _text(text: str) -> str:
-    return text.strip()
-
-
-def _items(text: str) -> tuple[str, ...]:
-    return tuple(item.strip() for item in text.split(",") if item.strip())
-
-
-def _hosts(text: str) -> tuple[str, ...]:
-    hosts = tuple(host.lower().rstrip(".") for host in _items(text))
-    for host in hosts:
-        if "/" in host or ":" in host.strip("[]") and not host.startswith("["):
-            raise ValueError(
-                "must be host names without scheme, port or path, such as example.com,*.example.org"
-            )
-        if "*" in host[1:] or (host.startswith("*") and not host.startswith("*.")):
-            raise ValueError("may have a star only at the front, as in *.example.com")
-    return hosts
-
-
-def _ports(text: str) -> frozenset[int]:
-    try:
-        ports = frozenset(int(item) for item in _items(text))
-    except ValueError:
-        ports = frozenset()
-    if not ports or not all(0 < port < 65536 for port in ports):
-        raise ValueError("must be port numbers from 1 to 65535, separated by commas")
-    return ports
-
-
-def _flag(text: str) -> bool:
-    match text.strip().lower():
-        case "true" | "1":
-            return True
-        case "false" | "0":
-            return False
-    raise ValueError("must be true or false")
-
-
-def _count(text: str) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        value = 0
-    if value < 1:
-        raise ValueError("must be a whole number of 1 or more")
-    return value
-
-
-def _decode(text: str) -> str:
-    value = text.strip().lower()
-    if value not in ("exact", "fast"):
-        raise ValueError("must be exact or fast")
-    return value
-
-
-def _threads(text: str) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        value = -1
-    if not 0 <= value <= 256:
-        raise ValueError("must be a whole number from 0 (automatic) to 256")
-    return value
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value <= 3600:
-        raise ValueError("must be a number of seconds above 0 and at most 3600")
-    return value
-
-
 SETTINGS: tuple[Setting, ...] = (
     Setting(
         "MODELS_DIR",
         "models",
         "folder with the models, as <name>/<version>/; relative to the app's root",
-        _text,
+        setting_values.text,
     ),
     Setting(
         "DEFAULT_MODEL",
         "",
         "model that answers when a caller names none; empty: the model in classify/ if one is "
         "there, else the demo model digits",
-        _text,
+        setting_values.text,
     ),
     Setting(
         "MODEL_CONFIG_FILE",
         "",
         "TensorFlow Serving's model_config_list: version policies, version labels and other "
         "folders of models; relative to the app's root",
-        _text,
+        setting_values.text,
     ),
     Setting(
         "ENGINE",
         "auto",
         "auto (the first that is there and installed) or the name of one engine: onnx, tensorflow",
-        lambda text: _text(text).lower(),
+        lambda text: setting_values.text(text).lower(),
     ),
     Setting(
         "ENGINE_THREADS",
         "0",
         "threads that one inference uses; 0: what was measured to be best, see benchmarks",
-        _threads,
+        setting_values.threads,
     ),
     Setting(
         "ONNX_PROVIDERS",
         "CPUExecutionProvider",
         "execution providers of ONNX Runtime, comma-separated, the preferred first",
-        _items,
+        setting_values.items,
     ),
     Setting(
         "WARM_UP",
         "false",
         "true: the default model is loaded in the background as soon as a worker process starts",
-        _flag,
+        setting_values.flag,
     ),
     Setting(
         "DECODE",
         "exact",
         "exact: pixels equal the exporter's to the bit; fast: large JPEGs are decoded at a smaller "
         "scale, several times sooner, and probabilities change a little",
-        _decode,
+        setting_values.decode,
     ),
     Setting(
-        "MAX_IMAGE_BYTES", "20971520", "largest download or request body that is an image", _count
+        "MAX_IMAGE_BYTES",
+        "20971520",
+        "largest download or request body that is an image",
+        setting_values.count,
     ),
     Setting(
         "MAX_IMAGE_PIXELS",
         "50000000",
         "largest image, width times height, checked before it is decoded",
-        _count,
+        setting_values.count,
     ),
     Setting(
-        "FETCH_TIMEOUT_SECONDS", "10", "time for a whole download, not for each read", _seconds
+        "FETCH_TIMEOUT_SECONDS",
+        "10",
+        "time for a whole download, not for each read",
+        setting_values.seconds,
     ),
     Setting(
         "FETCH_ALLOWED_HOSTS",
         "",
         "if set, the only hosts that are fetched, comma-separated, *.example.com allowed; "
         "these may have private addresses",
-        _hosts,
+        setting_values.hosts,
     ),
-    Setting("FETCH_ALLOWED_PORTS", "80,443", "ports that may be fetched, comma-separated", _ports),
+    Setting(
+        "FETCH_ALLOWED_PORTS",
+        "80,443",
+        "ports that may be fetched, comma-separated",
+        setting_values.ports,
+    ),
     Setting(
         "FETCH_ALLOW_PRIVATE_ADDRESSES",
         "false",
         "true: private addresses on any port may be fetched too, in Development only, and never "
         "the cloud's metadata addresses",
-        _flag,
+        setting_values.flag,
     ),
     Setting(
         "API_KEYS",
         "",
         "keys, comma-separated, one of which every request must carry",
-        _items,
+        setting_values.items,
     ),
     Setting(
         "ALLOW_ANONYMOUS",
         "false",
         "true: outside Development too, requests need no key when API_KEYS is empty",
-        _flag,
+        setting_values.flag,
     ),
 )
 

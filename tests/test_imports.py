@@ -21,6 +21,7 @@ STAGES = 1
 FLOORS = {
     f"{PACKAGE}.errors": 0,
     f"{PACKAGE}.results": 0,
+    f"{PACKAGE}.setting_values": 0,
     f"{PACKAGE}.settings": 0,
     f"{PACKAGE}.classifier": 2,
     PACKAGE: 3,
