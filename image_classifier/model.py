@@ -11,10 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from image_classifier.big_blocks import give_back_freed
-from image_classifier.contract import CHANNELS, Contract, read_contract
+from image_classifier.contract import Contract, read_contract
 from image_classifier.engines import (
     SAVED_MODEL,
     Engine,
@@ -23,9 +21,10 @@ from image_classifier.engines import (
     SavedModelEngine,
     choose_engine,
 )
-from image_classifier.errors import ClassifierError, InvalidRequest, ModelError
-from image_classifier.image_signatures import BYTES, image_signatures
+from image_classifier.errors import InvalidRequest, ModelError
+from image_classifier.image_signatures import image_signatures
 from image_classifier.labels import LABELS_FILE, read_labels
+from image_classifier.model_checks import check_output, warm_up
 from image_classifier.signatures import Signature
 
 __all__ = ["LoadedModel", "Model", "ModelRetired", "needs_labels"]
@@ -33,13 +32,6 @@ __all__ = ["LoadedModel", "Model", "ModelRetired", "needs_labels"]
 logger = logging.getLogger(__name__)
 
 CONTRACT_FILE = "model.json"
-
-# One grey pixel.
-_TINY_PNG = bytes.fromhex(
-    "89504e470d0a1a0a0000000d49484452000000010000000108000000003a7e9b"
-    "550000000a49444154789c636800000082008177cd72b60000000049454e44ae"
-    "426082"
-)
 
 
 class ModelRetired(ModelError):
@@ -201,7 +193,7 @@ class Model:
         else:
             labels = read_labels(self.folder)
             engine = kind.load(weights, self._contract(), self._options)
-            _check_output(engine, weights, labels)
+            check_output(engine, weights, labels)
             loaded = self._loaded_model(kind, labels, engine)
         took = time.perf_counter() - started
         logger.info("loaded %s/%s with %s in %.1f s", self.name, self.version, kind.name, took)
@@ -215,8 +207,8 @@ class Model:
             if contract is None:
                 return self._loaded_model(kind, saved=saved)
             engine = saved.classifier(contract)
-            _check_output(engine, weights, labels)
-            _warm_up(saved)
+            check_output(engine, weights, labels)
+            warm_up(saved)
         except BaseException:
             saved.close()
             raise
@@ -256,29 +248,3 @@ def _close(engine: object) -> None:
 def needs_labels(weights: Path) -> bool:
     """Whether there must be a labels.txt: not beside a SavedModel without a model.json."""
     return weights.name != SAVED_MODEL or (weights.parent / CONTRACT_FILE).is_file()
-
-
-def _warm_up(saved: SavedModelEngine) -> None:
-    """Runs the decoding inside the graph once, so that no caller waits for it to be made ready."""
-    if BYTES in saved.signatures:
-        signature = saved.signatures[BYTES]
-        files = {key: np.array([_TINY_PNG], object) for key in signature.inputs}
-        with contextlib.suppress(ClassifierError):  # a signature of another meaning
-            saved.run(BYTES, files, tuple(signature.outputs))
-
-
-def _check_output(engine: Engine, weights: Path, labels: tuple[str, ...]) -> None:
-    """Runs the graph once on black, which also warms it, and compares the width."""
-    contract = engine.contract
-    shape = (1, contract.height, contract.width, CHANNELS[contract.channels])
-    scores = engine.run(np.zeros(shape, np.float32))
-    if scores.ndim != 2 or scores.shape[0] != 1:
-        raise ModelError(
-            f"{weights} is not a classifier: its output {contract.output_name} has shape "
-            f"{list(scores.shape)}, as object detection exports have, not [1, number of labels]."
-        )
-    if scores.shape[1] != len(labels):
-        raise ModelError(
-            f"{weights} gives {scores.shape[1]} scores but labels.txt beside it has "
-            f"{len(labels)} labels: there must be one label for each score."
-        )
