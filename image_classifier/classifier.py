@@ -108,11 +108,13 @@ class Classifier:
         return Prediction(
             created=datetime.now(UTC).replace(tzinfo=None),
             tags=tags_from_scores(loaded.labels, scores),
+            labels=loaded.labels,
             scores=scores,
             model=loaded.name,
             version=loaded.version,
             engine=loaded.engine_name,
             times=replace(times, fetch=fetch_ms),
+            iteration_id=loaded.iteration_id,
         )
 
 

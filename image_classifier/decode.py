@@ -97,12 +97,14 @@ def read_header(data: bytes, *, max_pixels: int) -> Image.Image:
         if width * height > max_pixels:
             raise ImageTooLarge(
                 f"The image has {width} x {height} = {width * height} pixels; at most {max_pixels} "
-                "are allowed (MAX_IMAGE_PIXELS). Send a smaller picture."
+                "are allowed (MAX_IMAGE_PIXELS). Send a smaller picture.",
+                in_pixels=True,
             )
         if max(width, height) > MAX_SIDE:
             raise ImageTooLarge(
                 f"The image has {width} x {height} pixels; no side may have more than {MAX_SIDE}. "
-                "Send a smaller picture."
+                "Send a smaller picture.",
+                in_pixels=True,
             )
 
     if data[4:8] == b"ftyp" and has_long_lists(data):
@@ -152,7 +154,8 @@ def _check_work(image: Image.Image, data: bytes) -> None:
     if is_rle and image.width * image.height > MAX_RLE_PIXELS:
         raise ImageTooLarge(
             f"The image has {image.width} x {image.height} pixels; at most {MAX_RLE_PIXELS} are "
-            "allowed in a BMP file with run-length encoding. Save it as PNG and send that."
+            "allowed in a BMP file with run-length encoding. Save it as PNG and send that.",
+            in_pixels=True,
         )
 
 

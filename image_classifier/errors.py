@@ -100,7 +100,15 @@ class FetchTimedOut(FetchError):
 
 
 class ImageTooLarge(ClassifierError):
-    """The image has more bytes or pixels than ``MAX_IMAGE_BYTES`` or ``MAX_IMAGE_PIXELS`` allow."""
+    """The image has more bytes or pixels than ``MAX_IMAGE_BYTES`` or ``MAX_IMAGE_PIXELS`` allow.
+
+    Attributes:
+        in_pixels: whether it is its width and height that are too large, not its bytes.
+    """
+
+    def __init__(self, message: str, *, in_pixels: bool = False) -> None:
+        super().__init__(message)
+        self.in_pixels = in_pixels
 
 
 class UnsupportedImage(ClassifierError):

@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from uuid import UUID
 
 from image_classifier.big_blocks import give_back_freed
 from image_classifier.contract import Contract, read_contract
@@ -22,6 +23,7 @@ from image_classifier.engines import (
     choose_engine,
 )
 from image_classifier.errors import InvalidRequest, ModelError
+from image_classifier.export_manifest import read_export_manifest
 from image_classifier.image_signatures import image_signatures
 from image_classifier.labels import LABELS_FILE, read_labels
 from image_classifier.model_checks import check_output, warm_up
@@ -51,6 +53,8 @@ class LoadedModel:
         saved_model: runs the signatures that the file itself has; None if it has none.
         signatures: all that callers can ask for: the file's own, and the four of every image
             classifier unless the file has its own of that name.
+        iteration_id: of the iteration in Custom Vision that it was exported from, if the export's
+            ``cvexport.manifest`` is beside it.
     """
 
     name: str
@@ -60,6 +64,7 @@ class LoadedModel:
     image_engine: Engine | None = None
     saved_model: SavedModelEngine | None = None
     signatures: Mapping[str, Signature] = field(default_factory=dict)
+    iteration_id: UUID | None = None
 
     @property
     def engine(self) -> Engine:
@@ -224,7 +229,17 @@ class Model:
         signatures = image_signatures(engine.contract, labels) if engine else {}
         if saved:
             signatures |= saved.signatures
-        return LoadedModel(self.name, self.version, kind.name, labels, engine, saved, signatures)
+        manifest = read_export_manifest(self.folder)
+        return LoadedModel(
+            self.name,
+            self.version,
+            kind.name,
+            labels,
+            engine,
+            saved,
+            signatures,
+            manifest.iteration_id if manifest else None,
+        )
 
     def _contract(self) -> Contract | None:
         sidecar = self.folder / CONTRACT_FILE

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 __all__ = ["PROBABILITY_DIGITS", "Prediction", "StageTimes", "TagProbability"]
 
@@ -47,20 +48,24 @@ class Prediction:
     Attributes:
         created: when the answer was made, UTC, without zone.
         tags: every tag above 1e-8, rounded to 8 places, in the order of the labels.
+        labels: all tags of the model, in the order of its ``labels.txt``.
         scores: the raw output, one float for each label, in the order of the labels.
         model: name of the model that answered.
         version: its version number.
         engine: name of the engine that ran it.
         times: what each stage took.
+        iteration_id: of the iteration in Custom Vision that the model was exported from, if known.
     """
 
     created: datetime
     tags: tuple[TagProbability, ...]
+    labels: tuple[str, ...]
     scores: tuple[float, ...]
     model: str
     version: int
     engine: str
     times: StageTimes = field(default_factory=StageTimes)
+    iteration_id: UUID | None = None
 
     @property
     def predicted_tag_name(self) -> str | None:

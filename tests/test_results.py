@@ -10,6 +10,7 @@ def prediction(*tags: tuple[str, float]) -> Prediction:
     return Prediction(
         created=datetime(2026, 11, 20, 14, 13, 43),
         tags=tuple(TagProbability(*tag) for tag in tags),
+        labels=tuple(name for name, _ in tags),
         scores=tuple(score for _, score in tags),
         model="m",
         version=1,
