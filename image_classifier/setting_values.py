@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+from uuid import UUID
+
 __all__ = [
+    "PublishedName",
     "count",
     "decode",
     "flag",
     "hosts",
     "items",
     "ports",
+    "published_names",
     "seconds",
     "text",
     "threads",
@@ -50,7 +55,7 @@ def ports(text: str) -> frozenset[int]:
 
 
 def flag(text: str) -> bool:
-    """true or false."""
+    """Either true or false."""
     match text.strip().lower():
         case "true" | "1":
             return True
@@ -98,3 +103,47 @@ def seconds(text: str) -> float:
     if not 0 < value <= 3600:
         raise ValueError("must be a number of seconds above 0 and at most 3600")
     return value
+
+
+class PublishedName(NamedTuple):
+    """A name that Custom Vision's callers know a model by.
+
+    Attributes:
+        project: the only project that has it; None means any.
+        name: the published name, in lower case.
+        model: the model that answers.
+        version: the only version that does; None means the one that answers others too.
+    """
+
+    project: UUID | None
+    name: str
+    model: str
+    version: int | None
+
+
+def published_names(text: str) -> tuple[PublishedName, ...]:
+    """A list of ``[PROJECT-ID/]NAME=MODEL[/VERSION]``, separated by commas."""
+    found = tuple(map(_published_name, items(text)))
+    seen: set[tuple[UUID | None, str]] = set()
+    for each in found:
+        if each[:2] in seen:
+            raise ValueError(f"must be a list of different names, and {each.name!r} is there twice")
+        seen.add(each[:2])
+    return found
+
+
+def _published_name(item: str) -> PublishedName:
+    published, _, target = (side.strip() for side in item.partition("="))
+    project, _, name = (side.strip() for side in published.rpartition("/"))
+    model, slash, version = (side.strip() for side in target.partition("/"))
+    is_number = version.isascii() and version.isdecimal() and len(version) <= 18
+    try:
+        project_id = UUID(project) if project else None
+    except ValueError:
+        project_id, name = None, ""
+    if not (name and model) or (slash and not is_number):
+        raise ValueError(
+            "must be like Iteration1=pets,Iteration2=pets/2 or PROJECT-ID/Iteration1=pets, "
+            f"separated by commas, and {item!r} is not"
+        )
+    return PublishedName(project_id, name.casefold(), model, int(version) if slash else None)

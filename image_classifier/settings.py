@@ -119,6 +119,13 @@ SETTINGS: tuple[Setting, ...] = (
         setting_values.flag,
     ),
     Setting(
+        "CUSTOM_VISION_MODELS",
+        "",
+        "published names of the Custom Vision API and the models that answer to them, as "
+        "Iteration1=pets,Iteration2=pets/2; empty: the model of that name, else the default model",
+        setting_values.published_names,
+    ),
+    Setting(
         "API_KEYS",
         "",
         "keys, comma-separated, one of which every request must carry",
@@ -151,6 +158,7 @@ class Settings:
     fetch_allowed_hosts: tuple[str, ...]
     fetch_allowed_ports: frozenset[int]
     fetch_allow_private_addresses: bool
+    custom_vision_models: tuple[setting_values.PublishedName, ...]
     api_keys: tuple[str, ...]
     allow_anonymous: bool
     development: bool

@@ -25,6 +25,10 @@ from tests.fetch_servers import Server, http, ok
 DRIVER = ROOT.parent / "shared" / "tools" / "conformance.py"
 SAMPLES = ROOT / "frontend" / "samples"
 TIMEOUT_SECONDS = 300
+PREDICTION_URL = (
+    "http://localhost:7071/customvision/v3.1/prediction/6ad1d8e4-27de-4e47-8bf1-1c3b0b3f4a11"
+    "/classify/iterations/digits/url/nostore"
+)
 
 
 class Sample(NamedTuple):
@@ -99,6 +103,28 @@ def cases(pictures: Pictures) -> list[tuple[str, dict[str, Any]]]:
                 "url": "http://localhost:7071/v1/models/no",
                 "method": "GET",
                 "expect": {"status": 404},
+            },
+        ),
+        (
+            "custom_vision",
+            {
+                "url": PREDICTION_URL,
+                "method": "POST",
+                "headers": {"Content-Type": "application/json"},
+                "body": json.dumps({"Url": pictures.there}),
+                "expect": {"status": 200},
+            },
+        ),
+        ("custom_vision", {"method": "POST", "expect": {"status": 404}}),
+        (
+            "container",
+            {
+                "url": "http://localhost:7071/url",
+                "method": "POST",
+                "headers": {"Content-Type": "application/json"},
+                "params": {"kind": "url"},
+                "body": json.dumps({"url": pictures.there}),
+                "expect": {"status": 200},
             },
         ),
         ("classify_queue", {"body": json.dumps({"id": "run-7", "url": pictures.there})}),
@@ -182,6 +208,20 @@ def test_tensorflow_servings_clients_get_its_answers(report: list[dict[str, Any]
 
     assert json.loads(predicted["body"]) == {"predictions": [a_sample().label]}
     assert json.loads(missing["body"]) == {"error": "Could not find any versions of model no"}
+
+
+def test_custom_visions_clients_get_its_answers(report: list[dict[str, Any]]) -> None:
+    predicted, missing = answers(report, "custom_vision")
+
+    assert json.loads(predicted["body"])["predictions"][0]["tagName"] == a_sample().label
+    assert json.loads(missing["body"])["code"] == "NotFound"
+
+
+def test_the_exported_containers_callers_get_its_answer(report: list[dict[str, Any]]) -> None:
+    (answer,) = answers(report, "container")
+    tags = json.loads(answer["body"])["predictions"]
+
+    assert max(tags, key=lambda tag: tag["probability"])["tagName"] == a_sample().label
 
 
 def test_signalr_client_gets_where_to_connect(report: list[dict[str, Any]]) -> None:

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from operator import itemgetter
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
 SECURITY = (ROOT / "SECURITY.md").read_text("utf-8")
 PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "docs/scale.md"]
-PAGES += ["docs/tensorflow-serving.md", "docs/examples.md"]
+PAGES += ["docs/tensorflow-serving.md", "docs/examples.md", "docs/migrate-from-custom-vision.md"]
 
 # Commands that this module does not run, each with the reason.
 ELSEWHERE = {
@@ -126,6 +127,11 @@ def test_readmes_commands_run_as_printed(command: str, host: LocalHost) -> None:
     assert done.stdout.strip()
     if ":predict" in command:
         assert json.loads(done.stdout) == {"predictions": ["9"]}
+    elif "/customvision/" in command:
+        assert json.loads(done.stdout)["predictions"][0]["tagName"] == "7"
+    elif command.endswith("/image"):
+        best = max(json.loads(done.stdout)["predictions"], key=itemgetter("probability"))
+        assert best["tagName"] == "7"
     elif "seven.png" in command:
         assert json.loads(done.stdout)["predictedTagName"] == "7"
 

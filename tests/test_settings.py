@@ -1,9 +1,11 @@
 import json
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
 from image_classifier.errors import SettingsError
+from image_classifier.setting_values import PublishedName
 from image_classifier.settings import SETTINGS, Settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -42,6 +44,14 @@ def test_an_empty_variable_means_the_default() -> None:
         ("WARM_UP", "soon"),
         ("DECODE", "roughly"),
         ("ALLOW_ANONYMOUS", "yes please"),
+        ("CUSTOM_VISION_MODELS", "pets"),
+        ("CUSTOM_VISION_MODELS", "=pets"),
+        ("CUSTOM_VISION_MODELS", "Iteration1="),
+        ("CUSTOM_VISION_MODELS", "Iteration1=pets/"),
+        ("CUSTOM_VISION_MODELS", "Iteration1=pets/new"),
+        ("CUSTOM_VISION_MODELS", "Iteration1=pets/" + "9" * 5000),
+        ("CUSTOM_VISION_MODELS", "my-project/Iteration1=pets"),
+        ("CUSTOM_VISION_MODELS", "Iteration1=pets, iteration1=dogs"),
     ],
 )
 def test_a_wrong_value_is_named_with_its_key(name: str, value: str) -> None:
@@ -50,6 +60,17 @@ def test_a_wrong_value_is_named_with_its_key(name: str, value: str) -> None:
 
     assert name in str(error.value)
     assert value in str(error.value)
+
+
+def test_published_names_may_name_project_and_version() -> None:
+    project = "6AD1D8E4-27DE-4E47-8BF1-1C3B0B3F4A11"
+    text = f"My model = pets , {project}/Iteration1=dogs/2,"
+    names = Settings.from_environ({"CUSTOM_VISION_MODELS": text}).custom_vision_models
+
+    assert names == (
+        PublishedName(None, "my model", "pets", None),
+        PublishedName(UUID(project), "iteration1", "dogs", 2),
+    )
 
 
 def test_private_addresses_stay_closed_outside_development() -> None:

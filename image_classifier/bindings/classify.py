@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import azure.functions as func
 
-from image_classifier.bindings.http import json_response
+from image_classifier.bindings.http import json_response, prediction_headers
 from image_classifier.bindings.image_request import read_image_request
 from image_classifier.classifier import Classifier
-from image_classifier.results import Prediction
 
 __all__ = ["classify"]
 
@@ -20,13 +19,4 @@ def classify(req: func.HttpRequest, classifier: Classifier) -> func.HttpResponse
     else:
         data = asked.data or b""
         prediction = classifier.classify_bytes(data, model=asked.model, version=asked.version)
-    return json_response(prediction.as_dict(), headers=_headers(prediction))
-
-
-def _headers(prediction: Prediction) -> dict[str, str]:
-    timing = ", ".join(f"{name};dur={value:.2f}" for name, value in prediction.times.items())
-    return {
-        "Server-Timing": timing,
-        "X-Model": f"{prediction.model}/{prediction.version}",
-        "X-Engine": prediction.engine,
-    }
+    return json_response(prediction.as_dict(), headers=prediction_headers(prediction))

@@ -26,9 +26,18 @@ from image_classifier.errors import (
     UnknownModel,
     UnsupportedImage,
 )
+from image_classifier.results import Prediction
 from image_classifier.settings import Settings
 
-__all__ = ["STATUS_OF_ERROR", "answer", "current_classifier", "json_response"]
+__all__ = [
+    "HEADERS_OF_STATUS",
+    "STATUS_OF_ERROR",
+    "answer",
+    "current_classifier",
+    "json_response",
+    "prediction_headers",
+    "preflight",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +52,12 @@ STATUS_OF_ERROR: Mapping[type[ClassifierError], int] = {
     TooManyRequests: 429,
     ModelError: 503,
     FetchTimedOut: 504,
+}
+
+# What HTTP wants beside these, whatever the body's shape.
+HEADERS_OF_STATUS: Mapping[int, Mapping[str, str]] = {
+    401: {"WWW-Authenticate": "Bearer"},
+    429: {"Retry-After": "1"},
 }
 
 # Beyond these two a 500 says nothing: whatever went wrong is for the log, not for the caller.
@@ -101,8 +116,7 @@ def answer(
         methods: for a preflight, as in "GET, POST, OPTIONS".
     """
     if req.method.upper() == "OPTIONS":
-        headers = {**_CORS, **_PREFLIGHT, "Access-Control-Allow-Methods": methods}
-        return func.HttpResponse(status_code=204, headers=headers)
+        return preflight(methods)
     try:
         check_key(req, classifier.settings)
         return handle(req, classifier)
@@ -112,6 +126,26 @@ def answer(
     except Exception:
         logger.exception("a bug, answered with 500")
         return json_response(_BUG, status=500)
+
+
+def preflight(methods: str) -> func.HttpResponse:
+    """What a browser is told that asks whether a page of another origin may call.
+
+    Args:
+        methods: that it may use, as in "GET, POST, OPTIONS".
+    """
+    headers = {**_CORS, **_PREFLIGHT, "Access-Control-Allow-Methods": methods}
+    return func.HttpResponse(status_code=204, headers=headers)
+
+
+def prediction_headers(prediction: Prediction) -> dict[str, str]:
+    """Which model answered with which engine, and what each stage took in milliseconds."""
+    timing = ", ".join(f"{name};dur={value:.2f}" for name, value in prediction.times.items())
+    return {
+        "Server-Timing": timing,
+        "X-Model": f"{prediction.model}/{prediction.version}",
+        "X-Engine": prediction.engine,
+    }
 
 
 def json_response(
@@ -129,6 +163,5 @@ def json_response(
 def _error_response(exc: ClassifierError) -> func.HttpResponse:
     """The one JSON shape of errors."""
     status = next(STATUS_OF_ERROR[kind] for kind in type(exc).__mro__ if kind in STATUS_OF_ERROR)
-    extra = {401: {"WWW-Authenticate": "Bearer"}, 429: {"Retry-After": "1"}}.get(status, {})
     body = {"error": {"code": exc.code, "message": exc.message}}
-    return json_response(body, status=status, headers=extra)
+    return json_response(body, status=status, headers=HEADERS_OF_STATUS.get(status))

@@ -13,7 +13,7 @@ import azure.functions as func
 from image_classifier.errors import InvalidRequest
 from image_classifier.multipart import read_parts
 
-__all__ = ["WAYS_IN", "ImageRequest", "read_image_request"]
+__all__ = ["WAYS_IN", "ImageRequest", "read_choice", "read_image_request"]
 
 WAYS_IN = (
     "Give one as ?img=URL, as the body (the bytes of an image file), as multipart/form-data with "
@@ -49,7 +49,16 @@ def read_image_request(req: func.HttpRequest) -> ImageRequest:
         InvalidRequest: there is no image, more than one, or a part that cannot be understood.
     """
     url, data = _image_of(req)
-    return ImageRequest(url, data, req.params.get("model"), _version(req.params.get("version")))
+    return ImageRequest(url, data, *read_choice(req))
+
+
+def read_choice(req: func.HttpRequest) -> tuple[str | None, int | None]:
+    """Model and version that ``?model=`` and ``?version=`` choose; None where they do not.
+
+    Raises:
+        InvalidRequest: the version is no number.
+    """
+    return req.params.get("model"), _version(req.params.get("version"))
 
 
 def _image_of(req: func.HttpRequest) -> tuple[str | None, bytes | None]:

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import azure.functions as func
 
+from image_classifier.bindings.http import HEADERS_OF_STATUS
 from image_classifier.bindings.keys import check_key
 from image_classifier.classifier import Classifier
 from image_classifier.contracts.serving_error import ServingError
@@ -24,9 +25,11 @@ def serving(classifier: Classifier) -> TensorFlowServing:
 def answer(req: func.HttpRequest, serving: TensorFlowServing) -> func.HttpResponse:
     """Answers one request; every error has TensorFlow Serving's shape."""
     found = _answer(req, serving)
-    extra = {401: {"WWW-Authenticate": "Bearer"}, 429: {"Retry-After": "1"}}.get(found.status)
     return func.HttpResponse(
-        found.body, status_code=found.status, headers=extra, mimetype="application/json"
+        found.body,
+        status_code=found.status,
+        headers=HEADERS_OF_STATUS.get(found.status),
+        mimetype="application/json",
     )
 
 

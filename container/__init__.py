@@ -1,0 +1,13 @@
+"""``POST|OPTIONS /image`` and ``/url``: the routes of Custom Vision's exported container."""
+
+import azure.functions as func
+
+from image_classifier.bindings import http
+from image_classifier.bindings.container import container
+
+CLASSIFIER = http.current_classifier()
+
+
+def main(req: func.HttpRequest) -> func.HttpResponse:
+    """Answers like the exported container, key for key."""
+    return http.answer(req, container, classifier=CLASSIFIER, methods="POST, OPTIONS")

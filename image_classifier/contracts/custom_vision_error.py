@@ -1,0 +1,84 @@
+"""Errors of the Custom Vision prediction API: a code of its list, a message, a status.
+
+The codes are those of the service's own description (``CustomVisionErrorCodes``, v3.1). Which
+status goes with which is not described; each follows its code's first word, as seen in use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from image_classifier.errors import (
+    ClassifierError,
+    FetchError,
+    ImageTooLarge,
+    InvalidRequest,
+    ModelError,
+    TooManyRequests,
+    Unauthorized,
+    UnknownModel,
+    UnsupportedImage,
+)
+
+__all__ = ["CODE_OF_ERROR", "CustomVisionError", "as_custom_vision_error"]
+
+CODE_OF_ERROR: Mapping[type[ClassifierError], tuple[int, str]] = MappingProxyType(
+    {
+        InvalidRequest: (400, "BadRequestImageStream"),
+        # The service itself says nothing here: its gateway does, in words of its own.
+        Unauthorized: (401, "Forbidden"),
+        FetchError: (400, "BadRequestImageUrl"),
+        UnknownModel: (404, "NotFoundIteration"),
+        ImageTooLarge: (400, "BadRequestImageSizeBytes"),
+        UnsupportedImage: (400, "BadRequestImageFormat"),
+        TooManyRequests: (429, "ErrorPredictionServiceUnavailable"),
+        ModelError: (503, "ErrorPredictionServiceUnavailable"),
+    }
+)
+
+_ACCESS_DENIED = (
+    "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a "
+    "valid key for an active subscription and use a correct regional API endpoint for your "
+    "resource. (In this app: one of its API_KEYS, as the header Prediction-Key.)"
+)
+
+
+class CustomVisionError(Exception):
+    """What a client is told instead of an answer.
+
+    Attributes:
+        status: the HTTP status.
+        code: one of the service's codes; clients compare it.
+        message: what was wrong, what is allowed, what to do.
+    """
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+
+    def as_dict(self) -> dict[str, Any]:
+        """The service's body. With 401 it is its gateway's, and the service's beside it.
+
+        The gateway's alone leaves the SDKs without code and message.
+        """
+        body: dict[str, Any] = {"code": self.code, "message": self.message}
+        if self.status == 401:
+            body["error"] = {"code": "401", "message": self.message}
+        return body
+
+
+def as_custom_vision_error(error: ClassifierError) -> CustomVisionError:
+    """The same in the service's terms."""
+    status, code = next(
+        CODE_OF_ERROR[kind] for kind in type(error).__mro__ if kind in CODE_OF_ERROR
+    )
+    message = error.message
+    if isinstance(error, ImageTooLarge) and error.in_pixels:
+        code = "BadRequestImageDimensions"
+    elif isinstance(error, Unauthorized):
+        message = _ACCESS_DENIED
+    return CustomVisionError(status, code, message)
