@@ -14,19 +14,26 @@ import numpy as np
 from PIL import Image
 
 from image_classifier import Classifier, ClassifierError, Settings
-from image_classifier.bindings import http
+from image_classifier.bindings import custom_vision, http
 from image_classifier.bindings.classify import classify
+from image_classifier.bindings.container import container
 from image_classifier.contract import Contract
 from image_classifier.decode import SUPPORTED_FORMATS, decode
 from image_classifier.preprocess import preprocess
 
 # Small enough for many inputs a second, large enough for every way of resizing.
 MAX_PIXELS = 4_000_000
-REQUEST = b"R"  # first byte: a request follows, as content type, query string and body in lines
+# First byte: a request follows, as content type, query string and body in lines. In the query, the
+# parameter "door" says which function is asked: one of DOORS, else /api/classify.
+REQUEST = b"R"
 IMAGE = b"I"  # first byte: an image file follows
 CONTRACTS = tuple(
     Contract(input_name="in", output_name="out", height=size, width=size, resize=resize)
     for size, resize in ((224, "custom_vision"), (300, "custom_vision"), (64, "stretch"))
+)
+DOORS = ("customvision/image", "customvision/url", "image", "url")
+PREDICTION = (
+    "/customvision/v3.1/prediction/6ad1d8e4-27de-4e47-8bf1-1c3b0b3f4a11/classify/iterations"
 )
 # No 401 and 503, as no key is needed and the model is fine; and what lacks memory is a find.
 STATUSES = {200, 400, 403, 404, 413, 415}
@@ -37,7 +44,7 @@ WORDS = (
     b"II*\x00", b"MM\x00*", b"ispe", b"stsz", b"irot", b"iloc", b"!\xf9\x04", b"--b", b"%00",
     b"\r\n\r\n", b'{"image":"', b'{"img":"', b"data:;base64,", b"filename=", b"[[[[",
     b"\xed\xa0\x80", b"NETSCAPE2.0", b"&version=", b"&model=../", b"&img=file:///",
-    b"multipart/form-data; boundary=b",
+    b"multipart/form-data; boundary=b", b'{"url":"', b"imageData", b"&door=url",
 )  # fmt: skip
 
 
@@ -90,17 +97,29 @@ def _ask(data: bytes, classifier: Classifier) -> None:
     params = dict(parse_qsl(query.decode("utf-8", "replace"), keep_blank_values=False))
     if params.get("img", "").startswith("http"):
         params["img"] = "http://127.0.0.1:1/"  # not one of the allowed hosts: nothing is dialled
-    req = func.HttpRequest(
-        method="POST",
-        url="http://localhost/api/classify",
-        params=params,
-        headers={"content-type": kind.decode("latin-1")},
-        body=body,
-    )
-    response = http.answer(req, classify, classifier=classifier, methods="POST")
+    response = _answer(params.pop("door", ""), kind.decode("latin-1"), params, body, classifier)
     if response.status_code not in STATUSES:
         raise WrongAnswer(f"status {response.status_code}: {response.get_body()[:200]!r}")
     json.loads(response.get_body())
+
+
+def _answer(
+    door: str, kind: str, params: dict[str, str], body: bytes, classifier: Classifier
+) -> func.HttpResponse:
+    where = door.rpartition("/")[2]
+    req = func.HttpRequest(
+        method="POST",
+        url=f"http://localhost{PREDICTION}/digits/{where}" if "/" in door else "http://localhost/",
+        params=params,
+        headers={"content-type": kind},
+        body=body,
+        route_params={"kind": where},
+    )
+    if door not in DOORS:
+        return http.answer(req, classify, classifier=classifier, methods="POST")
+    if "/" in door:
+        return custom_vision.answer(req, custom_vision.custom_vision(classifier))
+    return http.answer(req, container, classifier=classifier, methods="POST")
 
 
 def first_inputs() -> list[bytes]:
@@ -153,6 +172,7 @@ def _requests() -> list[bytes]:
         b'--b\r\nContent-Disposition: form-data; name="image"; filename="a.png"\r\n'
         b"Content-Type: image/png\r\n\r\n" + picture + b"\r\n"
     )
+    field = part.replace(b'"image"; filename="a.png"', b'"imageData"')
     return [
         b"image/png\n\n" + picture,
         b"application/octet-stream\nmodel=digits&version=1\n" + picture,
@@ -163,6 +183,12 @@ def _requests() -> list[bytes]:
         b"multipart/form-data; boundary=b\n\n" + part * 2 + b"--b--\r\n",
         b"text/plain\nimg=http://example.com/cat.png&version=2\n",
         b"\nmodel=%ff&version=99999999999999999999\n",
+        b"application/octet-stream\ndoor=customvision/image\n" + picture,
+        b"multipart/form-data; boundary=b\ndoor=customvision/image\n" + field + b"--b--\r\n",
+        b'application/json\ndoor=customvision/url\n{"Url": "http://example.com/cat.png"}',
+        b"application/x-www-form-urlencoded\ndoor=customvision/url\nurl=http%3A%2F%2Fh%2Fa.png",
+        b"multipart/form-data; boundary=b\ndoor=image\n" + field + b"--b--\r\n",
+        b'application/json\ndoor=url&version=1\n{"url": "http://example.com/cat.png"}',
     ]
 
 
