@@ -19,7 +19,13 @@ from werkzeug.sansio.multipart import (
 
 from image_classifier.errors import InvalidRequest
 
-__all__ = ["Part", "read_parts"]
+__all__ = ["EMPTY_BODY_HINT", "Part", "read_parts"]
+
+# Streams of unknown length go out in chunks, and nothing tells their sender what became of them.
+EMPTY_BODY_HINT = (
+    " The Functions host passes on no body that is sent in chunks, without Content-Length: send "
+    "the whole picture at once (in JavaScript as a Buffer, not as a stream)."
+)
 
 # Each part of a form costs 20 µs, and 20 MB hold half a million of them.
 _MOST_PARTS = 100
@@ -52,6 +58,8 @@ def read_parts(content_type: str, body: bytes) -> list[Part]:
     Raises:
         InvalidRequest: it is no such form, is cut short, or has more than 100 parts.
     """
+    if not body:
+        raise InvalidRequest(f"The multipart body cannot be read: it is empty.{EMPTY_BODY_HINT}")
     boundary = parse_options_header(content_type)[1].get("boundary", "")
     # Not werkzeug's form parser: it takes a part without a file name for text, and decodes it.
     decoder = MultipartDecoder(boundary.encode("ascii", "replace"), max_parts=_MOST_PARTS)

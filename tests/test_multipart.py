@@ -95,6 +95,11 @@ def test_what_is_no_form_is_said_so(content_type: str, body: bytes) -> None:
         read_parts(content_type, body)
 
 
+def test_an_empty_body_is_told_what_may_have_become_of_it() -> None:
+    with pytest.raises(InvalidRequest, match="it is empty.*sent in chunks.*as a Buffer"):
+        read_parts(TYPE, b"")
+
+
 @given(st.binary(max_size=300), st.binary(max_size=60))
 @settings(max_examples=200, deadline=None)
 def test_whatever_is_sent_gives_parts_or_one_sentence(body: bytes, more: bytes) -> None:

@@ -75,7 +75,10 @@ _CORS = {
     "Timing-Allow-Origin": "*",
 }
 _PREFLIGHT = {
-    "Access-Control-Allow-Headers": "Content-Type, X-Functions-Key, Prediction-Key, Authorization",
+    # The last two: Custom Vision's SDK for JavaScript sends the one with every request from a page,
+    # and its samples give the key in the other.
+    "Access-Control-Allow-Headers": "Content-Type, X-Functions-Key, Prediction-Key, Authorization, "
+    "X-MS-Command-Name, Ocp-Apim-Subscription-Key",
     "Access-Control-Max-Age": "3600",
 }
 

@@ -15,7 +15,8 @@ def check_key(req: func.HttpRequest, settings: Settings) -> None:
     """Lets the request through or raises.
 
     Args:
-        req: may carry a key as ``x-functions-key``, ``Prediction-Key``, ``Authorization: Bearer``
+        req: may carry a key as ``x-functions-key``, ``Prediction-Key`` (or what the samples of
+            Azure's AI services call it, ``Ocp-Apim-Subscription-Key``), ``Authorization: Bearer``
             or ``?code=``; the first of these that is there counts.
         settings: the keys, and whether none are needed.
 
@@ -26,7 +27,7 @@ def check_key(req: func.HttpRequest, settings: Settings) -> None:
         get = req.headers.get
         given = first_key(
             get("x-functions-key"),
-            get("prediction-key"),
+            get("prediction-key") or get("ocp-apim-subscription-key"),
             get("authorization"),
             req.params.get("code"),
         )

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from image_classifier.errors import InvalidRequest
-from image_classifier.multipart import read_parts
+from image_classifier.multipart import EMPTY_BODY_HINT, read_parts
 
 __all__ = ["IMAGE_FIELD", "image_in", "media_type", "url_in"]
 
@@ -45,6 +45,7 @@ def image_in(content_type: str, body: bytes) -> bytes:
         raise InvalidRequest(
             "There is no picture in the request. Send its bytes as the body "
             f"(application/octet-stream), or as the field {IMAGE_FIELD} of multipart/form-data."
+            f"{EMPTY_BODY_HINT}"
         )
     # Whatever the type says, the bytes decide: curl --data-binary calls everything a form.
     return body

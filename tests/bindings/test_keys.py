@@ -41,6 +41,7 @@ def test_where_there_are_keys_one_is_needed_everywhere(environ: dict[str, str]) 
     [
         {"headers": {"x-functions-key": "alpha"}},
         {"headers": {"Prediction-Key": "alpha"}},
+        {"headers": {"Ocp-Apim-Subscription-Key": "alpha"}},
         {"headers": {"Authorization": "Bearer alpha"}},
         {"headers": {"Authorization": "bearer  alpha "}},
         {"params": {"code": "alpha"}},
