@@ -17,6 +17,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from benchmarks import (
     bench_budget,
+    bench_custom_vision,
     bench_http,
     bench_large,
     bench_pipeline,
@@ -110,6 +111,11 @@ ENTRIES: Mapping[str, Entry] = {
         "TensorFlow Serving's API over REST and gRPC against the app's own",
         2.4,
         of_cases(bench_serving.cases),
+    ),
+    "custom_vision": Entry(
+        "Custom Vision's prediction API and its container's route against the app's own",
+        2.2,
+        of_cases(bench_custom_vision.cases),
     ),
     "queue": Entry(
         "images a second drained from a queue, and how soon a result is on the page",

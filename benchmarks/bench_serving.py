@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
-import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import grpc
 import numpy as np
 
 from benchmarks.bare_grpc import METHOD
-from benchmarks.cases import MILLISECONDS, RATE, Case, Goal, Measured, WrongAnswer
+from benchmarks.cases import MILLISECONDS, Case, Goal, Measured, WrongAnswer
 from benchmarks.grpc_load import PREDICT
-from benchmarks.load import Load
 from benchmarks.local_server import (
     ADDRESS,
     classify_path,
@@ -29,6 +25,7 @@ from benchmarks.local_server import (
 from benchmarks.material import Material, material
 from benchmarks.photos import jpeg
 from benchmarks.processes import Program, running
+from benchmarks.rates import CLIENTS, Way, picture, rates_case
 from benchmarks.sender import Sender, sender
 from benchmarks.statistics import Samples
 from image_classifier.decode import decode
@@ -43,8 +40,6 @@ GRPC = "gRPC, model_server"
 SESSION = "the session's run, in process"
 BARE = "a bare gRPC call of the same size"
 TENSORS = "gRPC predict, a tensor in"
-CLIENTS = 8
-SECONDS, QUICK_SECONDS = 3.0, 0.5
 START_SECONDS = 60
 LIMIT_MS = 0.4
 
@@ -86,84 +81,29 @@ def _wait(program: Program, port: int) -> None:
 
 def images_case(found: Material, ports: Mapping[str, int], source: Sender, *, quick: bool) -> Case:
     """An encoded picture in, eight clients, four ways."""
-    picture = jpeg(600, 600)
-    prediction = found.classifier().classify_bytes(picture)
-    loads = {
-        name: Load(
-            port=ports[name],
-            path=path,
-            file=str(_body(found, name, picture)),
-            tag=str(prediction.predicted_tag_name),
-            probability=max(prediction.scores),
-            seconds=QUICK_SECONDS if quick else SECONDS,
-            clients=CLIENTS,
-            kind=kind,
-        )
-        for name, path, kind in (
-            (CLASSIFY, classify_path(found.model), "classify"),
-            (REST_FUNCTION, f"/v1/models/{found.model}:predict", "predict"),
-            (REST_PROCESS, f"/v1/models/{found.model}:predict", "predict"),
-            (GRPC, "", "grpc"),
-        )
-    }
-
-    def send(load: Load) -> Measured:
-        outcome = source.send(load)
-        if outcome.errors:
-            raise WrongAnswer(outcome.errors[0])
-        return Measured(None, {MILLISECONDS: outcome.latencies, RATE: outcome.per_second})
-
-    def sending(load: Load) -> Callable[[bytes], Measured]:
-        return lambda image: send(load)  # the load generator reads the request's file itself
-
-    return Case(
-        name="images",
+    data = picture()
+    rest_path = f"/v1/models/{found.model}:predict"
+    instances = [{"b64": base64.b64encode(data).decode()}]
+    rest = json.dumps({"signature_name": "probabilities", "instances": instances}).encode()
+    image = np.empty(1, object)
+    image[0] = data
+    request = _request(found.model, "probabilities", "image", image)
+    return rates_case(
+        found,
+        {
+            CLASSIFY: Way(ports[CLASSIFY], classify_path(found.model), data),
+            REST_FUNCTION: Way(ports[REST_FUNCTION], rest_path, rest, "predict"),
+            REST_PROCESS: Way(ports[REST_PROCESS], rest_path, rest, "predict"),
+            GRPC: Way(ports[GRPC], "", request, "grpc"),
+        },
+        source,
         about=f"answers a second to {CLIENTS} clients that send a 600 x 600 JPEG, one process of "
         "each server, ONNX Runtime; the clients are a process of their own on the same cores; "
         f"{found.about}",
-        implementations={name: sending(load) for name, load in loads.items()},
-        inputs={"600x600.jpg (generated)": picture},
-        check=lambda name, answers: None,  # every answer is compared where it arrives
-        rounds=1 if quick else 9,
-        goals=tuple(
-            Goal(f"{name} / {CLASSIFY}, answers a second", ">=", 1.0, "x", partial(_ratio, name))
-            for name in (GRPC, REST_PROCESS)
-        ),
-        notes=_notes,
+        base=CLASSIFY,
+        goals={GRPC: 1.0, REST_PROCESS: 1.0},
+        quick=quick,
     )
-
-
-def _ratio(name: str, samples: Samples) -> float:
-    """The median of the rounds' ratios: what else the machine does meets both alike."""
-    return statistics.median(_ratios(name, samples))
-
-
-def _ratios(name: str, samples: Samples) -> list[float]:
-    pairs = zip(samples.values(name, None, RATE), samples.values(CLASSIFY, None, RATE), strict=True)
-    return [ours / theirs for ours, theirs in pairs]
-
-
-def _notes(samples: Samples) -> list[str]:
-    return [
-        f"{name} / {CLASSIFY}: {_ratio(name, samples):.3f} at the median of the rounds "
-        f"({min(_ratios(name, samples)):.3f} to {max(_ratios(name, samples)):.3f})."
-        for name in (REST_FUNCTION, REST_PROCESS, GRPC)
-    ]
-
-
-def _body(found: Material, name: str, picture: bytes) -> Path:
-    """The file with a request's body."""
-    path = found.models_dir / f"{name.replace('/', '')}.body"
-    if name == CLASSIFY:
-        path.write_bytes(picture)
-    elif name == GRPC:
-        image = np.empty(1, object)
-        image[0] = picture
-        path.write_bytes(_request(found.model, "probabilities", "image", image))
-    else:
-        instances = [{"b64": base64.b64encode(picture).decode()}]
-        path.write_text(json.dumps({"signature_name": "probabilities", "instances": instances}))
-    return path
 
 
 def _request(model: str, signature: str, key: str, array: Any) -> bytes:

@@ -12,7 +12,7 @@ import gc
 import json
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,8 @@ class Load:
         rate: open loop: requests a second at a constant rate, whatever becomes of them;
             ``clients`` does not count then.
         kind: what is asked: ``classify`` (the app's own API), ``predict`` (TensorFlow Serving's,
-            over REST) or ``grpc`` (the same over gRPC), with the signature ``probabilities``.
+            over REST) or ``grpc`` (the same over gRPC), with the signature ``probabilities``;
+            ``custom_vision`` (the prediction API) or ``container`` (its exported container's).
     """
 
     port: int
@@ -93,6 +94,24 @@ def _read_classify(answer: Any) -> tuple[object, float]:
 def _read_predict(answer: Any) -> tuple[object, float]:
     (one,) = answer["predictions"]
     return one["label"], max(one["probabilities"])
+
+
+def _read_custom_vision(answer: Any) -> tuple[object, float]:
+    first = answer["predictions"][0]  # the most probable goes first
+    return first["tagName"], first["probability"]
+
+
+def _read_container(answer: Any) -> tuple[object, float]:
+    best = max(answer["predictions"], key=lambda one: one["probability"])
+    return best["tagName"], best["probability"]
+
+
+_READERS: Mapping[str, Callable[[Any], tuple[object, float]]] = {
+    "classify": _read_classify,
+    "predict": _read_predict,
+    "custom_vision": _read_custom_vision,
+    "container": _read_container,
+}
 
 
 class _Connection(asyncio.Protocol):
@@ -152,7 +171,7 @@ class _Sender:
 
     def __init__(self, load: Load) -> None:
         self._load = load
-        self._read = {"classify": _read_classify, "predict": _read_predict}[load.kind]
+        self._read = _READERS[load.kind]
         body = Path(load.file).read_bytes()
         head = (
             f"POST {load.path} HTTP/1.1\r\nHost: {ADDRESS}:{load.port}\r\n"
@@ -204,7 +223,7 @@ class _Sender:
             raise BadAnswer(f"status {status}: {body[:200]!r}")
         try:
             tag, probability = self._read(json.loads(body))
-        except (ValueError, KeyError, TypeError) as exc:
+        except (ValueError, LookupError, TypeError) as exc:
             raise BadAnswer(f"not an answer ({exc!r}): {body[:200]!r}") from exc
         check_answer(self._load, tag, probability)
 
