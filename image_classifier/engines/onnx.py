@@ -32,7 +32,7 @@ CONTRACT_KEY = "image_classifier.contract"
 # Custom Vision's own ONNX export says how it is fed in the words of Windows ML.
 _PIXEL_FORMAT, _PIXEL_RANGE = "Image.BitmapPixelFormat", "Image.NominalPixelRange"
 _CHANNELS_OF = {"bgr8": "BGR", "rgb8": "RGB", "bgra8": "BGR", "rgba8": "RGB", "gray8": "GRAY"}
-_SCALE_OF = {"nominal_0_255": 1.0, "normalized_0_1": 1 / 255}
+_SCALE_OF = {"nominalrange_0_255": 1.0, "nominal_0_255": 1.0, "normalized_0_1": 1 / 255}
 
 _LOG_ERRORS_ONLY = 3
 
@@ -157,7 +157,7 @@ def _custom_vision_contract(
     inputs: Mapping[str, Any],
     outputs: Mapping[str, Any],
 ) -> Contract:
-    pixels, scale = metadata[_PIXEL_FORMAT], metadata.get(_PIXEL_RANGE, "Nominal_0_255")
+    pixels, scale = metadata[_PIXEL_FORMAT], metadata.get(_PIXEL_RANGE, "NominalRange_0_255")
     ((name, node),) = inputs.items()
     shape = node.shape
     channels = _CHANNELS_OF.get(pixels.lower())

@@ -19,7 +19,7 @@ from tests.builders import COLOURS, model_folder, picture
 from tools.convert.onnx_file import OPSET
 
 ROOT = Path(__file__).resolve().parents[2]
-BGR8 = {"Image.BitmapPixelFormat": "Bgr8", "Image.NominalPixelRange": "Nominal_0_255"}
+BGR8 = {"Image.BitmapPixelFormat": "Bgr8", "Image.NominalPixelRange": "NominalRange_0_255"}
 
 
 def colour_onnx(
