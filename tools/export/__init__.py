@@ -8,7 +8,16 @@ export_classifier(model, ["cat", "dog"], preset("tf", size=(224, 224)), name="pe
 from __future__ import annotations
 
 from tools.export.classifier import export_classifier
+from tools.export.errors import ExportError
+from tools.export.module import export_module
 from tools.export.presets import PRESETS, preset
-from tools.export.version_folder import ExportError, export_module
+from tools.version_folder import VersionError
 
-__all__ = ["PRESETS", "ExportError", "export_classifier", "export_module", "preset"]
+__all__ = [
+    "PRESETS",
+    "ExportError",
+    "VersionError",
+    "export_classifier",
+    "export_module",
+    "preset",
+]

@@ -11,11 +11,12 @@ from image_classifier.errors import ModelError
 from image_classifier.image_files import images_in
 from image_classifier.labels import read_labels
 from tools.export.classifier import TOLERANCE, export_classifier
+from tools.export.errors import ExportError
 from tools.export.presets import PRESETS, preset
 from tools.export.proof import Agreement
 from tools.export.sources import input_size, load_source
-from tools.export.version_folder import ExportError
 from tools.steps import Steps
+from tools.version_folder import VersionError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -25,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     try:
         _export(args)
-    except (ExportError, ModelError) as exc:
+    except (ExportError, ModelError, VersionError) as exc:
         print(f"refused: {exc}", file=sys.stderr)
         return 1
     return 0

@@ -11,8 +11,9 @@ from typing import Any
 from image_classifier.contract import CHANNELS, Contract
 from image_classifier.errors import ClassifierError
 from image_classifier.model import Model
+from tools.export.errors import ExportError
 from tools.export.proof import Agreement, compare
-from tools.export.version_folder import ExportError, write_version
+from tools.version_folder import write_version
 
 __all__ = ["TOLERANCE", "export_classifier"]
 
@@ -55,8 +56,9 @@ def export_classifier(
         The version folder.
 
     Raises:
-        ExportError: that version is there already, the model does not fit labels or size, or its
-            signatures and the app's pipeline do not agree; nothing is left behind then.
+        ExportError: the model does not fit labels or size, or its signatures and the app's
+            pipeline do not agree; nothing is left behind then.
+        VersionError: that version is there already, or name or version cannot be served.
     """
     _check_model(model, labels, contract)
 

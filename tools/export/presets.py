@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from image_classifier.contract import CHANNELS, RESIZE_METHODS, Contract
-from tools.export.version_folder import ExportError
+from tools.export.errors import ExportError
 
 __all__ = ["PRESETS", "preset"]
 

@@ -14,7 +14,7 @@ from image_classifier.contract import Contract
 from image_classifier.decode import decode
 from image_classifier.model import LoadedModel
 from image_classifier.preprocess import preprocess
-from tools.export.version_folder import ExportError
+from tools.export.errors import ExportError
 
 __all__ = ["Agreement", "compare"]
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tools.export.version_folder import ExportError
+from tools.export.errors import ExportError
 
 __all__ = ["input_size", "load_source"]
 

@@ -10,8 +10,8 @@ import pytest
 
 from image_classifier import Classifier, Settings
 from image_classifier.contracts.tf_serving import ModelSpec, TensorFlowServing
-from tools.export import ExportError, export_module
-from tools.export.version_folder import write_version
+from tools.export import export_module
+from tools.version_folder import VersionError, write_version
 
 
 def one_file(folder: Path) -> None:
@@ -62,7 +62,7 @@ def test_a_version_is_never_overwritten(tmp_path: Path) -> None:
     def other(folder: Path) -> None:
         raise AssertionError("nothing may be written")
 
-    with pytest.raises(ExportError, match=r"never overwritten.*next free one \(3\)"):
+    with pytest.raises(VersionError, match=r"never overwritten.*next free one \(3\)"):
         write_version(other, name="m", models_dir=tmp_path, version=2)
     assert (tmp_path / "m" / "2" / "saved_model.pb").read_bytes() == b"it"
 
@@ -76,7 +76,7 @@ def test_who_comes_second_to_a_version_is_told_so(tmp_path: Path) -> None:
         first.mkdir()
         (first / "saved_model.pb").write_bytes(b"first")
 
-    with pytest.raises(ExportError, match="cannot be put in place"):
+    with pytest.raises(VersionError, match="cannot be put in place"):
         write_version(overtaken, name="m", models_dir=tmp_path, version=None)
     assert [path.name for path in (tmp_path / "m").iterdir()] == ["1"]
     assert (tmp_path / "m" / "1" / "saved_model.pb").read_bytes() == b"first"
@@ -96,11 +96,26 @@ def test_a_server_that_watches_never_sees_half_a_version(tmp_path: Path) -> None
 def test_a_failure_leaves_nothing_behind(tmp_path: Path) -> None:
     def fails(folder: Path) -> None:
         one_file(folder)
-        raise ExportError("no")
+        raise VersionError("no")
 
-    with pytest.raises(ExportError, match="no"):
+    with pytest.raises(VersionError, match="no"):
         write_version(fails, name="m", models_dir=tmp_path, version=None)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failure_takes_away_the_folders_that_it_made_and_no_others(tmp_path: Path) -> None:
+    def interrupted(folder: Path) -> None:
+        one_file(folder)
+        raise KeyboardInterrupt
+
+    (tmp_path / "mine" / "m").mkdir(parents=True)
+    for models in (tmp_path / "made" / "models", tmp_path / "mine"):
+        with pytest.raises(KeyboardInterrupt):
+            write_version(interrupted, name="m", models_dir=models, version=None)
+    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")] == [
+        "mine",
+        "mine/m",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -116,12 +131,12 @@ def test_a_failure_leaves_nothing_behind(tmp_path: Path) -> None:
 def test_what_no_server_would_find_is_not_written(
     tmp_path: Path, name: str, version: int | None, words: str
 ) -> None:
-    with pytest.raises(ExportError, match=words):
+    with pytest.raises(VersionError, match=words):
         write_version(one_file, name=name, models_dir=tmp_path / "models", version=version)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "models").write_text("a file")
-    with pytest.raises(ExportError, match="models/m cannot be written to"):
+    with pytest.raises(VersionError, match="models/m cannot be written to"):
         write_version(one_file, name="m", models_dir=tmp_path / "models", version=None)
