@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from image_classifier.engines import ENGINES, Engine, EngineOptions
@@ -14,11 +15,23 @@ from tools.convert.graphs import FrozenModel, read_model
 from tools.convert.proof import Agreement, compare, image_tensors, random_tensors
 from tools.steps import Steps
 
+__all__ = ["STEPS", "Converted", "convert_folder", "main"]
+
 ROOT = Path(__file__).resolve().parents[2]
+SAMPLES = ROOT / "frontend" / "samples"
 LARGEST_DIFFERENCE = 1e-3
 LEAST_AGREEMENT_INT8 = 0.99
 RANDOM_INPUTS = 30
 CALIBRATION_IMAGES = 200
+STEPS = 5  # of a conversion without int8
+
+
+@dataclass(frozen=True)
+class Converted:
+    """What came of it: the ONNX file, and the file that it was made from."""
+
+    target: Path
+    source: Path
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,7 +39,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     failed = 0
     for folder in args.folders:
         try:
-            _convert(folder, args)
+            print(f"{folder}")
+            made = convert_folder(folder, images=args.images, int8=args.int8)
+            sizes = [path.stat().st_size for path in (made.target, made.source)]
+            print(f"  {made.target}: {sizes[0]:,} bytes (from {sizes[1]:,})")
         except ClassifierError as exc:
             print(f"  refused: {exc.message}", file=sys.stderr, flush=True)
             failed += 1
@@ -42,28 +58,40 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--images",
         type=Path,
-        default=ROOT / "frontend" / "samples",
+        default=SAMPLES,
         help="pictures to prove it on, and to measure int8's ranges on (default: the samples)",
     )
     parser.add_argument("--int8", action="store_true", help="8-bit weights and activations")
     return parser
 
 
-def _convert(folder: Path, args: argparse.Namespace) -> None:
-    steps = Steps(6 if args.int8 else 5)
-    print(f"{folder}")
+def convert_folder(
+    folder: Path, *, images: Path = SAMPLES, int8: bool = False, steps: Steps | None = None
+) -> Converted:
+    """Writes ``model.onnx`` beside a TensorFlow model, if it answers alike.
+
+    Args:
+        folder: has model.pb or a SavedModel with its model.json.
+        images: a folder of pictures to prove it on, and to measure int8's ranges on.
+        int8: 8-bit weights and activations.
+        steps: says how it gets on, if it is part of something longer.
+
+    Raises:
+        ClassifierError: it cannot be converted, or answers otherwise; nothing is written then.
+    """
+    steps = steps or Steps(STEPS + int8)
     with steps("read the TensorFlow model"):
         model = read_model(folder)
-    images = images_in(args.images)
-    if not images:
-        raise ModelError(f"There are no pictures in {args.images}: name a folder with --images.")
+    pictures = images_in(images)
+    if not pictures:
+        raise ModelError(f"There are no pictures in {images}: name a folder with --images.")
     with steps("convert"):
         from tools.convert import onnx_file
 
         data = onnx_file.convert(model)
-    if args.int8:
-        with steps(f"measure ranges on {min(len(images), CALIBRATION_IMAGES)} pictures"):
-            some = image_tensors(images[:CALIBRATION_IMAGES], model.contract)
+    if int8:
+        with steps(f"measure ranges on {min(len(pictures), CALIBRATION_IMAGES)} pictures"):
+            some = image_tensors(pictures[:CALIBRATION_IMAGES], model.contract)
             data = onnx_file.quantize(data, model, some)
     target = folder / "model.onnx"
     candidate = folder / "model.onnx.new"
@@ -72,15 +100,15 @@ def _convert(folder: Path, args: argparse.Namespace) -> None:
         with steps("load both engines"):
             reference = _reference(model)
             other = ENGINES["onnx"].load(candidate, None, EngineOptions())
-        with steps(f"prove it on {len(images)} pictures and {RANDOM_INPUTS} random inputs"):
-            on_images = compare(reference, other, image_tensors(images, model.contract))
+        with steps(f"prove it on {len(pictures)} pictures and {RANDOM_INPUTS} random inputs"):
+            on_images = compare(reference, other, image_tensors(pictures, model.contract))
             on_noise = compare(reference, other, random_tensors(RANDOM_INPUTS, model.contract))
-        _judge(on_images, on_noise, int8=args.int8)
+        _judge(on_images, on_noise, int8=int8)
         with steps("keep it"):
             candidate.replace(target)
     finally:
         candidate.unlink(missing_ok=True)
-    print(f"  {target}: {target.stat().st_size:,} bytes (from {model.source.stat().st_size:,})")
+    return Converted(target, model.source)
 
 
 def _reference(model: FrozenModel) -> Engine:

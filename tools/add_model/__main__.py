@@ -1,0 +1,130 @@
+"""The command: look into the export, copy it beside its place, load it there, put it in place."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from image_classifier.decode import decode
+from image_classifier.engines import ENGINES, weights_files
+from image_classifier.errors import ClassifierError
+from image_classifier.settings import Settings
+from tools.add_model.export import open_source, read_export
+from tools.add_model.report import report
+from tools.add_model.version import Filled, fill
+from tools.add_model.words import AddError, shown
+from tools.convert.__main__ import STEPS as CONVERSION_STEPS
+from tools.steps import Steps
+from tools.version_folder import VersionError, write_version
+
+INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Returns 0, or 1 with a sentence on standard error; 130 after Ctrl+C."""
+    args = _parser().parse_args(argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # labels may be in any script
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        lines = _add(args)
+    except (AddError, VersionError) as exc:
+        print(f"refused: {shown(exc)}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped: nothing was added.", file=sys.stderr)
+        return INTERRUPTED
+    for line in lines:
+        print(line)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    kinds = ", ".join(weights_files()[:-1]) + f" or {weights_files()[-1]}"
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.add_model",
+        description="Add a classifier that Azure Custom Vision exported to the models of this app.",
+        epilog=f"What it takes: exports with {kinds}, which are those as TensorFlow, ONNX, "
+        "TensorFlow Lite and as a Dockerfile. The model is loaded and run once before it is put "
+        "in place; whatever goes wrong, nothing is left behind. A model is a program: add none "
+        "from people whose programs you would not run.",
+    )
+    parser.add_argument(
+        "export",
+        type=Path,
+        metavar="EXPORT",
+        help="the zip file as the portal gives it, or a folder that it was unpacked to",
+    )
+    parser.add_argument("--name", required=True, help="what callers call the model")
+    parser.add_argument("--version", type=int, help="default: the next free number")
+    parser.add_argument(
+        "--models-dir", type=Path, default=Path("models"), help="where models are (default: models)"
+    )
+    parser.add_argument(
+        "--sample", type=Path, metavar="PICTURE", help="classify this picture to see that it works"
+    )
+    parser.add_argument(
+        "--onnx",
+        action="store_true",
+        help="convert a TensorFlow model to ONNX too, which starts sooner and needs no TensorFlow",
+    )
+    return parser
+
+
+def _add(args: argparse.Namespace) -> list[str]:
+    """Returns what to print."""
+    sample = _picture(args.sample) if args.sample else None
+    print(shown(args.export))
+    with open_source(args.export) as source:
+        export = read_export(source)
+        to_onnx = args.onnx and _can_convert(export.layout.weights_file)
+        steps = Steps(2 + CONVERSION_STEPS * to_onnx + (sample is not None))
+        filled: list[Filled] = []
+
+        def write(folder: Path) -> None:
+            filled.append(
+                fill(folder, export, name=args.name, sample=sample, to_onnx=to_onnx, steps=steps)
+            )
+
+        folder = write_version(
+            write, name=args.name, models_dir=args.models_dir, version=args.version
+        )
+    return list(report(folder, export, filled[0]))
+
+
+def _picture(path: Path) -> bytes:
+    try:
+        data = path.read_bytes()
+        decode(data, max_pixels=Settings.from_environ({}).max_image_pixels)
+    except OSError as exc:
+        raise AddError(f"{path} cannot be read: {exc.strerror}.") from exc
+    except ClassifierError as exc:
+        raise AddError(f"{path}: {exc.message}") from exc
+    return data
+
+
+def _can_convert(weights_file: str) -> bool:
+    if weights_file == ENGINES["onnx"].weights[0]:
+        print("  it is ONNX already: nothing to convert")
+        return False
+    if weights_file not in ENGINES["tensorflow"].weights:
+        raise AddError(
+            f"{weights_file} cannot be converted to ONNX: leave --onnx out, or export the "
+            "iteration again as TensorFlow or ONNX."
+        )
+    return True
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # to clean up then, too
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:  # it is in place already
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:  # | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)

@@ -1,0 +1,120 @@
+"""A zip file as a source. All of its directory is checked before any of its files is opened."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from tools.add_model.entries import checked_sizes
+from tools.add_model.source import MOST_FILES, damaged
+from tools.add_model.words import AddError
+
+__all__ = ["Archive"]
+
+# zipfile reads the whole directory at once. Entries take 46 bytes and their names.
+_MOST_DIRECTORY_BYTES = MOST_FILES * 512
+
+# What zipfile and zlib raise for files that are damaged, or made to do damage.
+_ERRORS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    OverflowError,
+    OSError,
+)
+
+# What else is given for a zip file, by its first bytes.
+_MAGIC = (
+    (b"<", "an HTML or XML page: the download link may have run out"),
+    (b"version https://git-lfs", "a Git LFS pointer: run 'git lfs pull' to get the file itself"),
+    (b"\x1f\x8b", "a gzip archive: unpack it and give the folder"),
+    (b"Rar!", "a RAR archive: unpack it and give the folder"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive: unpack it and give the folder"),
+    (b"PK\x03\x04", "a zip file that is damaged or cut short: download it again"),
+)
+
+
+class Archive:
+    """The files of a zip file.
+
+    Args:
+        path: the zip file.
+
+    Attributes:
+        name: of the zip file.
+        sizes: bytes of each file, by its path in it.
+
+    Raises:
+        AddError: it is no zip file, or one that must not be unpacked.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.name = path.name
+        try:
+            self._file = _Bounded(path)
+        except OSError as exc:
+            raise AddError(f"{path} cannot be read: {exc.strerror}.") from exc
+        try:
+            try:
+                self._zip = zipfile.ZipFile(self._file)
+            except _ERRORS as exc:
+                raise AddError(f"{self.name} cannot be read: it is {_what_it_is(path)}.") from exc
+            try:
+                self.sizes: Mapping[str, int] = checked_sizes(self.name, self._zip, self._file)
+            except _ERRORS as exc:
+                raise AddError(f"{self.name} is damaged. Download it again.") from exc
+        except BaseException:
+            self._file.close()
+            raise
+
+    @contextmanager
+    def open(self, path: str) -> Iterator[BinaryIO]:
+        """See ``Source.open``. Reading to the end checks the file's CRC."""
+        try:
+            with self._zip.open(path) as file:
+                yield file  # type: ignore[misc]
+        except _ERRORS as exc:
+            raise damaged(path) from exc
+
+    def close(self) -> None:
+        self._zip.close()
+        self._file.close()
+
+
+class _Bounded(io.FileIO):
+    """A file that is never read in larger pieces than a decent zip file makes necessary."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "rb")
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is None or size < 0:
+            size = _MOST_DIRECTORY_BYTES + 1
+        data = super().read(min(size, _MOST_DIRECTORY_BYTES + 1)) or b""
+        if len(data) > _MOST_DIRECTORY_BYTES:
+            raise zipfile.BadZipFile("the directory is too large")
+        return data
+
+
+def _what_it_is(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            head = file.read(32)
+    except OSError:
+        head = b""
+    if not head:
+        return "empty"
+    for magic, words in _MAGIC:
+        if head.startswith(magic):
+            return words
+    return "something else. Give the zip file from the portal, or the folder that it unpacks to"

@@ -1,0 +1,115 @@
+"""What an export is and says of itself, before anything of it is copied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from image_classifier.engines import ENGINES, weights_files
+from image_classifier.export_manifest import (
+    MOST_MANIFEST_BYTES,
+    ExportManifest,
+    parse_export_manifest,
+)
+from image_classifier.labels import LABELS_FILE
+from tools.add_model.archive import Archive
+from tools.add_model.checks import check_kind
+from tools.add_model.folder import Folder
+from tools.add_model.layout import Layout, find_manifest, find_model
+from tools.add_model.metadata import Metadata, parse_metadata
+from tools.add_model.source import Source, read_text
+from tools.add_model.words import AddError
+
+__all__ = ["Export", "no_labels", "open_source", "read_export"]
+
+_MOST_METADATA_BYTES = 1024**2
+# What may have its labels inside.
+_HAVE_LABELS = ENGINES["onnx"].weights
+
+
+@dataclass(frozen=True)
+class Export:
+    """A classification export of a kind that the app can run.
+
+    Attributes:
+        source: where it is read from.
+        layout: where everything is in it.
+        manifest_path: where its manifest is, or None.
+        manifest: what that says; empty if there is none.
+        metadata: what the metadata says; None if there is none, or it cannot be understood.
+        notes: what the person should know of; sentences.
+    """
+
+    source: Source
+    layout: Layout
+    manifest_path: str | None
+    manifest: ExportManifest
+    metadata: Metadata | None
+    notes: tuple[str, ...] = ()
+
+
+@contextmanager
+def open_source(path: Path) -> Iterator[Source]:
+    """Opens a zip file or a folder.
+
+    Raises:
+        AddError: it is neither, or must not be read. One that is raised while it is open gets its
+            name in front.
+    """
+    if path.is_dir():
+        source: Archive | Folder = Folder(path)
+    elif path.name in weights_files():
+        raise AddError(f"{path} is the model alone: give the folder that holds it and its labels.")
+    elif path.is_file():
+        source = Archive(path)
+    else:
+        raise AddError(f"{path} is not there: give the export's zip file, or an unpacked folder.")
+    try:
+        yield source
+    except AddError as exc:
+        raise AddError(f"{source.name}: {exc}") from exc
+    finally:
+        source.close()
+
+
+def read_export(source: Source) -> Export:
+    """Finds the model and reads what is said of it.
+
+    Raises:
+        AddError: it is no classification export that the app can run.
+    """
+    manifest_path = find_manifest(source.sizes)
+    manifest = ExportManifest()
+    if manifest_path is not None:
+        text = read_text(source, manifest_path, most_bytes=MOST_MANIFEST_BYTES)
+        try:
+            manifest = parse_export_manifest(text)
+        except ValueError as exc:
+            raise AddError(f"{manifest_path}: {exc} Export the iteration again.") from exc
+    check_kind(manifest, Metadata())
+    layout = find_model(source.sizes, manifest_path, manifest)
+    if layout.labels is None and layout.weights_file not in _HAVE_LABELS:
+        raise no_labels(layout)
+    notes = []
+    if layout.passed_over:
+        notes.append(f"took {layout.weights_file}, passed over {', '.join(layout.passed_over)}")
+    metadata = None
+    if layout.metadata:
+        text = read_text(source, layout.metadata, most_bytes=_MOST_METADATA_BYTES)
+        try:
+            metadata = parse_metadata(text)
+        except ValueError as exc:
+            notes.append(f"{layout.metadata} is left out: {exc}")
+        else:
+            check_kind(manifest, metadata)
+    return Export(source, layout, manifest_path, manifest, metadata, tuple(notes))
+
+
+def no_labels(layout: Layout) -> AddError:
+    """What is said of an export without labels."""
+    return AddError(
+        f"there is no {LABELS_FILE}: unpack the export, put one beside {layout.weights} with one "
+        "label a line, in the order of the output, and give the folder."
+    )

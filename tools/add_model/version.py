@@ -1,0 +1,156 @@
+"""Makes a version folder of an export: copied, checked, loaded, converted if wanted."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from image_classifier.engines import SAVED_MODEL, choose_engine, first_line
+from image_classifier.errors import ClassifierError
+from image_classifier.export_manifest import MANIFEST_FILE
+from image_classifier.labels import LABELS_FILE
+from image_classifier.model import CONTRACT_FILE, LoadedModel, Model
+from image_classifier.pipeline import Pipeline
+from image_classifier.results import TagProbability, tags_from_scores
+from image_classifier.settings import Settings
+from tools.add_model.checks import check_checksum, check_operations
+from tools.add_model.export import Export, no_labels
+from tools.add_model.layout import METADATA_FILE
+from tools.add_model.onnx_labels import labels_in
+from tools.add_model.saved_model import contract_of
+from tools.add_model.source import MOST_BYTES, copy_file
+from tools.add_model.words import AddError
+from tools.convert.__main__ import convert_folder
+from tools.steps import Steps
+
+__all__ = ["Filled", "fill"]
+
+# Tags have 128 letters, and there are at most some hundreds.
+_MOST_TEXT_BYTES = 1024**2
+
+
+@dataclass(frozen=True)
+class Filled:
+    """What is in a version folder.
+
+    Attributes:
+        loaded: the model, as the app loads it.
+        checksum: what came of comparing it, in words.
+        tags: of the sample picture, the likeliest first; None if there was none.
+    """
+
+    loaded: LoadedModel
+    checksum: str
+    tags: tuple[TagProbability, ...] | None
+
+
+def fill(
+    folder: Path, export: Export, *, name: str, sample: bytes | None, to_onnx: bool, steps: Steps
+) -> Filled:
+    """Fills a version folder and loads what is in it.
+
+    Args:
+        folder: is empty, and called as the version.
+        export: what to copy.
+        name: of the model.
+        sample: a picture to classify, or None.
+        to_onnx: convert a TensorFlow model.
+        steps: says how it gets on.
+
+    Raises:
+        AddError: the export is damaged, or is no model that the app can serve.
+    """
+    files = _files(export)
+    size = sum(export.source.sizes[path] for path in files.values())
+    with steps(f"copy {len(files)} files, {size / 1e6:,.1f} MB"):
+        checksum = _copy(folder, files, export)
+    with steps("load it"), _in_words(folder, export):
+        _complete(folder, export)
+        loaded = Model(name, int(folder.name), folder).load()
+    if to_onnx:
+        with _in_words(folder, export):
+            convert_folder(folder, steps=steps)
+            loaded = Model(name, int(folder.name), folder).load()
+    tags = None
+    if sample is not None:
+        with steps("classify the sample"), _in_words(folder, export):
+            scores, _ = Pipeline(Settings.from_environ({})).scores(sample, lambda: loaded.engine)
+            found = tags_from_scores(loaded.labels, scores)
+            tags = tuple(sorted(found, key=lambda tag: -tag.probability))
+    return Filled(loaded, checksum, tags)
+
+
+def _files(export: Export) -> dict[str, str]:
+    """What is copied: paths in the export, by those in the version folder."""
+    layout = export.layout
+    texts = {
+        LABELS_FILE: layout.labels,
+        CONTRACT_FILE: layout.contract,
+        MANIFEST_FILE: export.manifest_path,
+        METADATA_FILE: layout.metadata if export.metadata else None,
+        **layout.licences,
+    }
+    files = {name: path for name, path in texts.items() if path is not None}
+    for path in files.values():
+        if export.source.sizes[path] > _MOST_TEXT_BYTES:
+            raise AddError(
+                f"{path} has {export.source.sizes[path]:,} bytes; at most {_MOST_TEXT_BYTES:,} are "
+                "copied of a text."
+            )
+    files |= {layout.weights_file: layout.weights}
+    if layout.weights_file == SAVED_MODEL:
+        files |= layout.variables
+    size = sum(export.source.sizes[path] for path in files.values())
+    if size > MOST_BYTES:
+        raise AddError(
+            f"the model has {size:,} bytes; at most {MOST_BYTES:,} are copied. No export is so "
+            "large."
+        )
+    return files
+
+
+def _copy(folder: Path, files: dict[str, str], export: Export) -> str:
+    checksum = ""
+    for name, path in files.items():
+        digest = copy_file(export.source, path, folder / name)
+        if path == export.layout.weights:
+            checksum = check_checksum(export.manifest, path, digest)
+    return checksum
+
+
+def _complete(folder: Path, export: Export) -> None:
+    """Writes what the app wants beside the weights and the export has inside them."""
+    _, weights = choose_engine(folder, "auto")  # or says which package is missing
+    if weights.suffix == ".pb":
+        # First, for it keeps TensorFlow's chatter down.
+        from image_classifier.engines import tensorflow  # noqa: F401
+
+        check_operations(weights)
+    if export.layout.labels is None:
+        labels = labels_in(weights)
+        if not labels:
+            raise no_labels(export.layout)
+        (folder / LABELS_FILE).write_text("".join(f"{label}\n" for label in labels), "utf-8")
+    if weights.name == SAVED_MODEL and export.layout.contract is None:
+        text = json.dumps(contract_of(weights).as_dict(), indent=2)
+        (folder / CONTRACT_FILE).write_text(f"{text}\n", "utf-8")
+
+
+@contextmanager
+def _in_words(folder: Path, export: Export) -> Iterator[None]:
+    """Whatever a runtime makes of an export becomes a sentence about the export."""
+    try:
+        yield
+    except ClassifierError as exc:
+        # The folder will not be there any more when this is read.
+        raise AddError(exc.message.replace(f"{folder}{os.sep}", "")) from exc
+    except AddError:
+        raise
+    except Exception as exc:  # runtimes raise all kinds of errors for what is damaged
+        raise AddError(
+            f"{export.layout.weights} cannot be used: {type(exc).__name__}: {first_line(exc)}."
+        ) from exc
