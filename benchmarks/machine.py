@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 
 PACKAGES = (
-    *("onnxruntime", "tensorflow-cpu", "tensorflow", "numpy", "pillow"),
+    *("onnxruntime", "tensorflow-cpu", "tensorflow", "ai-edge-litert", "numpy", "pillow"),
     *("azure-functions", "uvicorn", "httptools", "starlette"),
 )
 

@@ -79,6 +79,9 @@ class OnnxEngine:
         self._output = _named(contract.output_name, outputs, weights)
         shape = inputs[self._input].shape
         self._channels_first = len(shape) == 4 and shape[1] == CHANNELS[contract.channels]
+        # Custom Vision's flavour OnnxFloat16 wants half as many bytes in, and gives as many.
+        is_half = inputs[self._input].type == "tensor(float16)"
+        self._dtype = np.float16 if is_half else np.float32
         # The oldest of Custom Vision's exports give a map from label to probability.
         is_map = "map(" in outputs[self._output].type
         self._labels = read_labels(weights.parent) if is_map else None
@@ -86,9 +89,10 @@ class OnnxEngine:
     def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """See ``Engine.run``; ModelError if the model cannot take the batch."""
         if self._channels_first:
-            batch = np.ascontiguousarray(batch.transpose(0, 3, 1, 2))
+            batch = batch.transpose(0, 3, 1, 2)
+        fed = np.ascontiguousarray(batch, self._dtype)
         try:
-            scores = self._session.run([self._output], {self._input: batch})[0]
+            scores = self._session.run([self._output], {self._input: fed})[0]
             if self._labels is not None:
                 rows = [[row[label] for label in self._labels] for row in scores]
                 scores = np.array(rows, np.float32)
@@ -100,7 +104,7 @@ class OnnxEngine:
             raise ModelError(
                 f"The model cannot run on an input of shape {list(batch.shape)}: {first_line(exc)}."
             ) from exc
-        result: NDArray[np.float32] = scores
+        result: NDArray[np.float32] = np.asarray(scores, np.float32)
         return result
 
 

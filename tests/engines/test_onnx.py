@@ -29,10 +29,12 @@ def colour_onnx(
     as_map: bool = False,
     size: int = 32,
     output: str = "model_output",
+    half: bool = False,
 ) -> bytes:
     """The colour model of tests.builders as an ONNX file, in the shape of Custom Vision's own."""
     from onnx import TensorProto, helper
 
+    number = TensorProto.FLOAT16 if half else TensorProto.FLOAT
     shape = ["N", 3, size, size] if channels_first else ["N", size, size, 3]
     axes = [2, 3] if channels_first else [1, 2]
     nodes = [
@@ -53,13 +55,13 @@ def colour_onnx(
         outputs = [helper.make_value_info("loss", kind)]
     else:
         nodes.append(helper.make_node("Identity", ["scores"], [output]))
-        outputs = [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["N", 3])]
+        outputs = [helper.make_tensor_value_info(output, number, ["N", 3])]
     graph = helper.make_graph(
         nodes,
         "colours",
-        [helper.make_tensor_value_info("data", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("data", number, shape)],
         outputs,
-        [helper.make_tensor("sixteen", TensorProto.FLOAT, [], [16.0])],
+        [helper.make_tensor("sixteen", number, [], [16.0])],
     )
     domains = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", 1)]
     model = helper.make_model(graph, opset_imports=domains, ir_version=8)
@@ -95,6 +97,13 @@ def test_rgb_exports_are_fed_rgb(tmp_path: Path) -> None:
     onnx_folder(tmp_path / "models", data, labels="Red\nGreen\nBlue")
 
     assert classify(tmp_path, "red") == "Red"
+
+
+@pytest.mark.parametrize("colour", COLOURS)
+def test_the_flavour_of_half_precision_is_fed_in_it(tmp_path: Path, colour: str) -> None:
+    onnx_folder(tmp_path / "models", colour_onnx(metadata=BGR8, half=True))
+
+    assert classify(tmp_path, colour.lower()) == colour
 
 
 def test_the_pixel_range_of_the_metadata_becomes_the_scale(tmp_path: Path) -> None:
