@@ -52,7 +52,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "ENGINE",
         "auto",
-        "auto (the first that is there and installed) or the name of one engine: onnx, tensorflow",
+        "auto (the first that is there and installed) or the name of one engine: onnx, tensorflow, "
+        "tflite",
         lambda text: setting_values.text(text).lower(),
     ),
     Setting(

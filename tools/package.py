@@ -24,7 +24,11 @@ __all__ = ["lay_out", "main", "slim_requirements"]
 ROOT = Path(__file__).resolve().parents[1]
 
 # What requirements.txt lists for each engine.
-DISTRIBUTIONS = {"onnx": {"onnxruntime"}, "tensorflow": {"tensorflow", "tensorflow-cpu"}}
+DISTRIBUTIONS = {
+    "onnx": {"onnxruntime"},
+    "tensorflow": {"tensorflow", "tensorflow-cpu"},
+    "tflite": {"ai-edge-litert"},
+}
 
 # Where Core Tools' own local build puts what requirements.txt names.
 DEPENDENCIES = Path(".python_packages") / "lib" / "site-packages"

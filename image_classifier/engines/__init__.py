@@ -132,6 +132,10 @@ ENGINES: Mapping[str, EngineKind] = {
             "tensorflow",
             "image_classifier.engines.tensorflow",
         ),
+        # Last: these files may have float16 or 8-bit weights, the others are exact.
+        EngineKind(
+            "tflite", ("model.tflite",), "ai_edge_litert", "image_classifier.engines.tflite"
+        ),
     )
 }
 

@@ -48,10 +48,10 @@ def test_its_requirements_have_no_tensorflow_and_keep_the_pins(slim: Path) -> No
         line.partition("==")[0] for line in (slim / "requirements.txt").read_text().split("\n")
     ]
 
-    assert "tensorflow" not in names
-    assert "tensorflow-cpu" not in names
+    assert not {"tensorflow", "tensorflow-cpu", "ai-edge-litert"} & set(names)
     assert {"azure-functions", "onnxruntime", "numpy", "pillow"} <= set(names)
     assert "CPU build" not in (slim / "requirements.txt").read_text()
+    assert "TensorFlow Lite" not in (slim / "requirements.txt").read_text()
 
 
 def test_it_answers_where_tensorflow_cannot_be_imported(slim: Path, tmp_path: Path) -> None:
@@ -77,6 +77,26 @@ def test_a_model_that_is_not_converted_is_named(tmp_path: Path) -> None:
     with pytest.raises(package.CannotPackage, match=r"tools\.convert models/cats/1"):
         package.lay_out(root, tmp_path / "out", "onnx")
     assert not (tmp_path / "out").exists()
+
+
+def test_an_app_of_tensorflow_lite_models_is_packaged_too(tmp_path: Path) -> None:
+    root = tmp_path / "app"
+    folder = root / "models" / "cats" / "1"
+    folder.mkdir(parents=True)
+    for name in ("model.tflite", "model.pb", "labels.txt"):
+        (folder / name).write_bytes(b"bytes")
+    requirements = (ROOT / "requirements.txt").read_text()
+    (root / "requirements.txt").write_text(requirements)
+
+    copied = package.lay_out(root, tmp_path / "out", "tflite")
+
+    assert {path.name for path in copied} == {"model.tflite", "labels.txt", "requirements.txt"}
+    kept = (tmp_path / "out" / "requirements.txt").read_text()
+    assert "ai-edge-litert==" in kept
+    assert "tensorflow-cpu" not in kept
+    assert "onnxruntime" not in kept
+    with pytest.raises(package.CannotPackage, match=r"no model\.tflite in models/digits/1"):
+        package.lay_out(ROOT, tmp_path / "demo", "tflite")
 
 
 def test_a_folder_with_files_in_it_is_left_alone(
