@@ -1,0 +1,1 @@
+"""Holds one prediction endpoint against another: python -m tools.compare."""

@@ -1,0 +1,209 @@
+"""The command: send the same pictures to both, show how far they agree, keep it in files."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from tqdm import tqdm
+
+from image_classifier.image_files import images_in
+from tools.compare.addresses import Address, AddressError, read_addresses
+from tools.compare.answers import (
+    AnswersError,
+    PictureAnswers,
+    has_answers,
+    keep_answers,
+    read_answers,
+    write_answers,
+)
+from tools.compare.asking import Asking
+from tools.compare.endpoint import Endpoint, EndpointError
+from tools.compare.files import write_markdown, write_pictures
+from tools.compare.labelled import rightness_of
+from tools.compare.options import KEYS, parser
+from tools.compare.plot import PlotError, draw
+from tools.compare.report import Run, sections, verdict
+
+REPORT, PLOT, PICTURES = "comparison.md", "comparison.svg", "comparison.csv"
+ANSWERS = "answers.jsonl"
+TICK_SECONDS = 0.1
+INTERRUPTED = 130
+
+
+class CompareError(Exception):
+    """The comparison cannot start; the message says why and what to do."""
+
+
+def main(argv: Sequence[str] | None = None, *, pause: float = 1.0) -> int:
+    """Compares; returns the exit status.
+
+    Args:
+        argv: the command line.
+        pause: seconds before a second try of what got no answer.
+    """
+    args = parser().parse_args(argv)
+    try:
+        return _compare(args, pause)
+    except (AddressError, AnswersError, CompareError) as exc:
+        print(f"error: {exc}", file=sys.stderr)
+    except OSError as exc:
+        print(f"error: {exc.filename or args.out}: {exc.strerror}.", file=sys.stderr)
+    return 1
+
+
+def _compare(args: argparse.Namespace, pause: float) -> int:
+    addresses = read_addresses(args.endpoint, project=args.project, iteration=args.iteration)
+    endpoints = _endpoints(addresses, os.environ)
+    pictures = _pictures(args.folder, args.limit)
+    shown = (addresses[0].shown, addresses[1].shown)
+    earlier = _earlier(args, shown)
+    print(f"A  {shown[0]}\nB  {shown[1]}", flush=True)
+    for hint in _hints(endpoints):
+        print(f"note: {hint}", file=sys.stderr)
+    with keep_answers(args.out / ANSWERS, shown, earlier) as file:
+        asking = Asking(
+            endpoints,
+            args.folder,
+            pictures,
+            lambda answers: write_answers(file, answers),
+            rate=args.rate,
+            threads=min(args.concurrency, len(pictures)),
+            timeout=args.timeout,
+            pause=pause,
+            earlier={each.file: each for each in earlier},
+        )
+        interrupted = _ask(asking, len(pictures))
+    run = Run(
+        shown=shown,
+        folder=str(args.folder),
+        pictures=asking.answers,
+        planned=len(pictures),
+        sent=(endpoints[0].sent, endpoints[1].sent),
+        seconds=asking.seconds,
+        top=args.top,
+        rightness=rightness_of(asking.answers) if args.labelled else None,
+        when=datetime.now(),
+    )
+    if run.pictures:
+        _report(run, args.out, plot=bool(run.agreement.compared) and not args.no_plot)
+    problem = asking.problem
+    if problem is not None and not isinstance(problem, EndpointError):
+        raise problem
+    if problem is not None:
+        print(f"error: {problem}", file=sys.stderr)
+    if run.pictures and (interrupted or problem is not None):
+        instead = " in place of --overwrite" if args.overwrite else ""
+        print(f"To go on: the same command with --resume{instead}", file=sys.stderr)
+    return INTERRUPTED if interrupted else _status(run, problem, args.least_agreement)
+
+
+def _endpoints(
+    addresses: tuple[Address, Address], environ: Mapping[str, str]
+) -> tuple[Endpoint, Endpoint]:
+    keys = [environ.get(name, "").strip() for name in KEYS]
+    for name, key in zip(KEYS, keys, strict=True):
+        if not (key.isascii() and key.isprintable()):
+            raise CompareError(f"{name} has characters that no key has. Copy it again.")
+    return Endpoint("A", addresses[0], keys[0]), Endpoint("B", addresses[1], keys[1])
+
+
+def _pictures(folder: Path, limit: int | None) -> list[Path]:
+    if not folder.is_dir():
+        raise CompareError(f"There is no folder {folder}. Name one that has pictures.")
+    found = images_in(folder)
+    if not found:
+        raise CompareError(f"There are no pictures in {folder}.")
+    if limit is None or limit >= len(found):
+        return found
+    return [found[number * len(found) // limit] for number in range(limit)]
+
+
+def _earlier(args: argparse.Namespace, shown: tuple[str, str]) -> list[PictureAnswers]:
+    """What an earlier run has; makes the folder."""
+    path = args.out / ANSWERS
+    if args.resume:
+        return read_answers(path, shown)
+    if has_answers(path) and not args.overwrite:
+        raise CompareError(
+            f"{args.out} has the answers of an earlier run. Go on with that one (--resume), "
+            "replace it (--overwrite), or name another folder (--out)."
+        )
+    args.out.mkdir(parents=True, exist_ok=True)
+    return []
+
+
+def _hints(endpoints: tuple[Endpoint, Endpoint]) -> list[str]:
+    found = []
+    for endpoint in endpoints:
+        address = endpoint.address
+        if address.stores and not address.is_local:
+            found.append(
+                f"if {endpoint.name} is Custom Vision's cloud, it stores each picture that is "
+                "sent to …/image. It does not at …/image/nostore."
+            )
+        if endpoint.key and not address.is_encrypted and not address.is_local:
+            found.append(
+                f"the key of {endpoint.name} and all pictures go there unencrypted. Use https://."
+            )
+    return found
+
+
+def _ask(asking: Asking, count: int) -> bool:
+    """Asks with a progress bar; returns whether Ctrl+C ended it."""
+    interrupted = False
+    # disable=None: only where somebody sees it.
+    with tqdm(total=count, unit="picture", disable=None) as bar:
+        asking.start()
+        over = False
+        while not over:
+            try:
+                over = asking.wait(TICK_SECONDS)
+                bar.update(asking.done - bar.n)
+            except KeyboardInterrupt:
+                if interrupted:
+                    raise  # the second time: without waiting for what is on its way
+                interrupted = True
+                asking.stop()
+    return interrupted
+
+
+def _report(run: Run, out: Path, *, plot: bool) -> None:
+    for section in sections(run):
+        print(f"\n{section.title}\n\n{section.text}")
+    if plot:
+        try:
+            draw(run, out / PLOT)
+        except PlotError as exc:
+            plot = False
+            print(f"note: {exc}", file=sys.stderr)
+    write_markdown(out / REPORT, run, plot=PLOT if plot else None)
+    write_pictures(out / PICTURES, run)
+    files = [REPORT, *([PLOT] if plot else []), PICTURES, ANSWERS]
+    print(f"\nAll of it is in {out}: {', '.join(files)}\n")
+    print(verdict(run.agreement), flush=True)
+
+
+def _status(run: Run, problem: Exception | None, least: float | None) -> int:
+    agreement = run.agreement
+    if problem is not None or not agreement.compared:
+        return 1
+    if least is not None and agreement.kept < least:
+        print(
+            f"B says the same as A on {agreement.kept:.4f} of the pictures that A answered, and "
+            f"--least-agreement is {least:g}.",
+            file=sys.stderr,
+        )
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)

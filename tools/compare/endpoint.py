@@ -1,0 +1,82 @@
+"""One endpoint: its address, its key, and whether there is any use in asking it further."""
+
+from __future__ import annotations
+
+import threading
+from urllib.parse import parse_qsl
+
+from tools.compare.addresses import Address
+from tools.compare.answers import Answer
+
+__all__ = ["Endpoint", "EndpointError"]
+
+UNANSWERED_IN_A_ROW = 5
+# Shorter values of a query, such as 1 or true, are in many words and are no secrets.
+SHORTEST_SECRET = 6
+
+
+class EndpointError(Exception):
+    """There is no use in asking this endpoint any more; the message says why, and no secret."""
+
+
+class Endpoint:
+    """Where pictures are sent. Safe to share among threads.
+
+    Args:
+        name: A or B.
+        address: where it is.
+        key: sent as Prediction-Key, to this address only; empty: none is sent.
+    """
+
+    def __init__(self, name: str, address: Address, key: str = "") -> None:
+        self.name, self.address, self.key = name, address, key
+        self._lock = threading.Lock()
+        self._sent = 0
+        self._has_answered = False
+        self._unanswered = 0
+
+    @property
+    def sent(self) -> int:
+        """How many requests went there so far, repeats included."""
+        return self._sent
+
+    @property
+    def has_answered(self) -> bool:
+        """Whether it has answered or refused any picture so far."""
+        return self._has_answered
+
+    def count_request(self) -> None:
+        with self._lock:
+            self._sent += 1
+
+    def take_note(self, answer: Answer, *, absent: bool) -> None:
+        """Takes note of how a picture ended, after all tries.
+
+        Args:
+            answer: what there is of it.
+            absent: whether nobody was there, or was too busy to look at it.
+
+        Raises:
+            EndpointError: no picture is answered, and that will hardly change.
+        """
+        with self._lock:
+            if answer.is_final:
+                self._has_answered, self._unanswered = True, 0
+                return
+            self._unanswered += 1
+            if absent and not self._has_answered:
+                raise EndpointError(f"{self.name} {answer.error} ({self.address.shown})")
+            if self._unanswered >= UNANSWERED_IN_A_ROW:
+                raise EndpointError(
+                    f"{self.name} gave no answer to {self._unanswered} pictures in a row. To the "
+                    f"last one it {answer.error}"
+                )
+
+    def without_secrets(self, words: str) -> str:
+        """Words of a server, which may repeat what it was sent."""
+        query = self.address.query
+        secrets = [query, *(value for _, value in parse_qsl(query))]
+        secrets = [self.key, *(each for each in secrets if len(each) >= SHORTEST_SECRET)]
+        for secret in filter(None, secrets):
+            words = words.replace(secret, "…")
+        return words
