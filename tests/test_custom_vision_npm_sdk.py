@@ -10,12 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.builders import model_folder, picture
+from tests.builders import picture
+from tests.custom_vision_app import KEY, PROJECT, published_app
 from tests.custom_vision_client.node_client import NodeClient
 from tests.servers import LocalHost
-
-PROJECT = "6ad1d8e4-27de-4e47-8bf1-1c3b0b3f4a11"
-KEY = "a key that nobody guesses"
 
 
 def buffer(data: bytes) -> dict[str, str]:
@@ -24,18 +22,7 @@ def buffer(data: bytes) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory, colours_pb: bytes) -> Iterator[LocalHost]:
-    """An app that wants a key and publishes two names in one project."""
-    models = tmp_path_factory.mktemp("models")
-    model_folder(models, "colours", 1, graph=colours_pb)
-    model_folder(models, "colours", 2, graph=colours_pb, labels="Bleu\nNegative\nRouge")
-    env = {
-        "MODELS_DIR": str(models),
-        "API_KEYS": KEY,
-        "CUSTOM_VISION_MODELS": f"{PROJECT}/my model=colours,{PROJECT}/Iteration1=colours/1",
-        "FETCH_ALLOW_PRIVATE_ADDRESSES": "true",
-        "MAX_IMAGE_BYTES": "300000",
-    }
-    with LocalHost(env=env) as running:
+    with published_app(tmp_path_factory.mktemp("models"), colours_pb) as running:
         yield running
 
 

@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from tqdm import tqdm
-
 from image_classifier.image_files import images_in
 from tools.compare.addresses import Address, AddressError, read_addresses
 from tools.compare.answers import (
@@ -28,10 +26,10 @@ from tools.compare.labelled import rightness_of
 from tools.compare.options import KEYS, parser
 from tools.compare.plot import PlotError, draw
 from tools.compare.report import Run, sections, verdict
+from tools.progress import show_progress
 
 REPORT, PLOT, PICTURES = "comparison.md", "comparison.svg", "comparison.csv"
 ANSWERS = "answers.jsonl"
-TICK_SECONDS = 0.1
 INTERRUPTED = 130
 
 
@@ -77,7 +75,9 @@ def _compare(args: argparse.Namespace, pause: float) -> int:
             pause=pause,
             earlier={each.file: each for each in earlier},
         )
-        interrupted = _ask(asking, len(pictures))
+        interrupted = show_progress(
+            asking, lambda: asking.done, total=len(pictures), unit="picture"
+        )
     run = Run(
         shown=shown,
         folder=str(args.folder),
@@ -151,25 +151,6 @@ def _hints(endpoints: tuple[Endpoint, Endpoint]) -> list[str]:
                 f"the key of {endpoint.name} and all pictures go there unencrypted. Use https://."
             )
     return found
-
-
-def _ask(asking: Asking, count: int) -> bool:
-    """Asks with a progress bar; returns whether Ctrl+C ended it."""
-    interrupted = False
-    # disable=None: only where somebody sees it.
-    with tqdm(total=count, unit="picture", disable=None) as bar:
-        asking.start()
-        over = False
-        while not over:
-            try:
-                over = asking.wait(TICK_SECONDS)
-                bar.update(asking.done - bar.n)
-            except KeyboardInterrupt:
-                if interrupted:
-                    raise  # the second time: without waiting for what is on its way
-                interrupted = True
-                asking.stop()
-    return interrupted
 
 
 def _report(run: Run, out: Path, *, plot: bool) -> None:

@@ -12,7 +12,6 @@ from datetime import datetime
 from pathlib import Path
 
 from azure.storage.queue import QueueClient
-from tqdm import tqdm
 
 from tools.enqueue.sending import Sender
 from tools.enqueue.sources import (
@@ -24,6 +23,7 @@ from tools.enqueue.sources import (
     from_stream,
     messages,
 )
+from tools.progress import show_progress
 from tools.storage import (
     StorageError,
     add_connection,
@@ -35,7 +35,6 @@ from tools.storage import (
 
 GENERATED = 100
 THREADS = 16
-TICK_SECONDS = 0.1
 INTERRUPTED = 130
 
 
@@ -176,20 +175,7 @@ def _total(source: Source, args: argparse.Namespace) -> int | None:
 def _fill(sender: Sender, queue: str, run: str, total: int | None) -> bool:
     """Sends all with a progress bar; returns whether Ctrl+C ended it."""
     started = time.monotonic()
-    interrupted = False
-    # disable=None: only where somebody sees it.
-    with tqdm(total=total, unit="image", disable=None) as bar:
-        sender.start()
-        over = False
-        while not over:
-            try:
-                over = sender.wait(TICK_SECONDS)
-                bar.update(sender.sent - bar.n)
-            except KeyboardInterrupt:
-                if interrupted:
-                    raise  # the second time: without waiting for what is on its way
-                interrupted = True
-                sender.stop()
+    interrupted = show_progress(sender, lambda: sender.sent, total=total, unit="image")
     seconds = time.monotonic() - started
     print(
         f"Queued {sender.sent:,} images on {queue} in {seconds:.1f} s "
