@@ -77,12 +77,7 @@ def _engines(folder: Path) -> dict[str, Engine]:
         name: load(weights, None, EngineOptions(threads=count)) for name, count in counts.items()
     }
     session = ort.InferenceSession(str(weights), providers=["CPUExecutionProvider"])
-    inputs, outputs = (
-        {node.name: node for node in nodes}
-        for nodes in (session.get_inputs(), session.get_outputs())
-    )
-    contract = engines[DEFAULT].contract
-    engines[SPINNING] = OnnxEngine(weights, session, contract, inputs, outputs)
+    engines[SPINNING] = OnnxEngine(weights, session, engines[DEFAULT].contract)
     return engines
 
 

@@ -113,6 +113,7 @@ class Classifier:
             model=loaded.name,
             version=loaded.version,
             engine=loaded.engine_name,
+            provider=loaded.provider,
             times=replace(times, fetch=fetch_ms),
             iteration_id=loaded.iteration_id,
         )

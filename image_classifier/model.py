@@ -67,6 +67,11 @@ class LoadedModel:
     iteration_id: UUID | None = None
 
     @property
+    def provider(self) -> str | None:
+        """The execution provider or device; None for engines that have no choice of it."""
+        return getattr(self.image_engine, "provider", None)
+
+    @property
     def engine(self) -> Engine:
         """The engine of an image classifier.
 
@@ -122,6 +127,12 @@ class Model:
     def is_loaded(self) -> bool:
         """Whether ``load`` gives it at once."""
         return self._loaded is not None
+
+    @property
+    def provider(self) -> str | None:
+        """See ``LoadedModel.provider``; None while it is not loaded."""
+        loaded = self._loaded
+        return loaded.provider if loaded else None
 
     @property
     def is_retired(self) -> bool:

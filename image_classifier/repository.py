@@ -72,7 +72,12 @@ class Repository:
         # As text: each request asks for them, and for a Path it takes three times as long.
         self._root_text, self._tutorial_text = str(self._root), str(self._tutorial)
         self._engine = settings.engine
-        self._options = EngineOptions(settings.engine_threads, settings.onnx_providers)
+        self._options = EngineOptions(
+            settings.engine_threads,
+            settings.onnx_providers,
+            settings.onnx_provider_options,
+            settings.openvino_device,
+        )
         self._configured_default = settings.default_model
         self._only_these = only_these
         self._lock = threading.Lock()

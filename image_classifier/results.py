@@ -53,6 +53,7 @@ class Prediction:
         model: name of the model that answered.
         version: its version number.
         engine: name of the engine that ran it.
+        provider: what the engine ran on, if it has a choice: an execution provider, or a device.
         times: what each stage took.
         iteration_id: of the iteration in Custom Vision that the model was exported from, if known.
     """
@@ -64,6 +65,7 @@ class Prediction:
     model: str
     version: int
     engine: str
+    provider: str | None = None
     times: StageTimes = field(default_factory=StageTimes)
     iteration_id: UUID | None = None
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import NamedTuple
 from uuid import UUID
 
@@ -13,6 +15,7 @@ __all__ = [
     "hosts",
     "items",
     "ports",
+    "provider_options",
     "published_names",
     "seconds",
     "text",
@@ -103,6 +106,29 @@ def seconds(text: str) -> float:
     if not 0 < value <= 3600:
         raise ValueError("must be a number of seconds above 0 and at most 3600")
     return value
+
+
+def provider_options(text: str) -> Mapping[str, Mapping[str, str]]:
+    """JSON, ``{"CUDAExecutionProvider": {"device_id": "0"}}``; numbers and truths become text."""
+    try:
+        value = json.loads(text or "{}")
+    except ValueError:
+        value = None
+    if not isinstance(value, dict) or not all(isinstance(each, dict) for each in value.values()):
+        raise ValueError(
+            'must be JSON with an object for each provider, such as {"CUDAExecutionProvider": '
+            '{"device_id": 0}}'
+        )
+    return {
+        name: {key: _option(option) for key, option in options.items()}
+        for name, options in value.items()
+    }
+
+
+def _option(value: object) -> str:
+    if isinstance(value, dict | list) or value is None:
+        raise ValueError("must have a text, a number, true or false for each option")
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 class PublishedName(NamedTuple):

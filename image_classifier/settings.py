@@ -52,8 +52,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "ENGINE",
         "auto",
-        "auto (the first that is there and installed) or the name of one engine: onnx, tensorflow, "
-        "tflite",
+        "auto (the first that is there and installed) or the name of one engine: onnx, openvino, "
+        "tensorflow, tflite",
         lambda text: setting_values.text(text).lower(),
     ),
     Setting(
@@ -67,6 +67,18 @@ SETTINGS: tuple[Setting, ...] = (
         "CPUExecutionProvider",
         "execution providers of ONNX Runtime, comma-separated, the preferred first",
         setting_values.items,
+    ),
+    Setting(
+        "ONNX_PROVIDER_OPTIONS",
+        "",
+        'what execution providers are told, as JSON: {"CUDAExecutionProvider": {"device_id": 0}}',
+        setting_values.provider_options,
+    ),
+    Setting(
+        "OPENVINO_DEVICE",
+        "CPU",
+        "what the engine openvino runs on: CPU, GPU, NPU or AUTO",
+        lambda text: setting_values.text(text).upper(),
     ),
     Setting(
         "WARM_UP",
@@ -151,6 +163,8 @@ class Settings:
     engine: str
     engine_threads: int
     onnx_providers: tuple[str, ...]
+    onnx_provider_options: Mapping[str, Mapping[str, str]]
+    openvino_device: str
     warm_up: bool
     decode: str
     max_image_bytes: int

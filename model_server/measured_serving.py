@@ -43,6 +43,8 @@ class MeasuredServing(TensorFlowServing):
         found = super().run(loaded, signature_name, inputs, outputs)
         seconds = time.perf_counter() - started
         runtime = _SESSION if loaded.engine_name == "tensorflow" else loaded.engine_name
+        if loaded.provider:
+            runtime = f"{runtime}:{loaded.provider}"
         rows = max((array.shape[0] for array in inputs.values() if array.ndim), default=1)
         self._metrics.add_run(loaded.name, runtime, seconds, rows)
         return found

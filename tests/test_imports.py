@@ -34,6 +34,7 @@ RUNTIMES = {
     "tensorflow": "tensorflow",
     "keras": "tensorflow",
     "onnxruntime": "onnx",
+    "openvino": "openvino",
     "ai_edge_litert": "tflite",
     "torch": "torch",
 }

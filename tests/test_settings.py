@@ -44,6 +44,9 @@ def test_an_empty_variable_means_the_default() -> None:
         ("WARM_UP", "soon"),
         ("DECODE", "roughly"),
         ("ALLOW_ANONYMOUS", "yes please"),
+        ("ONNX_PROVIDER_OPTIONS", "device_id=0"),
+        ("ONNX_PROVIDER_OPTIONS", '{"device_id": 0}'),
+        ("ONNX_PROVIDER_OPTIONS", '{"CUDAExecutionProvider": {"device_id": [0]}}'),
         ("CUSTOM_VISION_MODELS", "pets"),
         ("CUSTOM_VISION_MODELS", "=pets"),
         ("CUSTOM_VISION_MODELS", "Iteration1="),
@@ -55,7 +58,7 @@ def test_an_empty_variable_means_the_default() -> None:
     ],
 )
 def test_a_wrong_value_is_named_with_its_key(name: str, value: str) -> None:
-    with pytest.raises(SettingsError, match="must be|may have") as error:
+    with pytest.raises(SettingsError, match="must be|may have|must have") as error:
         Settings.from_environ({name: value})
 
     assert name in str(error.value)
@@ -71,6 +74,15 @@ def test_published_names_may_name_project_and_version() -> None:
         PublishedName(None, "my model", "pets", None),
         PublishedName(UUID(project), "iteration1", "dogs", 2),
     )
+
+
+def test_what_providers_are_told_is_text() -> None:
+    text = '{"CUDAExecutionProvider": {"device_id": 1, "use_tf32": false, "arena": "kSame"}}'
+    told = Settings.from_environ({"ONNX_PROVIDER_OPTIONS": text}).onnx_provider_options
+
+    assert told == {
+        "CUDAExecutionProvider": {"device_id": "1", "use_tf32": "false", "arena": "kSame"}
+    }
 
 
 def test_private_addresses_stay_closed_outside_development() -> None:

@@ -144,10 +144,11 @@ def preflight(methods: str) -> func.HttpResponse:
 def prediction_headers(prediction: Prediction) -> dict[str, str]:
     """Which model answered with which engine, and what each stage took in milliseconds."""
     timing = ", ".join(f"{name};dur={value:.2f}" for name, value in prediction.times.items())
+    on = f" ({prediction.provider})" if prediction.provider else ""
     return {
         "Server-Timing": timing,
         "X-Model": f"{prediction.model}/{prediction.version}",
-        "X-Engine": prediction.engine,
+        "X-Engine": f"{prediction.engine}{on}",
     }
 
 

@@ -61,4 +61,6 @@ def _describe(model: Model, classifier: Classifier) -> dict[str, Any]:
     except ModelError as exc:
         message = exc.message
     described["state"] = "failed" if message else model.state
+    if model.provider:  # known once it is loaded
+        described["provider"] = model.provider
     return described | ({"message": message} if message else {})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -77,10 +77,14 @@ class EngineOptions:
     Attributes:
         threads: for one inference; 0 leaves it to the engine.
         providers: ONNX Runtime's execution providers, the preferred first.
+        provider_options: what each of them is told, by its name.
+        openvino_device: what OpenVINO runs on: "CPU", "GPU", "NPU" or "AUTO".
     """
 
     threads: int = 0
     providers: tuple[str, ...] = ("CPUExecutionProvider",)
+    provider_options: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    openvino_device: str = "CPU"
 
 
 @dataclass(frozen=True)
@@ -126,6 +130,7 @@ ENGINES: Mapping[str, EngineKind] = {
     kind.name: kind
     for kind in (
         EngineKind("onnx", ("model.onnx",), "onnxruntime", "image_classifier.engines.onnx"),
+        EngineKind("openvino", ("model.onnx",), "openvino", "image_classifier.engines.openvino"),
         EngineKind(
             "tensorflow",
             ("model.pb", SAVED_MODEL),

@@ -5,74 +5,21 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import onnxruntime as ort
 import pytest
 
 from image_classifier import Classifier, Settings
+from image_classifier.bindings.http import prediction_headers
 from image_classifier.engines import EngineOptions
 from image_classifier.engines.onnx import load
 from image_classifier.errors import ModelError
 from image_classifier.model import Model
-from tests.builders import COLOURS, model_folder, picture
-from tools.convert.onnx_file import OPSET
+from tests.builders import COLOURS, picture
+from tests.onnx_files import BGR8, colour_onnx, onnx_folder
 
 ROOT = Path(__file__).resolve().parents[2]
-BGR8 = {"Image.BitmapPixelFormat": "Bgr8", "Image.NominalPixelRange": "NominalRange_0_255"}
-
-
-def colour_onnx(
-    *,
-    metadata: dict[str, str] | None = None,
-    channels_first: bool = True,
-    as_map: bool = False,
-    size: int = 32,
-    output: str = "model_output",
-    half: bool = False,
-) -> bytes:
-    """The colour model of tests.builders as an ONNX file, in the shape of Custom Vision's own."""
-    from onnx import TensorProto, helper
-
-    number = TensorProto.FLOAT16 if half else TensorProto.FLOAT
-    shape = ["N", 3, size, size] if channels_first else ["N", size, size, 3]
-    axes = [2, 3] if channels_first else [1, 2]
-    nodes = [
-        helper.make_node("ReduceMean", ["data"], ["means"], axes=axes, keepdims=0),
-        helper.make_node("Div", ["means", "sixteen"], ["scaled"]),
-        helper.make_node("Softmax", ["scaled"], ["scores"], axis=1),
-    ]
-    outputs: list[Any]
-    if as_map:
-        labels = {"classlabels_strings": ["Red", "Green", "Blue"][::-1]}
-        nodes.append(
-            helper.make_node("ZipMap", ["scores"], ["loss"], domain="ai.onnx.ml", **labels)
-        )
-        of_float = helper.make_tensor_type_proto(TensorProto.FLOAT, None)
-        kind = helper.make_sequence_type_proto(
-            helper.make_map_type_proto(TensorProto.STRING, of_float)
-        )
-        outputs = [helper.make_value_info("loss", kind)]
-    else:
-        nodes.append(helper.make_node("Identity", ["scores"], [output]))
-        outputs = [helper.make_tensor_value_info(output, number, ["N", 3])]
-    graph = helper.make_graph(
-        nodes,
-        "colours",
-        [helper.make_tensor_value_info("data", number, shape)],
-        outputs,
-        [helper.make_tensor("sixteen", number, [], [16.0])],
-    )
-    domains = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", 1)]
-    model = helper.make_model(graph, opset_imports=domains, ir_version=8)
-    helper.set_model_props(model, metadata or {})
-    return bytes(model.SerializeToString())
-
-
-def onnx_folder(models: Path, data: bytes, **options: Any) -> Path:
-    folder = model_folder(models, "digits", **options)
-    (folder / "model.onnx").write_bytes(data)
-    return folder
 
 
 def classify(tmp_path: Path, colour: str) -> str | None:
@@ -159,6 +106,38 @@ def test_providers_that_are_missing_are_skipped_with_a_word(
 
     assert engine.provider == "CPUExecutionProvider"
     assert "FpgaExecutionProvider (ONNX_PROVIDERS) is not in this ONNX Runtime" in caplog.text
+
+
+def test_providers_are_told_their_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The CPU's provider takes none, so what reaches ONNX Runtime is looked at on its way."""
+    folder = onnx_folder(tmp_path / "models", colour_onnx(metadata=BGR8))
+    told = {"CPUExecutionProvider": {"level": "0"}, "CUDAExecutionProvider": {"device_id": "7"}}
+    seen: dict[str, object] = {}
+    real = ort.InferenceSession
+
+    def watched(*arguments: object, **options: object) -> ort.InferenceSession:
+        seen.update(options)
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(ort, "InferenceSession", watched)
+    load(folder / "model.onnx", None, EngineOptions(provider_options=told))
+
+    assert seen["providers"] == ["CPUExecutionProvider"]
+    assert seen["provider_options"] == [{"level": "0"}]
+
+
+def test_the_provider_in_use_is_told_to_callers(tmp_path: Path) -> None:
+    onnx_folder(tmp_path / "models", colour_onnx(metadata=BGR8))
+    env = {
+        # The CPU is always there for what is left.
+        "ONNX_PROVIDERS": "TensorrtExecutionProvider, CUDAExecutionProvider",
+        "ONNX_PROVIDER_OPTIONS": '{"CUDAExecutionProvider": {"device_id": 0}}',
+    }
+    classifier = Classifier(Settings.from_environ(env), app_root=tmp_path)
+    prediction = classifier.classify_bytes(picture("red"))
+
+    assert (prediction.engine, prediction.provider) == ("onnx", "CPUExecutionProvider")
+    assert prediction_headers(prediction)["X-Engine"] == "onnx (CPUExecutionProvider)"
 
 
 def test_the_engine_setting_chooses_where_both_files_are(tmp_path: Path, colours_pb: bytes) -> None:

@@ -65,7 +65,7 @@ def test_it_answers_where_tensorflow_cannot_be_imported(slim: Path, tmp_path: Pa
         response = requests.post(f"{app.url}/api/classify", data=sample, timeout=60)
 
     assert response.json()["predictedTagName"] == "7"
-    assert response.headers["X-Engine"] == "onnx"
+    assert response.headers["X-Engine"] == "onnx (CPUExecutionProvider)"
 
 
 def test_a_model_that_is_not_converted_is_named(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from PIL import Image, ImageOps
 
 from image_classifier.contract import parse_contract
 from image_classifier.decode import decode
-from image_classifier.engines.onnx import CONTRACT_KEY
+from image_classifier.engines.onnx_contract import CONTRACT_KEY
 from image_classifier.preprocess import preprocess
 
 MODEL, THREADS, DECODER = "PEER_MODEL", "PEER_THREADS", "PEER_DECODER"
