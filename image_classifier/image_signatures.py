@@ -18,11 +18,11 @@ from image_classifier.engines import Engine
 from image_classifier.errors import InvalidRequest
 from image_classifier.signatures import DEFAULT_SIGNATURE, Array, Signature, TensorInfo
 
-__all__ = ["BYTES", "TENSORS", "image_signatures", "run_image_signature"]
+__all__ = ["BYTES", "PROBABILITIES", "TENSORS", "image_signatures", "run_image_signature"]
 
 TENSORS = "tensors"
 BYTES = "bytes"
-_PROBABILITIES = "probabilities"
+PROBABILITIES = "probabilities"
 _IMAGE, _LABEL, _SCORES = "image", "label", "probabilities"
 _OUTPUT = "output_0"  # what the articles' clients read the label from
 _TENSOR_IN, _TENSOR_OUT = "input", "output"
@@ -51,11 +51,11 @@ def image_signatures(contract: Contract, labels: Sequence[str]) -> dict[str, Sig
     return {
         DEFAULT_SIGNATURE: labelled(DEFAULT_SIGNATURE),
         BYTES: labelled(BYTES),
-        _PROBABILITIES: Signature(
-            {_IMAGE: text(f"{_PROBABILITIES}_{_IMAGE}")},
+        PROBABILITIES: Signature(
+            {_IMAGE: text(f"{PROBABILITIES}_{_IMAGE}")},
             {
-                _LABEL: text(f"{_PROBABILITIES}_{_LABEL}"),
-                _SCORES: TensorInfo(f"{_PROBABILITIES}_{_SCORES}:0", "DT_FLOAT", scores),
+                _LABEL: text(f"{PROBABILITIES}_{_LABEL}"),
+                _SCORES: TensorInfo(f"{PROBABILITIES}_{_SCORES}:0", "DT_FLOAT", scores),
             },
         ),
         TENSORS: Signature(

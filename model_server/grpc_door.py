@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -39,7 +39,8 @@ class GrpcDoor:
     """A gRPC server.
 
     Args:
-        services: for each full name an object with the service's methods.
+        services: for each full name an object with the service's methods, which take a request and
+            the metadata that it came with.
         settings: the keys.
         metrics: counts calls.
         threads: calls answered at once.
@@ -110,14 +111,14 @@ class GrpcDoor:
 
 
 def _behaviour(
-    method: Callable[[Any], Any], name: str, metrics: Metrics
+    method: Callable[[Any, Mapping[str, str]], Any], name: str, metrics: Metrics
 ) -> Callable[[Any, grpc.ServicerContext], Any]:
     """Calls a method; its errors become gRPC's."""
 
     def call(request: Any, context: grpc.ServicerContext) -> Any:
         try:
             with metrics.measured(_model_of(request), name, "GRPC"):
-                return method(request)
+                return method(request, _texts_of(context.invocation_metadata()))
         except ServingError as exc:
             error = exc
         except Exception:
@@ -129,6 +130,11 @@ def _behaviour(
         context.abort(_CODES[error.code], _shortened(error.message))
 
     return call
+
+
+def _texts_of(metadata: Any) -> dict[str, str]:
+    """What a call was sent with; names are in lower case, and binary values are left out."""
+    return {name: value for name, value in metadata if isinstance(value, str)}
 
 
 def _shortened(message: str) -> str:
@@ -156,9 +162,7 @@ class _Keys(grpc.ServerInterceptor):  # type: ignore[misc]
     def intercept_service(self, continuation: Callable[[Any], Any], details: Any) -> Any:
         if details.method.startswith(_HEALTH_PATH):
             return continuation(details)
-        sent = {
-            name: value for name, value in details.invocation_metadata if isinstance(value, str)
-        }
+        sent = _texts_of(details.invocation_metadata)
         given = first_key(
             sent.get("x-functions-key"), sent.get("prediction-key"), sent.get("authorization")
         )

@@ -16,6 +16,7 @@ from image_classifier.model_config import (
     check_models,
 )
 from model_server import messages
+from model_server.accelerated_clients import Metadata, with_service
 from model_server.models import ServedModels
 from model_server.prediction_service import spec_of
 
@@ -23,7 +24,8 @@ __all__ = ["ModelService"]
 
 
 class ModelService:
-    """One method for each of the service's: a request in, a response out, ServingError if not.
+    """One method for each of the service's: from a request and the metadata that it came with to a
+    response, or ServingError.
 
     Args:
         serving: answers.
@@ -34,18 +36,19 @@ class ModelService:
         self._serving = serving
         self._models = models
 
-    def GetModelStatus(self, request: Any) -> Any:
+    def GetModelStatus(self, request: Any, metadata: Metadata) -> Any:
         if not request.HasField("model_spec"):
             raise ServingError(Code.INVALID_ARGUMENT, "Missing ModelSpec")
         response = messages.GetModelStatusResponse()
-        for status in self._serving.status(spec_of(request)):
+        spec = with_service(spec_of(request), metadata, self._serving)
+        for status in self._serving.status(spec):
             part = response.model_version_status.add(version=status.version)
             part.state = part.State.Value(status.state)
             part.status.error_code = status.error_code
             part.status.error_message = status.error_message
         return response
 
-    def HandleReloadConfigRequest(self, request: Any) -> Any:
+    def HandleReloadConfigRequest(self, request: Any, metadata: Metadata) -> Any:
         chosen = request.config.WhichOneof("config")
         if chosen == "custom_model_config":
             raise ServingError(

@@ -18,6 +18,12 @@ from image_classifier.contracts.tf_examples import (
 from image_classifier.contracts.tf_serving import ModelSpec, TensorFlowServing
 from image_classifier.signatures import Signature
 from model_server import messages
+from model_server.accelerated_clients import (
+    Metadata,
+    is_from_accelerated_client,
+    predict_for_accelerated,
+    with_service,
+)
 from model_server.messages import DATA_TYPES
 from model_server.tensors import fill_proto, from_proto
 
@@ -25,7 +31,8 @@ __all__ = ["PredictionService", "spec_of"]
 
 
 class PredictionService:
-    """One method for each of the service's: a request in, a response out, ServingError if not.
+    """One method for each of the service's: from a request and the metadata that it came with to a
+    response, or ServingError.
 
     Args:
         serving: answers.
@@ -36,31 +43,36 @@ class PredictionService:
         self._serving = serving
         self._as_content = as_content
 
-    def Predict(self, request: Any) -> Any:
-        spec = spec_of(request)  # clients of accelerated models send none: the default answers
+    def Predict(self, request: Any, metadata: Metadata) -> Any:
+        # Clients of accelerated models send no model_spec: the default answers.
+        spec = with_service(spec_of(request), metadata, self._serving)
         inputs = {name: from_proto(proto, name) for name, proto in request.inputs.items()}
-        result = self._serving.predict(spec, inputs, request.output_filter)
+        outputs = request.output_filter
+        if is_from_accelerated_client(spec_of(request), inputs, metadata):
+            result = predict_for_accelerated(self._serving, spec, inputs, outputs, metadata)
+        else:
+            result = self._serving.predict(spec, inputs, outputs)
         response = messages.PredictResponse()
         _fill_spec(response.model_spec, result.spec)
         for name, array in result.outputs.items():
             fill_proto(response.outputs[name], array, as_content=self._as_content)
         return response
 
-    def Classify(self, request: Any) -> Any:
+    def Classify(self, request: Any, metadata: Metadata) -> Any:
         result = classify(self._serving, _asked(request), _examples(request))
         response = messages.ClassificationResponse()
         _fill_spec(response.model_spec, result.spec)
         _fill_classes(response.result, result)
         return response
 
-    def Regress(self, request: Any) -> Any:
+    def Regress(self, request: Any, metadata: Metadata) -> Any:
         result = regress(self._serving, _asked(request), _examples(request))
         response = messages.RegressionResponse()
         _fill_spec(response.model_spec, result.spec)
         _fill_numbers(response.result, result)
         return response
 
-    def MultiInference(self, request: Any) -> Any:
+    def MultiInference(self, request: Any, metadata: Metadata) -> Any:
         tasks = [InferenceTask(spec_of(task), task.method_name) for task in request.tasks]
         response = messages.MultiInferenceResponse()
         for result in multi_inference(self._serving, tasks, _examples(request)):
@@ -72,8 +84,8 @@ class PredictionService:
                 _fill_numbers(part.regression_result, result)
         return response
 
-    def GetModelMetadata(self, request: Any) -> Any:
-        asked = _asked(request)
+    def GetModelMetadata(self, request: Any, metadata: Metadata) -> Any:
+        asked = with_service(_asked(request), metadata, self._serving)
         if not request.metadata_field:
             raise ServingError(
                 Code.INVALID_ARGUMENT,

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import requests
+import trustme
 
 from tests.servers import ServerProcess, clean_environment, free_port
 
-__all__ = ["Client", "ModelServer"]
+__all__ = ["Client", "ModelServer", "fill_spec", "tls_config"]
 
 START_SECONDS = 60
 
@@ -22,6 +24,7 @@ class ModelServer(ServerProcess):
         port: gRPC's.
         rest_url: without a slash at the end.
         process: its process.
+        environ: its environment.
     """
 
     # Longer than the app's: models load before it listens, and calls are drained at its end.
@@ -38,14 +41,14 @@ class ModelServer(ServerProcess):
         self.command += [f"--rest_api_port={rest_port}"] if rest else []
         # Also where the settings open all addresses: tests listen on this machine only.
         self.command += ["--address=127.0.0.1", *arguments]
-        self._environ = clean_environment(env)
+        self.environ = clean_environment(env)
 
     @property
     def address(self) -> str:
         return f"127.0.0.1:{self.port}"
 
     def __enter__(self) -> ModelServer:
-        self.launch(self.command, self._environ)
+        self.launch(self.command, self.environ)
         try:
             self.wait_for_log(r"Listening: ", START_SECONDS)
         except BaseException:
@@ -122,3 +125,17 @@ def fill_spec(
         spec.version.value = version
     if label:
         spec.version_label = label
+
+
+def tls_config(folder: Path, authority: trustme.CA, *, client_verify: bool = False) -> Path:
+    """A file for ``--ssl_config_file`` with a certificate for localhost."""
+    pair = authority.issue_cert("localhost")
+    texts = {"server_key": pair.private_key_pem, "server_cert": pair.cert_chain_pems[0]}
+    texts |= {"custom_ca": authority.cert_pem} if client_verify else {}
+    lines = []
+    for name, blob in texts.items():
+        escaped = blob.bytes().decode().replace("\n", "\\n")
+        lines.append(f'{name}: "{escaped}"')
+    path = folder / "ssl.config"
+    path.write_text("\n".join([*lines, f"client_verify: {str(client_verify).lower()}"]))
+    return path

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
-__all__ = ["CLASSIFY", "REGRESS", "half_plus_two", "many_types"]
+__all__ = ["CLASSIFY", "REGRESS", "half_plus_two", "main_colour", "many_types"]
 
 CLASSIFY, REGRESS = "tensorflow/serving/classify", "tensorflow/serving/regress"
 
@@ -27,6 +27,16 @@ def half_plus_two(folder: Path, *, add: float = 2.0) -> Path:
 def many_types(folder: Path) -> Path:
     """Gives back what it gets: a signature for each dtype, ``echo_<dtype>``, and ``two_inputs``."""
     return _copy(_many_types(), folder)
+
+
+def main_colour(folder: Path) -> Path:
+    """As people exported models for the accelerator: files of pictures in, tensors with names.
+
+    Signatures: ``serving_default`` (``images``, texts, ``Placeholder:0`` -> ``colours``, float
+    [-1,3], how much red, green and blue there is, ``classifier/Softmax:0``), and ``two_outputs``
+    (``pictures`` -> ``colours`` and ``mean``, ``classifier/Mean:0``).
+    """
+    return _copy(_main_colour(), folder)
 
 
 def _copy(source: Path, folder: Path) -> Path:
@@ -85,6 +95,28 @@ def _many_types() -> Path:
             {"a": a, "text": text},
             {"twice": tf.multiply(a, 2.0, name="twice"), "same": tf.identity(text, name="same")},
         )
+        return _save(session, signatures)
+
+
+@cache
+def _main_colour() -> Path:
+    import tensorflow as tf
+
+    def mean_of(file: Any) -> Any:
+        picture = tf.io.decode_image(file, channels=3, expand_animations=False)
+        return tf.reduce_mean(tf.cast(picture, tf.float32), [0, 1]) / 255.0
+
+    v1 = tf.compat.v1
+    graph = tf.Graph()
+    with graph.as_default(), v1.Session(graph=graph) as session:
+        images = v1.placeholder(tf.string, [None], name="Placeholder")
+        means = tf.map_fn(mean_of, images, fn_output_signature=tf.float32)
+        mean = tf.ensure_shape(means, [None, 3], name="classifier/Mean")
+        colours = tf.nn.softmax(mean, name="classifier/Softmax")
+        signatures = {
+            "serving_default": _signature({"images": images}, {"colours": colours}),
+            "two_outputs": _signature({"pictures": images}, {"colours": colours, "mean": mean}),
+        }
         return _save(session, signatures)
 
 

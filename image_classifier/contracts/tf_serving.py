@@ -134,6 +134,10 @@ class TensorFlowServing:
         """Bytes that a compressed request may become: room for several images in base64."""
         return _IMAGES_IN_A_BODY * self.settings.max_image_bytes
 
+    def serves(self, name: str) -> bool:
+        """Whether there is a model of that name."""
+        return self._served(name) is not None
+
     def find(self, spec: ModelSpec) -> LoadedModel:
         """The model that a request is for; whoever holds it keeps it from being unloaded.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.model_servers import Client, ModelServer
-from tests.saved_models import half_plus_two, many_types
+from tests.saved_models import half_plus_two, main_colour, many_types
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -24,6 +24,7 @@ model_config_list {{
   config {{ name: 'types' base_path: '{root}/types' }}
   config {{ name: 'digits' base_path: '{models}/digits' }}
   config {{ name: 'half plus' base_path: '{root}/half' }}
+  config {{ name: 'colours' base_path: '{root}/colours' }}
   config {{ name: 'broken' base_path: '{root}/broken' }}
 }}
 """
@@ -35,6 +36,7 @@ def models_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     half_plus_two(root / "half" / "0", add=7.0)
     half_plus_two(root / "half" / "123")
     many_types(root / "types" / "1")
+    main_colour(root / "colours" / "1")
     shutil.copytree(root / "half" / "123", root / "broken" / "5")
     (root / "broken" / "5" / "saved_model.pb").write_bytes(b"damaged")
     return root

@@ -20,7 +20,7 @@ from image_classifier import Settings
 from model_server.flags import FlagError, channel_arguments, parse_flags
 from model_server.idle_flags import WITHOUT_EFFECT
 from model_server.server import _address
-from tests.model_servers import Client, ModelServer
+from tests.model_servers import Client, ModelServer, tls_config
 from tests.saved_models import half_plus_two
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -106,20 +106,8 @@ def test_other_machines_can_ask_only_where_it_was_thought_about(
 
 def test_tls_with_and_without_a_clients_certificate(tmp_path: Path) -> None:
     authority = trustme.CA()
-    pair = authority.issue_cert("localhost")
     ours = authority.issue_cert("client@example.com")
-    config = tmp_path / "ssl.config"
-
-    def text(name: str, value: trustme.Blob) -> str:
-        escaped = value.bytes().decode().replace("\n", "\\n")
-        return f'{name}: "{escaped}"\n'
-
-    config.write_text(
-        text("server_key", pair.private_key_pem)
-        + text("server_cert", pair.cert_chain_pems[0])
-        + text("custom_ca", authority.cert_pem)
-        + "client_verify: true"
-    )
+    config = tls_config(tmp_path, authority, client_verify=True)
     with ModelServer(*DIGITS, f"--ssl_config_file={config}") as server:
         where = f"localhost:{server.port}"
         root = authority.cert_pem.bytes()

@@ -1,0 +1,32 @@
+"""The old client of Azure ML's accelerated models, as it is in its package."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+__all__ = ["old_client"]
+
+
+def old_client() -> Any:
+    """The module with ``PredictionClient``, unchanged.
+
+    The package around it imports all of Azure ML's SDK, for deploying to a service that is gone. So
+    its folder is entered past that ``__init__``, and the one name that the module itself imports
+    of the SDK, to annotate an argument, is stood in for.
+
+    Raises:
+        ImportError: the package is not installed.
+    """
+    if "azureml.accel._client" not in sys.modules:
+        azureml = importlib.import_module("azureml")
+        accel = ModuleType("azureml.accel")
+        accel.__path__ = [str(Path(folder) / "accel") for folder in azureml.__path__]
+        sys.modules["azureml.accel"] = accel
+        for name in ("core", "core.webservice", "core.webservice.aks"):
+            sys.modules[f"azureml.{name}"] = ModuleType(f"azureml.{name}")
+        sys.modules["azureml.core.webservice.aks"].AksWebservice = object  # type: ignore[attr-defined]
+    return importlib.import_module("azureml.accel._client")
