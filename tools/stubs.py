@@ -1,7 +1,8 @@
-"""Compiles model_server/protos/ into model_server/descriptors.py: ``python -m tools.stubs``.
+"""Compiles model_server/protos/ for the server and for its client: ``python -m tools.stubs``.
 
-One file with the descriptors of all messages, rather than protoc's usual modules: those register
-their messages in protobuf's default pool, where TensorFlow's messages of the same names are.
+To each one file, descriptors.py, with the descriptors of all messages, rather than protoc's usual
+modules: those register their messages in protobuf's default pool, where TensorFlow's messages of
+the same names are.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PROTOS = ROOT / "model_server" / "protos"
-TARGET = ROOT / "model_server" / "descriptors.py"
+# A copy for each: the client is installed without the server.
+TARGETS = [ROOT / name / "descriptors.py" for name in ("model_server", "image_classifier_client")]
 
 _HEAD = '''"""The messages of model_server/protos/, compiled by ``python -m tools.stubs``."""
 
@@ -54,8 +56,10 @@ def compiled() -> str:
 
 
 def main() -> int:
-    TARGET.write_text(compiled(), "utf-8")
-    print(f"{TARGET.relative_to(ROOT)}: {TARGET.stat().st_size:,} bytes")
+    text = compiled()
+    for target in TARGETS:
+        target.write_text(text, "utf-8")
+        print(f"{target.relative_to(ROOT)}: {target.stat().st_size:,} bytes")
     return 0
 
 

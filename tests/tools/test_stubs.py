@@ -6,11 +6,14 @@ from typing import Any
 
 from model_server import messages
 from model_server.messages import SERVICES
-from tools.stubs import TARGET, compiled
+from tools.stubs import TARGETS, compiled
 
 
-def test_the_committed_file_is_what_the_tool_makes() -> None:
-    assert TARGET.read_text("utf-8") == compiled()
+def test_the_committed_files_are_what_the_tool_makes() -> None:
+    made = compiled()
+
+    assert len(TARGETS) == 2
+    assert all(target.read_text("utf-8") == made for target in TARGETS)
 
 
 def test_every_field_has_the_number_and_type_of_the_official_one() -> None:

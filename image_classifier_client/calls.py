@@ -1,0 +1,191 @@
+"""What is sent for each question, and how its answer is read; whoever sends it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from numpy.typing import ArrayLike
+
+from image_classifier_client import messages
+from image_classifier_client.connection import Connection
+from image_classifier_client.errors import InvalidInput, ServerError
+from image_classifier_client.results import (
+    Classification,
+    ModelMetadata,
+    Signature,
+    TensorInfo,
+    VersionStatus,
+)
+from image_classifier_client.tensors import Array, fill_proto, to_array
+
+__all__ = ["Call", "Names", "classify", "metadata", "score", "status"]
+
+T = TypeVar("T")
+Names = list[str] | tuple[str, ...]
+
+_PREDICTION = "/tensorflow.serving.PredictionService"
+_MODEL = "/tensorflow.serving.ModelService"
+_IMAGES = "images"
+# Of an image classifier, whoever names no signature can have both.
+_PROBABILITIES, _LABELS = "probabilities", "labels"
+_NAMES = {number: name for name, number in messages.DATA_TYPES.items()}
+
+
+@dataclass(frozen=True)
+class Call(Generic[T]):
+    """A question.
+
+    Attributes:
+        method: full name of gRPC's method.
+        request: the message to send.
+        response_class: of the message that comes back.
+        read: makes of it what the caller gets; ServerError if it cannot.
+    """
+
+    method: str
+    request: Any
+    response_class: Any
+    read: Callable[[Any], T]
+
+
+def score(
+    connection: Connection,
+    inputs: Mapping[str, ArrayLike],
+    outputs: str | Names | None,
+    *,
+    is_one_image: bool = False,
+) -> Call[Array | list[Array]]:
+    """Runs a signature on tensors.
+
+    Args:
+        connection: names model and signature.
+        inputs: an array for each input.
+        outputs: the name of one, or several; None means the only one.
+        is_one_image: the answer's arrays lose their first dimension, of size 1.
+
+    Returns:
+        A call that gives an array, or a list of them if several outputs were named.
+
+    Raises:
+        InvalidInput: an input cannot be sent.
+    """
+    names = [outputs] if isinstance(outputs, str) else list(outputs or ())
+    if outputs is not None and not all(names):
+        raise InvalidInput("outputs has an empty name. Leave it out for the only output.")
+
+    def read(answer: Any) -> Array | list[Array]:
+        found = _arrays(answer, names)
+        if is_one_image:
+            found = {name: _first(array) for name, array in found.items()}
+        if outputs is not None and not isinstance(outputs, str):
+            return [found[name] for name in names]
+        if len(found) != 1:
+            listed = ", ".join(sorted(found)) or "none"
+            raise InvalidInput(f"There are several outputs: {listed}. Name one or more in outputs.")
+        return next(iter(found.values()))
+
+    request = _predict_request(connection, connection.signature, inputs, names)
+    return Call(f"{_PREDICTION}/Predict", request, messages.PredictResponse, read)
+
+
+def classify(connection: Connection, file: bytes, top: int) -> Call[list[Classification]]:
+    """Names what is in a picture.
+
+    Args:
+        connection: names the model, which must be an image classifier.
+        file: the bytes of an image file.
+        top: how many labels, the most probable first; the first of equals as the model has them.
+
+    Raises:
+        InvalidInput: ``top`` is no number of labels.
+    """
+    if top < 1:
+        raise InvalidInput(f"top is {top}; it must be 1 or more.")
+    wanted = [_PROBABILITIES, _LABELS]
+
+    def read(answer: Any) -> list[Classification]:
+        found = _arrays(answer, wanted)
+        scores, labels = found[_PROBABILITIES].reshape(-1), found[_LABELS].reshape(-1)
+        if len(scores) != len(labels):
+            raise ServerError(f"There are {len(scores)} probabilities for {len(labels)} labels.")
+        order = sorted(range(len(scores)), key=lambda index: -scores[index])[:top]
+        return [
+            Classification(labels[index].decode("utf-8", "replace"), float(scores[index]))
+            for index in order
+        ]
+
+    request = _predict_request(connection, "", {_IMAGES: [file]}, wanted)
+    return Call(f"{_PREDICTION}/Predict", request, messages.PredictResponse, read)
+
+
+def metadata(connection: Connection) -> Call[ModelMetadata]:
+    """Asks for a model's signatures."""
+    request = messages.GetModelMetadataRequest(metadata_field=["signature_def"])
+    request.model_spec.name = connection.model
+    request.model_spec.SetInParent()  # also where it is empty: the server wants one
+
+    def read(answer: Any) -> ModelMetadata:
+        packed = answer.metadata["signature_def"].value
+        listed = messages.SignatureDefMap.FromString(packed).signature_def
+        signatures = {
+            name: Signature(_infos(listed[name].inputs), _infos(listed[name].outputs))
+            for name in sorted(listed)
+        }
+        return ModelMetadata(answer.model_spec.name, answer.model_spec.version.value, signatures)
+
+    method = f"{_PREDICTION}/GetModelMetadata"
+    return Call(method, request, messages.GetModelMetadataResponse, read)
+
+
+def status(connection: Connection) -> Call[list[VersionStatus]]:
+    """Asks how a model's versions are doing."""
+    request = messages.GetModelStatusRequest()
+    request.model_spec.name = connection.model
+    request.model_spec.SetInParent()
+
+    def read(answer: Any) -> list[VersionStatus]:
+        return [
+            VersionStatus(each.version, each.State.Name(each.state), each.status.error_message)
+            for each in answer.model_version_status
+        ]
+
+    return Call(f"{_MODEL}/GetModelStatus", request, messages.GetModelStatusResponse, read)
+
+
+def _predict_request(
+    connection: Connection,
+    signature: str,
+    inputs: Mapping[str, ArrayLike],
+    outputs: Sequence[str],
+) -> Any:
+    request = messages.PredictRequest(output_filter=outputs)
+    if connection.model or signature:
+        request.model_spec.name, request.model_spec.signature_name = connection.model, signature
+    for name, value in inputs.items():
+        fill_proto(request.inputs[name], value, name)
+    return request
+
+
+def _arrays(answer: Any, names: Sequence[str]) -> dict[str, Array]:
+    missing = [name for name in names if name not in answer.outputs]
+    if missing:
+        listed = ", ".join(sorted(answer.outputs)) or "no outputs"
+        raise ServerError(f"The answer has no output {missing[0]!r}. It has {listed}.")
+    return {name: to_array(answer.outputs[name], name) for name in names or answer.outputs}
+
+
+def _first(array: Array) -> Array:
+    """One picture's part; ``labels``, say, has none."""
+    return array[0] if array.shape[:1] == (1,) else array
+
+
+def _infos(listed: Any) -> dict[str, TensorInfo]:
+    return {key: _info(listed[key]) for key in sorted(listed)}
+
+
+def _info(info: Any) -> TensorInfo:
+    shape = info.tensor_shape
+    sizes = None if shape.unknown_rank else tuple(dim.size for dim in shape.dim)
+    return TensorInfo(info.name, _NAMES.get(info.dtype, str(info.dtype)), sizes)

@@ -1,0 +1,143 @@
+"""Where the server is, and what each call is sent with: the same for both clients."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+from typing import Any, Union
+
+import grpc
+
+__all__ = ["Connection", "RootCertificates"]
+
+# PEM text, or the path of a file that has it.
+RootCertificates = Union[bytes, str, "os.PathLike[str]", None]
+
+_HTTPS, _HTTP = 443, 80
+_OPTIONS = [
+    # A batch of eight pictures as floats is larger than gRPC's own 4 MB.
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    # Load balancers (Azure's after four minutes) drop idle connections without a word: so after
+    # two minutes the next call gets a new one.
+    ("grpc.client_idle_timeout_ms", 120_000),
+    # Finds a server that has vanished while it is asked. Rarer than what servers take offence at.
+    ("grpc.keepalive_time_ms", 120_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    # A server that starts again is found again soon; gRPC's own pauses grow to two minutes. (Its
+    # least pause is left alone: that one bounds how long connecting may take.)
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+]
+
+
+class Connection:
+    """The settings of a client, checked.
+
+    Args:
+        address: name or IP address of the server, also ``name:port``, or ``unix:/path/of/socket``.
+        port: None means that in the address, or else 443 with TLS and 80 without.
+        use_ssl: TLS.
+        access_token: one of the server's keys.
+        service_name: the model, for servers that know it as a service.
+        model: the model; "" means ``service_name``, or the server's default.
+        signature: of the model; "" means the one that takes the inputs.
+        timeout: seconds for a call, its retries included.
+        retries: attempts after the first, of what may be tried again.
+        root_certificates: whom to trust with TLS; None means those that gRPC brings.
+
+    Raises:
+        ValueError: one of them cannot be; the message says which.
+        OSError: the file with the root certificates cannot be read.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        port: int | None,
+        use_ssl: bool,
+        access_token: str,
+        service_name: str,
+        *,
+        model: str,
+        signature: str,
+        timeout: float,
+        retries: int,
+        root_certificates: RootCertificates,
+    ) -> None:
+        is_socket = address.startswith("unix:")
+        if not address or ("/" in address and not is_socket):
+            raise ValueError(
+                f"The address is {address!r}. Pass the name of the server, without http:// and "
+                "without a path, and the port beside it."
+            )
+        if retries < 0:
+            raise ValueError(f"retries is {retries}; it must be 0 or more.")
+        if root_certificates is not None and not use_ssl:
+            raise ValueError("root_certificates are for TLS: pass use_ssl=True too.")
+        token = access_token.strip()  # copied keys often end with a line break
+        for name, value in (("access_token", token), ("service_name", service_name)):
+            if not (value.isascii() and value.isprintable()):
+                raise ValueError(f"{name} must be printable ASCII text.")
+        self.target = _target(address, port, _HTTPS if use_ssl else _HTTP)
+        self.use_ssl = use_ssl
+        self.service_name, self.model, self.signature = service_name, model, signature
+        self.retries = retries
+        self.timeout = self.checked(timeout)
+        self.has_token = bool(token)
+        self.metadata = [("x-ms-aml-grpc-service-route", f"/api/v1/service/{service_name}")]
+        if token:
+            self.metadata.append(("authorization", f"Bearer {token}"))
+        self._roots = _pem(root_certificates)
+
+    def checked(self, timeout: float | None) -> float:
+        """Seconds for one call: what is asked for, or what the client has.
+
+        Raises:
+            ValueError: it is no time.
+        """
+        if timeout is None:
+            return self.timeout
+        if not 0 < timeout < math.inf:
+            raise ValueError(f"timeout is {timeout}; it must be a number of seconds above 0.")
+        return float(timeout)
+
+    def channel(self, kind: Any) -> Any:
+        """A new channel, which connects when it is used.
+
+        Args:
+            kind: the module that makes it: ``grpc`` or ``grpc.aio``.
+        """
+        if not self.use_ssl:
+            return kind.insecure_channel(self.target, _OPTIONS)
+        credentials = grpc.ssl_channel_credentials(self._roots)
+        return kind.secure_channel(self.target, credentials, _OPTIONS)
+
+    def described(self, kind: str) -> str:
+        """For ``repr``: all but the token."""
+        parts = [repr(self.target)]
+        parts += ["use_ssl=True"] if self.use_ssl else []
+        parts += ["access_token=…"] if self.has_token else []
+        named = {"service_name": self.service_name, "model": self.model}
+        named["signature"] = self.signature
+        parts += [f"{name}={value!r}" for name, value in named.items() if value]
+        return f"{kind}({', '.join([*parts, f'timeout={self.timeout:g}'])})"
+
+
+def _target(address: str, port: int | None, default_port: int) -> str:
+    if address.startswith("unix:"):
+        return address
+    host, colon, digits = address.rpartition(":")
+    if port is None and colon and digits.isdigit() and (":" not in host or host.endswith("]")):
+        return address
+    if port is not None and not 0 < port < 65536:
+        raise ValueError(f"The port is {port}; it must be from 1 to 65535.")
+    bracketed = f"[{address}]" if ":" in address and not address.startswith("[") else address
+    return f"{bracketed}:{port or default_port}"
+
+
+def _pem(certificates: RootCertificates) -> bytes | None:
+    if certificates is None or isinstance(certificates, bytes):
+        return certificates
+    return Path(certificates).read_bytes()

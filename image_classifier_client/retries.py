@@ -1,0 +1,54 @@
+"""When a call is tried again: never after its deadline, nor what the caller has to mend."""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import Any
+
+from image_classifier_client.errors import PredictionError, error_of
+
+__all__ = ["Attempts"]
+
+_FIRST_PAUSE_SECONDS = 0.2
+_LONGEST_PAUSE_SECONDS = 5.0
+# So that the callers of a server that starts again do not all come back at one moment.
+_JITTER = 0.25
+
+
+class Attempts:
+    """The attempts of one call, from now on.
+
+    Args:
+        timeout: seconds that all of them may take together.
+        retries: attempts after the first.
+    """
+
+    def __init__(self, timeout: float, retries: int) -> None:
+        self._deadline = time.monotonic() + timeout
+        self._retries = retries
+        self._failed = 0
+        self._pause = _FIRST_PAUSE_SECONDS
+
+    def seconds_left(self) -> float:
+        """What an attempt that begins now may take."""
+        return max(0.0, self._deadline - time.monotonic())
+
+    def pause_after(self, rpc_error: Any) -> float:
+        """Seconds to wait before the next attempt.
+
+        Args:
+            rpc_error: what gRPC raised in the last one.
+
+        Raises:
+            PredictionError: there is no next one: no attempt is left, or no time for it, or it
+                would fare no better.
+        """
+        error: PredictionError = error_of(rpc_error)
+        self._failed += 1
+        error.attempts = self._failed
+        pause = self._pause * random.uniform(1 - _JITTER, 1 + _JITTER)
+        if not error.transient or self._failed > self._retries or pause >= self.seconds_left():
+            raise error from rpc_error
+        self._pause = min(2 * self._pause, _LONGEST_PAUSE_SECONDS)
+        return pause
