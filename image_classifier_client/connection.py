@@ -15,6 +15,7 @@ __all__ = ["Connection", "RootCertificates"]
 RootCertificates = Union[bytes, str, "os.PathLike[str]", None]
 
 _HTTPS, _HTTP = 443, 80
+_CERTIFICATE = b"-----BEGIN CERTIFICATE-----"
 _OPTIONS = [
     # A batch of eight pictures as floats is larger than gRPC's own 4 MB.
     ("grpc.max_receive_message_length", -1),
@@ -138,6 +139,12 @@ def _target(address: str, port: int | None, default_port: int) -> str:
 
 
 def _pem(certificates: RootCertificates) -> bytes | None:
-    if certificates is None or isinstance(certificates, bytes):
-        return certificates
-    return Path(certificates).read_bytes()
+    if certificates is None:
+        return None
+    data = certificates if isinstance(certificates, bytes) else Path(certificates).read_bytes()
+    if _CERTIFICATE not in data:  # gRPC would say so with the first call, and only in its log
+        raise ValueError(
+            "root_certificates has no PEM certificate (-----BEGIN CERTIFICATE-----). Pass the text "
+            "as bytes, or the path of a file that has it."
+        )
+    return data

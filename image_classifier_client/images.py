@@ -23,7 +23,7 @@ class PillowImage(Protocol):
     def mode(self) -> str:
         """Kind of its pixels."""
 
-    def save(self, fp: Any, /, format: str | None = None, **params: Any) -> None:
+    def save(self, fp: Any, format: str | None = None, **params: Any) -> None:
         """Writes an image file."""
 
     def convert(self, mode: str, /) -> Any:

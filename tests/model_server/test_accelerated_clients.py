@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -19,6 +21,9 @@ from image_classifier.contracts.tf_serving import ModelSpec, TensorFlowServing
 from model_server.accelerated_clients import predict_for_accelerated
 from tests.model_servers import ModelServer, fill_spec, tls_config
 from tests.old_clients import old_client
+from tests.servers import free_port
+
+pytest.importorskip("azureml", reason="azureml-accel-models, the old client, is not installed")
 
 ROOT = Path(__file__).resolve().parents[2]
 DIGITS = ("--model_name=digits", f"--model_base_path={ROOT / 'models' / 'digits'}")
@@ -162,6 +167,21 @@ def test_a_token_opens_and_a_wrong_one_does_not(naps: list[float]) -> None:
 
     assert (code, message[:17]) == ("UNAUTHENTICATED", "The key is wrong.")
     assert naps == [1, 2, 4, 8], "it tries that again, as it does with all other codes"
+
+
+def test_a_deadline_that_passes_and_nobody_there(digits: ModelServer, naps: list[float]) -> None:
+    client = old(digits)
+    assert client.score_file(str(NINE), timeout=60.0).argmax() == 9
+    os.kill(digits.process.pid, signal.SIGSTOP)
+    try:
+        code, _ = refused(lambda: client.score_file(str(NINE), timeout=0.2))
+    finally:
+        os.kill(digits.process.pid, signal.SIGCONT)
+    assert (code, naps) == ("DEADLINE_EXCEEDED", [1, 2, 4, 8])
+
+    nobody = old_client().PredictionClient("127.0.0.1", free_port())
+    code, _ = refused(lambda: nobody.score_file(str(NINE)))
+    assert (code, len(naps)) == ("UNAVAILABLE", 8)
 
 
 def test_a_server_that_starts_again_is_found_again(
