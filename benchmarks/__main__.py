@@ -17,6 +17,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from benchmarks import (
     bench_budget,
+    bench_clients,
     bench_custom_vision,
     bench_http,
     bench_large,
@@ -116,6 +117,11 @@ ENTRIES: Mapping[str, Entry] = {
         "Custom Vision's prediction API and its container's route against the app's own",
         2.2,
         of_cases(bench_custom_vision.cases),
+    ),
+    "clients": Entry(
+        "a model server's new client against the old one of accelerated models",
+        0.8,
+        of_cases(bench_clients.cases),
     ),
     "queue": Entry(
         "images a second drained from a queue, and how soon a result is on the page",

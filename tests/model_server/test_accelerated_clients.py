@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 import trustme
 
+from benchmarks.old_client import old_client
 from image_classifier import Classifier, Settings
 from image_classifier.contracts.tf_serving import ModelSpec, TensorFlowServing
 from model_server.accelerated_clients import predict_for_accelerated
 from tests.model_servers import ModelServer, fill_spec, tls_config
-from tests.old_clients import old_client
 from tests.servers import free_port
 
 pytest.importorskip("azureml", reason="azureml-accel-models, the old client, is not installed")
@@ -209,7 +209,7 @@ def test_over_tls(tmp_path: Path) -> None:
     config = tls_config(tmp_path, authority)
     authority.cert_pem.write_to_path(tmp_path / "roots.pem")
     program = (
-        "import sys; from tests.old_clients import old_client\n"
+        "import sys; from benchmarks.old_client import old_client\n"
         "client = old_client().PredictionClient('localhost', int(sys.argv[1]), True)\n"
         f"print(client.score_file({str(NINE)!r}).argmax())"
     )

@@ -19,7 +19,7 @@ def old_client() -> Any:
     of the SDK, to annotate an argument, is stood in for.
 
     Raises:
-        ImportError: the package is not installed.
+        ImportError: the package, azureml-accel-models, is not installed.
     """
     if "azureml.accel._client" not in sys.modules:
         azureml = importlib.import_module("azureml")
@@ -28,5 +28,6 @@ def old_client() -> Any:
         sys.modules["azureml.accel"] = accel
         for name in ("core", "core.webservice", "core.webservice.aks"):
             sys.modules[f"azureml.{name}"] = ModuleType(f"azureml.{name}")
-        sys.modules["azureml.core.webservice.aks"].AksWebservice = object  # type: ignore[attr-defined]
+        aks: Any = sys.modules["azureml.core.webservice.aks"]
+        aks.AksWebservice = object
     return importlib.import_module("azureml.accel._client")
