@@ -133,7 +133,7 @@ class AsyncPredictionClient(BaseClient):
     ) -> Array: ...
     @overload
     async def score_numpy_arrays(
-        self, input_map: Mapping[str, ArrayLike], *, outputs: Names, timeout: float | None = ...
+        self, input_map: Mapping[str, ArrayLike], outputs: Names, timeout: float | None = ...
     ) -> list[Array]: ...
     async def score_numpy_arrays(
         self,
@@ -160,7 +160,7 @@ class AsyncPredictionClient(BaseClient):
     async def classify(
         self, image: Image, top: int = 5, timeout: float | None = None
     ) -> list[Classification]:
-        """Says what is in a picture.
+        """Says what is in a picture, whatever signature the client has.
 
         Args:
             image: as for ``score_image``.

@@ -27,9 +27,24 @@ T = TypeVar("T")
 class PredictionClient(BaseClient):
     """Asks a model server. Safe to share among threads; it connects with the first call.
 
-    Its arguments are those of ``BaseClient``:
-
         PredictionClient("localhost", 8500).classify("cat.jpg")
+
+    Args:
+        address: name or IP address of the server, also ``name:port``, or ``unix:/path/of/socket``.
+        port: None means that in the address, or else 443 with TLS and 80 without.
+        use_ssl: TLS.
+        access_token: one of the server's keys.
+        service_name: the model, for servers that know it as a service.
+        model: the model; "" means ``service_name``, or the server's default.
+        signature: of the model; "" means the one that takes the inputs.
+        timeout: seconds for a call, its retries included, where the call does not say.
+        retries: attempts after the first, where the server is not available or busy.
+        root_certificates: whom to trust with TLS, PEM as bytes or a file's path; None means those
+            that gRPC brings.
+
+    Raises:
+        ValueError: one of them cannot be; the message says which.
+        OSError: the file with the root certificates cannot be read.
     """
 
     def __enter__(self) -> PredictionClient:
@@ -132,7 +147,7 @@ class PredictionClient(BaseClient):
     ) -> Array: ...
     @overload
     def score_numpy_arrays(
-        self, input_map: Mapping[str, ArrayLike], *, outputs: Names, timeout: float | None = ...
+        self, input_map: Mapping[str, ArrayLike], outputs: Names, timeout: float | None = ...
     ) -> list[Array]: ...
     def score_numpy_arrays(
         self,
@@ -159,7 +174,7 @@ class PredictionClient(BaseClient):
     def classify(
         self, image: Image, top: int = 5, timeout: float | None = None
     ) -> list[Classification]:
-        """Says what is in a picture.
+        """Says what is in a picture, whatever signature the client has.
 
         Args:
             image: as for ``score_image``.

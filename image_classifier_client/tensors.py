@@ -89,7 +89,7 @@ def to_array(proto: Any, name: str) -> Array:
         name: of the output, for the error message.
 
     Returns:
-        Texts as an object array of bytes. Arrays may be read-only.
+        Texts as an object array of bytes.
 
     Raises:
         ServerError: type, shape and values do not fit together.
@@ -144,7 +144,7 @@ def _values(proto: Any, kind: str, count: int) -> Array:
     content = proto.tensor_content
     if content and kind != "DT_STRING":
         little = np.frombuffer(content, dtype.newbyteorder("<"))
-        return little.astype(dtype, copy=False)
+        return little.astype(dtype)  # a copy, which its owner may write to
     values = getattr(proto, _FIELD[kind])
     found: Array
     if kind == "DT_STRING":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from typing import assert_type
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from image_classifier_client import (
     TensorInfo,
     VersionStatus,
 )
+from image_classifier_client.tensors import Array
 from tests.model_servers import Client, ModelServer
 from tests.prediction_clients import Asker
 
@@ -148,6 +150,27 @@ def test_the_sync_client_works_where_a_loop_runs(served: ModelServer, nine: Path
             return client.classify(nine, 1)[0].label
 
     assert asyncio.run(cell()) == "9"
+
+
+def test_types_follow_what_is_asked_for(served: ModelServer, nine: Path) -> None:
+    """The type checker reads this; the server is asked all the same."""
+    with PredictionClient(served.address) as client:
+        assert_type(client.score_file(nine), Array)
+        assert_type(client.score_image(nine, "images", "labels", 5.0), Array)
+        assert_type(client.score_file(nine, outputs=["labels"]), list[Array])
+        half = PredictionClient(served.address, model="half")
+        assert_type(half.score_numpy_arrays({"x": [[1.0]]}, "y"), Array)
+        several = half.score_numpy_arrays({"x": [[1.0]]}, ["y"])
+        assert_type(several, list[Array])
+        several[0] += 1  # what is given belongs to the caller
+
+    async def awaited() -> None:
+        async with AsyncPredictionClient(served.address) as client:
+            assert_type(await client.score_file(nine), Array)
+            assert_type(await client.score_image(nine, outputs=("labels",)), list[Array])
+            assert_type(await client.classify(nine), list[Classification])
+
+    asyncio.run(awaited())
 
 
 @pytest.fixture

@@ -128,7 +128,7 @@ def test_nobody_at_the_address_is_unavailable_after_retries(kind: str) -> None:
 
 def test_retries_end_with_the_timeout_and_say_why_none_succeeded(kind: str) -> None:
     client = Asker(kind, "127.0.0.1", free_port(), retries=100)
-    error = failed(Unavailable, lambda: client.status(timeout=1.0))
+    error = failed(Unavailable, lambda: client.status(timeout=3.0))
 
     assert 1 < error.attempts < 10
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,9 +16,13 @@ import grpc
 import numpy as np
 import pytest
 import trustme
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
 
 from benchmarks.old_client import old_client
 from image_classifier import Classifier, Settings
+from image_classifier.contracts.serving_error import Code, ServingError
 from image_classifier.contracts.tf_serving import ModelSpec, TensorFlowServing
 from model_server.accelerated_clients import predict_for_accelerated
 from tests.model_servers import ModelServer, fill_spec, tls_config
@@ -264,15 +269,57 @@ def test_the_previews_client_finds_its_output_alias(digits: ModelServer) -> None
 
 
 def test_the_previews_client_finds_it_in_a_saved_model_too(
-    models_root: Path, tmp_path: Path
+    in_process: TensorFlowServing, tmp_path: Path
 ) -> None:
-    settings = Settings.from_environ({"MODELS_DIR": str(models_root), "DEFAULT_MODEL": "colours"})
     file = np.array([Path(picture(tmp_path, "lime")).read_bytes()], object)
-    serving = TensorFlowServing(Classifier(settings))
-    found = predict_for_accelerated(serving, ModelSpec(), {"images": file}, (), {}).outputs
+    found = predict_for_accelerated(in_process, ModelSpec(), {"images": file}, (), {}).outputs
 
     assert set(found) == {"colours", "output_alias"}
     assert found["output_alias"].argmax() == 1
+
+
+NAMES = ["images", "image", "input", "x", "a", "text", "Placeholder:0", ""]
+OUTPUTS = ["output_alias", "labels", "probabilities", "output", "y", "colours", "mean", ""]
+
+
+@pytest.fixture(scope="module")
+def in_process(models_root: Path) -> TensorFlowServing:
+    settings = Settings.from_environ({"MODELS_DIR": str(models_root), "DEFAULT_MODEL": "colours"})
+    shutil.copytree(ROOT / "models" / "digits", models_root / "digits")
+    return TensorFlowServing(Classifier(settings))
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    model=st.sampled_from(["digits", "colours", "half", "types", "none"]),
+    inputs=st.dictionaries(
+        st.sampled_from(NAMES),
+        st.one_of(
+            arrays.arrays(np.float32, arrays.array_shapes(min_dims=0, min_side=0, max_side=3)),
+            arrays.arrays(np.int64, arrays.array_shapes(min_dims=0, min_side=0, max_side=3)),
+            st.lists(st.binary(max_size=9), max_size=3).map(lambda files: np.array(files, object)),
+            st.binary(max_size=9).map(lambda file: np.array(file, object)),
+        ),
+        max_size=3,
+    ),
+    outputs=st.lists(st.sampled_from(OUTPUTS), max_size=3),
+    metadata=st.sampled_from([{}, {"x-ms-aml-grpc-service-route": "/api/v1/service/"}]),
+)
+def test_whatever_is_sent_is_answered_or_the_callers_mistake(
+    in_process: TensorFlowServing,
+    model: str,
+    inputs: dict[str, Any],
+    outputs: list[str],
+    metadata: dict[str, str],
+) -> None:
+    spec = ModelSpec(model)
+    try:
+        found = predict_for_accelerated(in_process, spec, inputs, outputs, metadata)
+    except ServingError as exc:
+        assert exc.code is (Code.NOT_FOUND if model == "none" else Code.INVALID_ARGUMENT)
+    else:
+        assert set(found.outputs) >= set(outputs)
+        assert found.outputs
 
 
 def test_clients_of_tensorflow_serving_are_answered_as_before(server: ModelServer) -> None:
