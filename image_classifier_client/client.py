@@ -207,7 +207,8 @@ class PredictionClient(BaseClient):
 
     def _ask(self, call: Call[T], timeout: float | None) -> T:
         connection = self._connection
-        attempts = Attempts(connection.checked(timeout), connection.retries)
+        seconds = connection.checked(timeout)
+        attempts = Attempts(seconds, connection.retries, connection.target)
         while True:
             method = self._open().unary_unary(
                 call.method,

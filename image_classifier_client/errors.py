@@ -124,16 +124,28 @@ _TLS_ADVICE = (
 )
 
 
-def error_of(rpc_error: Any) -> PredictionError:
+def error_of(rpc_error: Any, target: str, timeout: float) -> PredictionError:
     """The error that a call ended with, as one of this tree.
 
     Args:
         rpc_error: what gRPC raised.
+        target: the server's address.
+        timeout: seconds that the call had, with all its tries.
     """
     status: grpc.StatusCode = rpc_error.code()
-    code, words = status.name, rpc_error.details() or "the server gave no reason"
+    code, words = status.name, rpc_error.details() or "no reason was given"
+    kind = _KINDS.get(code, ServerError)
     if code == "RESOURCE_EXHAUSTED" and _TOO_LARGE in words:
         return TooLarge(words, code=code)
-    if code == "UNAVAILABLE" and any(sign in words for sign in _BAD_TLS):
-        return Unavailable(f"{words}.{_TLS_ADVICE}", code=code, transient=False)
-    return _KINDS.get(code, ServerError)(words, code=code)
+    if kind is Unavailable:
+        is_tls = any(sign in words for sign in _BAD_TLS)
+        words = f"{target} is not available: {words}" + (f".{_TLS_ADVICE}" if is_tls else "")
+        return Unavailable(words, code=code, transient=not is_tls)
+    if kind is Unauthorized:
+        words += " In this client a key is access_token=."
+    elif kind is DeadlineExceeded:
+        words = (
+            f"{target} did not answer within {timeout:g} seconds ({words}). Pass a longer timeout, "
+            "or look whether the server is stuck."
+        )
+    return kind(words, code=code)

@@ -84,6 +84,7 @@ def test_a_token_opens_and_a_wrong_one_is_unauthorized(kind: str, nine: Path) ->
             for call in (lambda c=client: c.classify(nine), client.status):
                 error = failed(Unauthorized, call)
                 assert error.message.startswith(words)
+                assert error.message.endswith("access_token=.")
                 assert error.attempts == 1
 
 
@@ -124,6 +125,7 @@ def test_nobody_at_the_address_is_unavailable_after_retries(kind: str) -> None:
     assert error.attempts == 3
     assert str(error).endswith("(tried 3 times)")
     assert error.code == "UNAVAILABLE"
+    assert "Connection refused" in error.message
 
 
 def test_retries_end_with_the_timeout_and_say_why_none_succeeded(kind: str) -> None:
@@ -142,6 +144,7 @@ def test_a_deadline_that_passes_is_not_tried_again(kind: str, nine: Path) -> Non
             for call in (lambda: client.classify(nine), lambda: client.status(timeout=0.2)):
                 error = failed(DeadlineExceeded, call)
                 assert (error.code, error.attempts) == ("DEADLINE_EXCEEDED", 1)
+                assert error.message.startswith(f"{server.address} did not answer within 0.")
         finally:
             os.kill(server.process.pid, signal.SIGCONT)
         assert client.classify(nine, 1, timeout=60)[0].label == "9", "the client goes on"
@@ -271,7 +274,8 @@ def test_what_will_not_pass_fails_at_once(
     server = refusing(grpc.StatusCode[code])
     caught = failed(error, Asker(kind, "127.0.0.1", server.port).status)
 
-    assert (caught.message, caught.code, server.calls) == ("the reason", code, 1)
+    assert "the reason" in caught.message
+    assert (caught.code, caught.attempts, server.calls) == (code, 1, 1)
     assert isinstance(caught.__cause__, grpc.RpcError)
 
 
