@@ -143,12 +143,24 @@ def _own_offers(
 def _image_offers(
     loaded: LoadedModel, inputs: Mapping[str, Array], metadata: Metadata
 ) -> Iterator[_Offer]:
-    """An image classifier's scores: of text, which is an image file, or of what its graph takes."""
+    """An image classifier's scores: of text, which is an image file, or of what its graph takes.
+
+    Who calls the input by the name of one signature's tensor, as the metadata have it, means that
+    signature.
+    """
     if loaded.image_engine is None or len(inputs) != 1:
         return
     ((called, tensor),) = inputs.items()
-    name = PROBABILITIES if tensor.dtype == np.dtype(object) else TENSORS
-    if loaded.saved_model is not None and name in loaded.saved_model.signatures:
+    is_text = tensor.dtype == np.dtype(object)
+    own = loaded.saved_model.signatures if loaded.saved_model is not None else {}
+    for name in loaded.signatures.keys() - own.keys():
+        signature = loaded.signatures[name]
+        ((input_key, info),) = signature.inputs.items()
+        if called == info.name and is_text == (info.dtype == "DT_STRING"):
+            named = [_Output(key, (out.name,), (key,)) for key, out in signature.outputs.items()]
+            yield _Offer(name, {input_key: tensor}, named)
+    name = PROBABILITIES if is_text else TENSORS
+    if name in own:
         return  # the file's own signature hides that of the image classifier
     signature = loaded.signatures[name]
     (input_key,) = signature.inputs

@@ -124,6 +124,15 @@ def test_a_saved_models_own_signature_goes_first(
     assert (scores.shape, scores.argmax()) == ((3,), 2)
 
 
+def test_names_of_tensors_are_those_in_the_metadata(server: ModelServer) -> None:
+    client = old(server, service_name="digits")
+    for name, output in (("probabilities", "probabilities"), ("bytes", "output_0")):
+        signature = signatures_of_digits(server)[name]
+        called, sought = signature["inputs"]["image"]["name"], signature["outputs"][output]["name"]
+        found = client.score_file(str(NINE), called, sought)
+        assert found == b"9" if name == "bytes" else found.argmax() == 9
+
+
 def test_score_numpy_arrays_feeds_the_graph(server: ModelServer) -> None:
     tensors = signatures_of_digits(server)["tensors"]
     _, *sizes = tensors["inputs"]["input"]["tensor_shape"]["dim"]
@@ -279,6 +288,7 @@ def test_the_previews_client_finds_it_in_a_saved_model_too(
 
 
 NAMES = ["images", "image", "input", "x", "a", "text", "Placeholder:0", ""]
+NAMES += ["probabilities_image:0", "bytes_image:0", "serving_default_image:0"]
 OUTPUTS = ["output_alias", "labels", "probabilities", "output", "y", "colours", "mean", ""]
 
 
