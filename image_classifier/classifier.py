@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from image_classifier import telemetry
 from image_classifier.engines import ENGINES, Engine
 from image_classifier.errors import ClassifierError, SettingsError
 from image_classifier.fetch import fetch
@@ -73,10 +74,14 @@ class Classifier:
         Raises:
             ClassifierError: any kind of it.
         """
-        self.repository.get(model, version)  # no download for a model that is not there
+        self._choose(model, version)  # no download for a model that is not there
         started = time.perf_counter()
-        data = fetch(url, self.settings)
-        return self._classify(data, model, version, fetch_ms=milliseconds_since(started))
+        try:
+            data = fetch(url, self.settings)
+        finally:  # one that fails may have taken longest
+            fetch_ms = milliseconds_since(started)
+            telemetry.took([("fetch", fetch_ms)])
+        return self._classify(data, model, version, fetch_ms=fetch_ms)
 
     def classify_bytes(
         self, data: bytes, *, model: str | None = None, version: int | None = None
@@ -86,8 +91,12 @@ class Classifier:
         Raises:
             ClassifierError: any kind of it but FetchError.
         """
-        self.repository.get(model, version)
+        self._choose(model, version)
         return self._classify(data, model, version)
+
+    def _choose(self, model: str | None, version: int | None) -> None:
+        chosen = self.repository.get(model, version)
+        telemetry.chose(chosen.name, chosen.version)
 
     def _classify(
         self,
@@ -100,8 +109,10 @@ class Classifier:
         used: list[LoadedModel] = []  # held until the answer is there: it keeps the model loaded
 
         def engine() -> Engine:
-            used.append(self.repository.load(model, version))  # not for what is no image
-            return used[0].engine
+            loaded = self.repository.load(model, version)  # not for what is no image
+            telemetry.chose(loaded.name, loaded.version, loaded.engine_name)
+            used.append(loaded)
+            return loaded.engine
 
         scores, times = self.pipeline.scores(data, engine)
         loaded = used[0]

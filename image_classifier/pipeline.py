@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from PIL import Image
 
+from image_classifier import telemetry
 from image_classifier.budget import PixelBudget
 from image_classifier.compute_slots import ComputeSlots, usable_cores
 from image_classifier.decode import read_header, read_pixels
@@ -55,6 +56,7 @@ class Pipeline:
                 f"The image has {len(data)} bytes; at most {self._settings.max_image_bytes} are "
                 "allowed (MAX_IMAGE_BYTES). Send a smaller file."
             )
+        telemetry.read_picture(len(data))
         header = read_header(data, max_pixels=self._settings.max_image_pixels)
         chosen = engine()  # before pixels are in memory
 
@@ -64,7 +66,22 @@ class Pipeline:
         del header
         # The slot last: who waits for room must not keep one from those who will make the room.
         with self._pixels.reserve(pixels):
-            return self.run(lambda: _compute(headers.pop(), chosen, decode=self._settings.decode))
+            scores, times = self.run(
+                lambda: _compute(headers.pop(), chosen, decode=self._settings.decode)
+            )
+        telemetry.took(times.items())  # by the thread of the request; another may have computed
+        return scores, times
+
+    def infer(self, work: Callable[[], T]) -> T:
+        """Runs a model on what is decoded already, when it is its turn; raises what that raises."""
+
+        def timed() -> tuple[T, float]:
+            started = time.perf_counter()
+            return work(), milliseconds_since(started)
+
+        found, infer_ms = self.run(timed)
+        telemetry.took([("infer", infer_ms)])
+        return found
 
     def run(self, work: Callable[[], T]) -> T:
         """Does work that wants a core, when it is its turn; raises what the work raises."""

@@ -10,10 +10,9 @@ from collections.abc import Sequence
 
 from image_classifier import Settings
 from image_classifier.errors import SettingsError
+from model_server import VERSION
 from model_server.flags import FlagError, parse_flags
 from model_server.server import run
-
-VERSION = "0.1.0"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

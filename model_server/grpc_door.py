@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from typing import Any
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from image_classifier.contracts.serving_error import ServingError
+from image_classifier import telemetry
+from image_classifier.contracts.serving_error import HTTP_STATUS, Code, ServingError
 from image_classifier.errors import Unauthorized
 from image_classifier.keys import check_given_key, first_key
 from image_classifier.settings import Settings
@@ -66,7 +68,7 @@ class GrpcDoor:
         for name, service in services.items():
             handlers = {
                 method: grpc.unary_unary_rpc_method_handler(
-                    _behaviour(getattr(service, method), method, metrics),
+                    _behaviour(getattr(service, method), name, method, metrics),
                     request_deserializer=kinds[0].FromString,
                     response_serializer=kinds[1].SerializeToString,
                 )
@@ -111,22 +113,25 @@ class GrpcDoor:
 
 
 def _behaviour(
-    method: Callable[[Any, Mapping[str, str]], Any], name: str, metrics: Metrics
+    method: Callable[[Any, Mapping[str, str]], Any], service: str, name: str, metrics: Metrics
 ) -> Callable[[Any, grpc.ServicerContext], Any]:
     """Calls a method; its errors become gRPC's."""
 
     def call(request: Any, context: grpc.ServicerContext) -> Any:
-        try:
-            with metrics.measured(_model_of(request), name, "GRPC"):
-                return method(request, _texts_of(context.invocation_metadata()))
-        except ServingError as exc:
-            error = exc
-        except Exception:
-            logger.exception("a bug, answered with INTERNAL")
-            context.abort(
-                grpc.StatusCode.INTERNAL,
-                "Something went wrong inside the server. Its log has the details.",
-            )
+        metadata = _texts_of(context.invocation_metadata())
+        with _recorded(service, name, metadata) as record:
+            try:
+                with metrics.measured(_model_of(request), name, "GRPC"):
+                    return method(request, metadata)
+            except ServingError as exc:
+                error = exc
+            except Exception:
+                logger.exception("a bug, answered with INTERNAL")
+                error = ServingError(
+                    Code.INTERNAL,
+                    "Something went wrong inside the server. Its log has the details.",
+                )
+            _tell(record, error.code)
         context.abort(_CODES[error.code], _shortened(error.message))
 
     return call
@@ -135,6 +140,19 @@ def _behaviour(
 def _texts_of(metadata: Any) -> dict[str, str]:
     """What a call was sent with; names are in lower case, and binary values are left out."""
     return {name: value for name, value in metadata if isinstance(value, str)}
+
+
+def _recorded(
+    service: str, method: str, metadata: Mapping[str, str]
+) -> AbstractContextManager[telemetry.Record]:
+    attributes = {"rpc.system": "grpc", "rpc.service": service, "rpc.method": method}
+    return telemetry.request(
+        "grpc", f"{service}/{method}", attributes=attributes, header=metadata.get
+    )
+
+
+def _tell(record: telemetry.Record, code: Code) -> None:
+    record.outcome, record.status = code.name, HTTP_STATUS[code]
 
 
 def _shortened(message: str) -> str:
@@ -170,8 +188,13 @@ class _Keys(grpc.ServerInterceptor):  # type: ignore[misc]
             check_given_key(given, self._settings)
         except Unauthorized as exc:
             message = exc.message
+            service, _, method = details.method.lstrip("/").partition("/")
+            if method not in SERVICES.get(service, ()):
+                service, method = "unknown", "unknown"
 
             def refuse(request: Any, context: grpc.ServicerContext) -> Any:
+                with _recorded(service, method, context) as record:
+                    _tell(record, Code.UNAUTHENTICATED)
                 context.abort(grpc.StatusCode.UNAUTHENTICATED, message)
 
             return grpc.unary_unary_rpc_method_handler(refuse)

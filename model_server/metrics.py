@@ -1,7 +1,11 @@
-"""Counts and times of requests, in Prometheus's text format under TensorFlow Serving's names."""
+"""Counts and times of requests, in Prometheus's text format under TensorFlow Serving's names.
+
+What TensorFlow Serving does not count (stages, requests that run now) has names of our own.
+"""
 
 from __future__ import annotations
 
+import platform
 import threading
 import time
 from bisect import bisect_left
@@ -9,13 +13,19 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from image_classifier.contracts.serving_error import Code, ServingError
+from image_classifier.telemetry import Record
+from model_server import VERSION
 
 __all__ = ["Metrics"]
 
 _PREFIX = ":tensorflow:serving:"
+_OUR_PREFIX = "image_classifier_"
 # TensorFlow Serving's exponential buckets: of microseconds, and of examples in a request.
 _MICROSECONDS = tuple(10 * 1.8**power for power in range(33))
 _EXAMPLES = tuple(float(2**power) for power in range(15))
+
+_STAGE_SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25]
+_STAGE_SECONDS += [0.5, 1.0, 2.5, 5.0, 10.0]
 
 # Looking at a model is not work, and is not counted by TensorFlow Serving either.
 _COUNTED = frozenset({"Predict", "Classify", "Regress", "MultiInference"})
@@ -25,6 +35,8 @@ _Labels = tuple[str, ...]
 
 
 class _Counter:
+    kind = "counter"
+
     def __init__(self, *labels: str) -> None:
         self._labels = labels
         self._counts: dict[_Labels, int] = {}
@@ -33,9 +45,13 @@ class _Counter:
         self._counts[values] = self._counts.get(values, 0) + count
 
     def lines(self, name: str) -> Iterator[str]:
-        yield f"# TYPE {name} counter"
+        yield f"# TYPE {name} {self.kind}"
         for values, count in sorted(self._counts.items()):
             yield f"{name}{{{_written(self._labels, values)}}} {count}"
+
+
+class _Gauge(_Counter):
+    kind = "gauge"
 
 
 class _Histogram:
@@ -74,6 +90,10 @@ class Metrics:
         self._runs = _Histogram(_MICROSECONDS, "model_name", "API", "runtime")
         self._examples = _Histogram(_EXAMPLES, "model")
         self._all_examples = _Counter("model")
+        self._stages = _Histogram(_STAGE_SECONDS, "model_name", "stage")
+        self._active = _Gauge("entrypoint")
+        built = _Gauge("version", "python")
+        built.add((VERSION, platform.python_version()), 1)
         # In the order of their names, as TensorFlow Serving has them.
         self._shown: Mapping[str, _Counter | _Histogram] = {
             "request_count": self._requests,
@@ -81,6 +101,11 @@ class Metrics:
             "request_example_counts": self._examples,
             "request_latency": self._latencies,
             "runtime_latency": self._runs,
+        }
+        self._ours: Mapping[str, _Counter | _Histogram] = {
+            "build_info": built,
+            "requests_in_flight": self._active,
+            "stage_duration_seconds": self._stages,
         }
 
     def know(self, names: Collection[str]) -> None:
@@ -134,15 +159,26 @@ class Metrics:
                 self._examples.add((model,), rows)
                 self._all_examples.add((model,), rows)
 
+    def began(self, record: Record) -> None:
+        """A request has come, by whichever door."""
+        with self._lock:
+            self._active.add((record.door.upper(),), 1)
+
+    def ended(self, record: Record) -> None:
+        """It is answered, and its stages are known."""
+        with self._lock:
+            self._active.add((record.door.upper(),), -1)
+            if record.model is not None and record.model in self._names:
+                for stage, milliseconds in record.times.items():
+                    self._stages.add((record.model, stage), milliseconds / 1000)
+
     def text(self) -> str:
         """All of them, as Prometheus reads them."""
+        shown = {_PREFIX + name: each for name, each in self._shown.items()}
+        shown |= {_OUR_PREFIX + name: each for name, each in self._ours.items()}
         with self._lock:
-            parts = [line for name, each in self._shown.items() for line in each.lines(_full(name))]
+            parts = [line for name, each in shown.items() for line in each.lines(name)]
         return "\n".join(parts) + "\n"
-
-
-def _full(name: str) -> str:
-    return _PREFIX + name
 
 
 def _written(names: Sequence[str], values: Sequence[str]) -> str:

@@ -7,12 +7,15 @@ import re
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from contextvars import copy_context
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
 from starlette.types import Receive, Scope, Send
 
+from image_classifier import telemetry
 from image_classifier.contracts.serving_error import Code, ServingError
 from image_classifier.contracts.tf_serving import TensorFlowServing, as_serving_error
 from image_classifier.contracts.tf_serving_rest import RestAnswer, error_answer, handle, inflate
@@ -26,6 +29,11 @@ METRICS_PATH = "/monitoring/prometheus/metrics"
 
 _NAMED = re.compile(r"/v1/models/([^/:]+)[^:]*(?::(\w+)|(/metadata))?", re.IGNORECASE)
 _APIS = {"predict": "Predict", "classify": "Classify", "regress": "Regress"}
+_ROUTES = {
+    **{api: f"/v1/models/{{model}}:{verb}" for verb, api in _APIS.items()},
+    "GetModelMetadata": "/v1/models/{model}/metadata",
+    "GetModelStatus": "/v1/models/{model}",
+}
 _CORS = [
     (b"access-control-allow-origin", b"*"),
     (b"access-control-allow-methods", b"POST, GET"),
@@ -78,10 +86,16 @@ class RestDoor:
                 return
             await self._send_text(send, self._metrics.text())
             return
-        try:
-            answer = await self._answer(scope, path, headers, receive)
-        except asyncio.CancelledError:  # the server ends, and has waited for long enough
-            answer = error_answer(ServingError(Code.UNAVAILABLE, "The server is being stopped."))
+        with _recorded(scope["method"], path, headers) as record:
+            try:
+                answer = await self._answer(scope, path, headers, receive)
+            except asyncio.CancelledError:  # the server ends, and has waited for long enough
+                answer = error_answer(
+                    ServingError(Code.UNAVAILABLE, "The server is being stopped.")
+                )
+            record.status = answer.status
+            if answer.code is not Code.OK:
+                record.outcome = answer.code.name
         self._count(path, answer.code, time.perf_counter() - started)
         await self._send(send, answer)
 
@@ -100,7 +114,8 @@ class RestDoor:
             return error_answer(exc)
         if body is None:
             return _GONE
-        work = partial(self._handle, scope["method"], path, body)
+        # With the context, in which the record of the request is.
+        work = partial(copy_context().run, self._handle, scope["method"], path, body)
         running = asyncio.get_running_loop().run_in_executor(self._pool, work)
         try:
             return await asyncio.wait_for(running, self._timeout_seconds)
@@ -185,6 +200,19 @@ def _api(path: str) -> str:
     found = _NAMED.match(path)
     verb = (found[2] or "").lower() if found else ""
     return _APIS.get(verb, "GetModelMetadata" if found and found[3] else "GetModelStatus")
+
+
+def _recorded(
+    method: str, path: str, headers: dict[bytes, str]
+) -> AbstractContextManager[telemetry.Record]:
+    method = method if method in ("GET", "POST", "OPTIONS") else "_OTHER"
+    route = _ROUTES[_api(path)] if _NAMED.match(path) else "/"
+    return telemetry.request(
+        "rest",
+        f"{method} {route}",
+        attributes={"http.request.method": method, "http.route": route},
+        header=lambda name: headers.get(name.encode()),
+    )
 
 
 async def _respond(

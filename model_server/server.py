@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import socket
 import threading
@@ -17,7 +18,7 @@ import grpc
 import uvicorn
 from google.protobuf import text_format
 
-from image_classifier import Settings
+from image_classifier import Settings, telemetry
 from image_classifier.model_config import ModelConfig, read_model_config
 from model_server import messages
 from model_server.flags import FlagError, Flags, channel_arguments
@@ -48,6 +49,8 @@ def run(flags: Flags, settings: Settings) -> int:
     metrics_path = _metrics_path(flags)
     arguments = channel_arguments(flags.grpc_channel_arguments)
     metrics = Metrics()
+    telemetry.watch(metrics)
+    telemetry.turn_on(os.environ)
     with _reserved(address, [flags.port]), _rest_socket(address, flags.rest_api_port) as rest:
         served = ServedModels(
             settings,

@@ -98,10 +98,16 @@ def request(
     params: Mapping[str, str] | None = None,
     headers: Mapping[str, str] | None = None,
     body: bytes = b"",
+    route_params: Mapping[str, str] | None = None,
 ) -> func.HttpRequest:
     """A request as the worker hands it to a function."""
     return func.HttpRequest(
-        method=method, url=url, params=params or {}, headers=headers or {}, body=body
+        method=method,
+        url=url,
+        params=params or {},
+        headers=headers or {},
+        body=body,
+        route_params=route_params or {},
     )
 
 

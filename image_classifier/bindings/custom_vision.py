@@ -13,6 +13,7 @@ from image_classifier.bindings.http import (
     preflight,
 )
 from image_classifier.bindings.keys import check_key
+from image_classifier.bindings.recorded import recorded
 from image_classifier.classifier import Classifier
 from image_classifier.contracts.custom_vision import (
     CustomVision,
@@ -34,14 +35,18 @@ def answer(req: func.HttpRequest, service: CustomVision) -> func.HttpResponse:
     """Answers one request; every error has the service's shape."""
     if req.method.upper() == "OPTIONS":
         return preflight("POST, OPTIONS")
-    found = _answer(req, service)
+    return recorded("custom_vision", req, lambda: _answer(req, service))
+
+
+def _answer(req: func.HttpRequest, service: CustomVision) -> func.HttpResponse:
+    found = _found(req, service)
     headers = HEADERS_OF_STATUS.get(found.status, {})
     if found.prediction:
         headers = prediction_headers(found.prediction)
     return json_response(found.body, status=found.status, headers=headers)
 
 
-def _answer(req: func.HttpRequest, service: CustomVision) -> CustomVisionAnswer:
+def _found(req: func.HttpRequest, service: CustomVision) -> CustomVisionAnswer:
     try:
         check_key(req, service.settings)
     except Unauthorized as exc:

@@ -11,7 +11,9 @@ from typing import Any
 
 import azure.functions as func
 
+from image_classifier import telemetry
 from image_classifier.bindings.keys import check_key
+from image_classifier.bindings.recorded import recorded
 from image_classifier.classifier import Classifier
 from image_classifier.errors import (
     ClassifierError,
@@ -98,6 +100,7 @@ def current_classifier() -> Classifier:
     with _lock:
         if _classifier is None:
             _classifier = Classifier(Settings.from_environ(os.environ))
+            telemetry.turn_on(os.environ)
             if _classifier.settings.warm_up:
                 threading.Thread(target=_classifier.warm_up, name="warm up", daemon=True).start()
         return _classifier
@@ -112,6 +115,8 @@ def answer(
 ) -> func.HttpResponse:
     """Answers one request: preflight, key, then ``handle``; every error becomes JSON.
 
+    The record of the request has the name of ``handle`` for its door.
+
     Args:
         req: from the host.
         handle: makes the answer, or raises a ClassifierError.
@@ -120,13 +125,23 @@ def answer(
     """
     if req.method.upper() == "OPTIONS":
         return preflight(methods)
+    return recorded(handle.__name__, req, lambda: _answer(req, handle, classifier))
+
+
+def _answer(
+    req: func.HttpRequest,
+    handle: Callable[[func.HttpRequest, Classifier], func.HttpResponse],
+    classifier: Classifier,
+) -> func.HttpResponse:
     try:
         check_key(req, classifier.settings)
         return handle(req, classifier)
     except ClassifierError as exc:
+        telemetry.failed(exc.code)
         logger.info("%s: %s", exc.code, exc.message)
         return _error_response(exc)
     except Exception:
+        telemetry.failed(_BUG["error"]["code"])
         logger.exception("a bug, answered with 500")
         return json_response(_BUG, status=500)
 

@@ -27,13 +27,13 @@ def negotiate(
         classifier: its settings hold the keys.
     """
 
-    def hand_on(_: func.HttpRequest, __: Classifier) -> func.HttpResponse:
+    def negotiate(_: func.HttpRequest, __: Classifier) -> func.HttpResponse:
         # The token is for one client, for an hour.
         return http.json_response(
             json.loads(connection_info), headers={"Cache-Control": "no-store"}
         )
 
-    response = http.answer(req, hand_on, classifier=classifier, methods="POST, OPTIONS")
+    response = http.answer(req, negotiate, classifier=classifier, methods="POST, OPTIONS")
     if req.method.upper() == "OPTIONS":
         allowed = response.headers["Access-Control-Allow-Headers"]
         response.headers["Access-Control-Allow-Headers"] = f"{allowed}, {_CLIENT_HEADERS}"

@@ -16,6 +16,7 @@ from typing import Any
 
 import azure.functions as func
 
+from image_classifier import telemetry
 from image_classifier.bindings.queue_message import QueuedImage, read_message
 from image_classifier.classifier import Classifier
 from image_classifier.errors import ClassifierError, InvalidRequest
@@ -25,6 +26,14 @@ from image_classifier.urls import without_query
 __all__ = ["Outcome", "classify_message"]
 
 logger = logging.getLogger(__name__)
+
+_QUEUE = "images"
+_MESSAGING = {
+    "messaging.system": "azure_queue_storage",
+    "messaging.destination.name": _QUEUE,
+    "messaging.operation.type": "process",
+    "messaging.operation.name": "process",
+}
 
 # A message in base64 holds 48 KiB. A URL has at most 8192 characters of 4 bytes, these have at most
 # 6 bytes each in JSON: together they always fit.
@@ -50,6 +59,11 @@ def classify_message(message: func.QueueMessage, classifier: Classifier) -> Outc
     Raises:
         ClassifierError: one that is ``transient``: the message is to be tried again.
     """
+    with telemetry.request("queue", f"process {_QUEUE}", attributes=_MESSAGING):
+        return _classify_message(message, classifier)
+
+
+def _classify_message(message: func.QueueMessage, classifier: Classifier) -> Outcome:
     started = time.perf_counter()
     asked = read_message(message)
     try:
@@ -62,6 +76,7 @@ def classify_message(message: func.QueueMessage, classifier: Classifier) -> Outc
             logger.warning("%s, try %s: %s: %s", asked.id, tries, exc.code, exc.message)
             # The host prints the traceback: fetching's inner frames would tell nobody anything.
             raise exc.with_traceback(None) from None
+        telemetry.failed(exc.code)
         logger.warning("%s failed: %s: %s", asked.id, exc.code, exc.message)
         failure = _failure(asked, exc, message.dequeue_count)
         return Outcome(_signalr("newFailure", failure), failed=_json(failure))

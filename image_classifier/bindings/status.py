@@ -1,4 +1,4 @@
-"""The rule of ``/api/status``: what is there, and does it work."""
+"""The rule of ``/api/status``: what is there, and does it work; shorter for probes."""
 
 from __future__ import annotations
 
@@ -6,26 +6,53 @@ from typing import Any
 
 import azure.functions as func
 
+from image_classifier import telemetry
 from image_classifier.bindings.http import json_response
 from image_classifier.classifier import Classifier
 from image_classifier.engines import ENGINES, choose_engine
-from image_classifier.errors import ClassifierError, ModelError
+from image_classifier.errors import ClassifierError, InvalidRequest, ModelError
 from image_classifier.labels import read_labels
 from image_classifier.model import Model, needs_labels
 
-__all__ = ["status"]
+__all__ = ["PROBES", "status"]
+
+# live: the process answers. ready: a picture sent now would be classified.
+PROBES = ("live", "ready")
 
 
 def status(req: func.HttpRequest, classifier: Classifier) -> func.HttpResponse:
     """Loads the default model if that has not happened yet: 200 means a picture will be answered.
 
-    The first call in a process therefore takes as long as the model takes to load.
+    The first call in a process therefore takes as long as the model takes to load. With
+    ``?probe=live`` nothing is loaded or looked at, and ``?probe=ready`` leaves out the lists.
+
+    Raises:
+        InvalidRequest: there is no such probe.
     """
-    repository = classifier.repository
+    telemetry.looked()
+    probe = req.params.get("probe")
+    if probe is not None and probe not in PROBES:
+        raise InvalidRequest(f"probe={probe[:40]!r} must be one of {', '.join(PROBES)}.")
+    if probe == "live":
+        return _response({"status": "alive"})
     message = _why_not_ready(classifier)
     body = {
         "status": "unavailable" if message else "ready",
         **({"message": message} if message else {}),
+        **({} if probe else _describe_all(classifier)),
+    }
+    if message:
+        telemetry.failed("Unavailable")
+    return _response(body, status=503 if message else 200)
+
+
+def _response(body: dict[str, Any], *, status: int = 200) -> func.HttpResponse:
+    return json_response(body, status=status, headers={"Cache-Control": "no-store"})
+
+
+def _describe_all(classifier: Classifier) -> dict[str, Any]:
+    repository = classifier.repository
+    return {
         "defaultModel": repository.default_name,
         "development": classifier.settings.development,
         "models": [
@@ -36,9 +63,6 @@ def status(req: func.HttpRequest, classifier: Classifier) -> func.HttpResponse:
             {"name": kind.name, "installed": kind.is_installed()} for kind in ENGINES.values()
         ],
     }
-    return json_response(
-        body, status=503 if message else 200, headers={"Cache-Control": "no-store"}
-    )
 
 
 def _why_not_ready(classifier: Classifier) -> str | None:

@@ -8,6 +8,7 @@ import azure.functions as func
 
 from image_classifier.bindings.http import HEADERS_OF_STATUS
 from image_classifier.bindings.keys import check_key
+from image_classifier.bindings.recorded import recorded
 from image_classifier.classifier import Classifier
 from image_classifier.contracts.serving_error import ServingError
 from image_classifier.contracts.tf_serving import TensorFlowServing, as_serving_error
@@ -24,7 +25,11 @@ def serving(classifier: Classifier) -> TensorFlowServing:
 
 def answer(req: func.HttpRequest, serving: TensorFlowServing) -> func.HttpResponse:
     """Answers one request; every error has TensorFlow Serving's shape."""
-    found = _answer(req, serving)
+    return recorded("tf_serving", req, lambda: _answer(req, serving))
+
+
+def _answer(req: func.HttpRequest, serving: TensorFlowServing) -> func.HttpResponse:
+    found = _found(req, serving)
     return func.HttpResponse(
         found.body,
         status_code=found.status,
@@ -33,7 +38,7 @@ def answer(req: func.HttpRequest, serving: TensorFlowServing) -> func.HttpRespon
     )
 
 
-def _answer(req: func.HttpRequest, serving: TensorFlowServing) -> RestAnswer:
+def _found(req: func.HttpRequest, serving: TensorFlowServing) -> RestAnswer:
     try:
         check_key(req, serving.settings)
         body = req.get_body()

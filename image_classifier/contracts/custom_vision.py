@@ -18,6 +18,7 @@ from uuid import UUID, uuid4, uuid5
 
 import numpy as np
 
+from image_classifier import telemetry
 from image_classifier.classifier import Classifier
 from image_classifier.contracts.custom_vision_error import (
     CustomVisionError,
@@ -134,6 +135,7 @@ class CustomVision:
 
 def error_answer(error: CustomVisionError) -> CustomVisionAnswer:
     """The answer that tells of an error."""
+    telemetry.failed(error.code)
     logger.info("%s: %s", error.code, error.message)
     return CustomVisionAnswer(error.status, error.as_dict())
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from image_classifier import telemetry
 from image_classifier.classifier import Classifier
 from image_classifier.contracts.serving_error import Code, ServingError
 from image_classifier.contracts.tensor_names import Names, check_dtypes
@@ -158,6 +159,7 @@ class TensorFlowServing:
             logger.warning("%s: %s", wanted, exc.message)
         if loaded is None:
             raise ServingError(Code.NOT_FOUND, f"Servable not found for request: {wanted}")
+        telemetry.chose(loaded.name, loaded.version, loaded.engine_name)
         return loaded
 
     def predict(
@@ -209,7 +211,7 @@ class TensorFlowServing:
         try:
             saved = loaded.saved_model
             if saved is not None and signature_name in saved.signatures:
-                return pipeline.run(lambda: saved.run(signature_name, inputs, outputs))
+                return pipeline.infer(lambda: saved.run(signature_name, inputs, outputs))
             engine = loaded.engine
             return run_image_signature(
                 signature_name,
@@ -218,13 +220,14 @@ class TensorFlowServing:
                 engine=engine,
                 labels=loaded.labels,
                 scores_of=lambda data: pipeline.scores(data, lambda: engine)[0],
-                in_turn=pipeline.run,
+                in_turn=pipeline.infer,
             )
         except ClassifierError as exc:
             raise as_serving_error(exc) from exc
 
     def metadata(self, spec: ModelSpec) -> tuple[ModelSpec, Mapping[str, Signature]]:
         """All signatures of a model, and which version has them; raises ServingError."""
+        telemetry.looked()
         loaded = self.find(spec)
         return used_spec(loaded, ""), loaded.signatures
 
@@ -236,6 +239,7 @@ class TensorFlowServing:
         Raises:
             ServingError: there is no such model or version.
         """
+        telemetry.looked()
         served = self._served(spec.name)
         version = self._version(served, spec)
         known = []

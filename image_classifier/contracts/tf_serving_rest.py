@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from urllib.parse import unquote
 
+from image_classifier import telemetry
 from image_classifier.contracts import json_format
 from image_classifier.contracts.json_document import parse
 from image_classifier.contracts.json_examples import parse_classify_regress
@@ -79,6 +80,7 @@ def handle(serving: TensorFlowServing, method: str, path: str, body: bytes) -> R
 
 def error_answer(error: ServingError) -> RestAnswer:
     """The one JSON shape of errors."""
+    telemetry.failed(error.code.name)
     return RestAnswer(HTTP_STATUS[error.code], json_format.format_error(error.message), error.code)
 
 

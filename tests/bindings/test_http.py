@@ -1,9 +1,10 @@
 import json
+from pathlib import Path
 
 import azure.functions as func
 import pytest
 
-from image_classifier import Classifier, ClassifierError
+from image_classifier import Classifier, ClassifierError, Settings
 from image_classifier.bindings import http
 from image_classifier.bindings.classify import classify
 from image_classifier.bindings.http import answer
@@ -160,3 +161,36 @@ def test_a_saved_model_with_signatures_of_its_own_needs_no_labels(classifier: Cl
 
     (half,) = next(model["versions"] for model in body["models"] if model["name"] == "half")
     assert half == {"version": 1, "labels": [], "engine": "tensorflow", "state": "available"}
+
+
+def test_a_live_probe_is_answered_without_looking_at_any_model(tmp_path: Path) -> None:
+    closed = Settings.from_environ({"AZURE_FUNCTIONS_ENVIRONMENT": "Development"})
+    nowhere = Classifier(closed, app_root=tmp_path / "nowhere")
+    del nowhere.repository  # a trap: who looks at it fails
+    live = ask_status(nowhere, "live")
+
+    assert (live.status_code, json.loads(live.get_body())) == (200, {"status": "alive"})
+    assert live.headers["Cache-Control"] == "no-store"
+
+
+def test_a_ready_probe_is_the_status_without_its_lists(
+    classifier: Classifier, tmp_path: Path
+) -> None:
+    ready = ask_status(classifier, "ready")
+    empty = ask_status(Classifier(classifier.settings, app_root=tmp_path / "empty"), "ready")
+
+    assert (ready.status_code, json.loads(ready.get_body())) == (200, {"status": "ready"})
+    assert empty.status_code == 503
+    assert list(json.loads(empty.get_body())) == ["status", "message"]
+
+
+def test_another_probe_is_refused_by_name(classifier: Classifier) -> None:
+    response = ask_status(classifier, "startup")
+
+    assert response.status_code == 400
+    assert "'startup' must be one of live, ready" in response.get_body().decode()
+
+
+def ask_status(classifier: Classifier, probe: str) -> func.HttpResponse:
+    asked = request(params={"probe": probe})
+    return http.answer(asked, status, classifier=classifier, methods="GET")

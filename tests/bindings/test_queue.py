@@ -329,6 +329,6 @@ def test_one_line_is_logged_for_each_result(
         body = json.dumps({"id": "run-7", "url": f"{server.url}/seven.png?sig=secret"})
         queue.classify_message(queue_message(body), classifier)
 
-    (line,) = caplog.messages
+    (line,) = [each.message for each in caplog.records if each.name == queue.__name__]
     assert line.startswith(f"run-7: {server.url}/seven.png is 7 (0.")
     assert "secret" not in line

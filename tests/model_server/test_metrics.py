@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from platform import python_version
+
 import pytest
 
+from image_classifier import telemetry
 from image_classifier.contracts.serving_error import Code, ServingError
+from model_server import VERSION
 from model_server.metrics import Metrics
 
 REQUESTS = ":tensorflow:serving:request_count"
@@ -34,6 +38,10 @@ def test_nothing_has_happened_yet(metrics: Metrics) -> None:
         f"# TYPE {EXAMPLES} histogram",
         f"# TYPE {LATENCY} histogram",
         f"# TYPE {RUNS} histogram",
+        "# TYPE image_classifier_build_info gauge",
+        f'image_classifier_build_info{{version="{VERSION}",python="{python_version()}"}} 1',
+        "# TYPE image_classifier_requests_in_flight gauge",
+        "# TYPE image_classifier_stage_duration_seconds histogram",
     ]
 
 
@@ -124,3 +132,27 @@ def test_labels_are_escaped(metrics: Metrics) -> None:
     metrics.add('a"\\\n', "Predict", "REST", Code.OK, 0.1)
 
     assert f'{REQUESTS}{{model_name="a\\"\\\\\\n",status="OK"}} 1' in lines(metrics)
+
+
+def test_stages_and_requests_in_flight_are_seen(metrics: Metrics) -> None:
+    stop = telemetry.watch(metrics)
+    try:
+        with telemetry.request("grpc", "tensorflow.serving.PredictionService/Predict"):
+            telemetry.chose("m", 1, "onnx")
+            telemetry.took([("decode", 3.0), ("infer", 0.5)])
+            telemetry.took([("decode", 3.0), ("infer", 0.5)])
+            during = lines(metrics)
+        with telemetry.request("rest", "POST /"):
+            telemetry.chose("gone", 1, "onnx")
+            telemetry.took([("infer", 0.5)])
+    finally:
+        stop()
+    found, stages = lines(metrics), "image_classifier_stage_duration_seconds"
+    labels = 'model_name="m",stage="decode"'
+
+    assert 'image_classifier_requests_in_flight{entrypoint="GRPC"} 1' in during
+    assert 'image_classifier_requests_in_flight{entrypoint="GRPC"} 0' in found
+    assert f'{stages}_bucket{{{labels},le="0.005"}} 0' in found
+    assert f'{stages}_bucket{{{labels},le="0.01"}} 1' in found, "both pictures of the request"
+    assert f"{stages}_sum{{{labels}}} 0.006" in found
+    assert not any("gone" in line for line in found)
