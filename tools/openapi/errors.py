@@ -1,0 +1,118 @@
+"""Answers that tell of an error, from the tables that the doors answer with."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from image_classifier.bindings.http import HEADERS_OF_STATUS, STATUS_OF_ERROR
+from image_classifier.contracts.custom_vision_error import CODE_OF_ERROR as CUSTOM_VISION_CODES
+from image_classifier.contracts.serving_error import HTTP_STATUS, Code
+from image_classifier.contracts.tf_serving import CODE_OF_ERROR as SERVING_CODES
+from image_classifier.errors import ClassifierError, FetchError
+
+__all__ = ["of_custom_vision", "of_the_app", "of_tf_serving"]
+
+Answers = dict[str, dict[str, Any]]
+
+# Codes that Custom Vision's door gives beside those of its table: status -> code and what it means.
+_MORE_CODES: Mapping[int, Mapping[str, str]] = {
+    400: {
+        "BadRequestImageDimensions": "The image has more pixels than `MAX_IMAGE_PIXELS` allows.",
+        "BadRequestInvalidIds": "The project id is no UUID.",
+        "BadRequestNotSupported": "Object detection is not served here.",
+    },
+    404: {"NotFound": "There is no such path in the prediction API."},
+    415: {"UnsupportedMediaType": "XML is not read here."},
+    500: {"ErrorUnknown": "A bug in the app.", "ErrorPrediction": "A score is no number."},
+}
+_BUG = "A bug in the app; its log has the details."
+
+
+def of_the_app(*, without: Iterable[type[ClassifierError]] = (), schema: str = "Error") -> Answers:
+    """The errors of ``/api``: ``{"error": {"code", "message"}}``.
+
+    Args:
+        without: errors that this operation cannot have.
+        schema: name of the schema of the body.
+    """
+    codes: dict[int, dict[str, str]] = {}
+    for kind, status in STATUS_OF_ERROR.items():
+        if not issubclass(kind, tuple(without)):
+            codes.setdefault(status, {})[kind.__name__] = _meaning(kind)
+    codes[500] = {"InternalError": _BUG}
+
+    def body(status: int, names: list[str]) -> dict[str, Any]:
+        code = {"properties": {"code": {"enum": names}}}
+        return {"allOf": [_ref(schema), {"properties": {"error": code}}]}
+
+    return {
+        str(status): _answer(status, codes[status], body(status, list(codes[status])))
+        for status in sorted(codes)
+    }
+
+
+def of_custom_vision(*, by_url: bool) -> Answers:
+    """Custom Vision's own codes.
+
+    Args:
+        by_url: the picture comes as a URL, which has errors of its own.
+    """
+    codes: dict[int, dict[str, str]] = {}
+    for kind, (status, code) in CUSTOM_VISION_CODES.items():
+        if by_url or kind is not FetchError:
+            codes.setdefault(status, {}).setdefault(code, _meaning(kind))
+    for status, more in _MORE_CODES.items():
+        if by_url or status != 415:
+            codes.setdefault(status, {}).update(more)
+    return {
+        str(status): _answer(
+            status,
+            codes[status],
+            {
+                "allOf": [
+                    _ref("CustomVisionError"),
+                    {"properties": {"code": {"enum": list(codes[status])}}},
+                ]
+            },
+        )
+        for status in sorted(codes)
+    }
+
+
+def of_tf_serving() -> Answers:
+    """TensorFlow Serving's: a status and a sentence."""
+    used = {*SERVING_CODES.values(), Code.NOT_FOUND, Code.FAILED_PRECONDITION, Code.INTERNAL}
+    codes: dict[int, dict[str, str]] = {}
+    for code in sorted(used):
+        words = code.name.replace("_", " ").capitalize()
+        codes.setdefault(HTTP_STATUS[code], {})[code.name] = f"{words}."
+    return {
+        str(status): _answer(status, codes[status], _ref("ServingError"))
+        for status in sorted(codes)
+    }
+
+
+def _answer(status: int, codes: Mapping[str, str], schema: dict[str, Any]) -> dict[str, Any]:
+    lines = [f"`{code}`: {meaning}" for code, meaning in codes.items()]
+    answer: dict[str, Any] = {
+        "description": "\n\n".join(lines),
+        "content": {"application/json": {"schema": schema}},
+    }
+    headers = HEADERS_OF_STATUS.get(status)
+    if headers:
+        answer["headers"] = {
+            name: {"schema": {"type": "string"}, "example": value}
+            for name, value in headers.items()
+        }
+    return answer
+
+
+def _meaning(kind: type[ClassifierError]) -> str:
+    first = (inspect.getdoc(kind) or "").split("\n\n")[0].replace("\n", " ")
+    return first.replace("``", "`")
+
+
+def _ref(name: str) -> dict[str, Any]:
+    return {"$ref": f"#/components/schemas/{name}"}
