@@ -1,4 +1,4 @@
-// The libraries of the live page. The copies that `npm ci` puts into vendor/ come first: they need no network.
+// The libraries of the pages. The copies that `npm ci` puts into vendor/ come first: they need no network.
 // Where there are none, the same files come from a CDN, and the browser checks their hash.
 
 const libraries = {
@@ -14,9 +14,10 @@ const libraries = {
   },
 };
 
-/** Loads them all: { Vue, signalR }. Throws an Error whose message says which one is missing. */
-export async function loadLibraries() {
-  const loaded = await Promise.all(Object.entries(libraries).map(async ([name, { local, cdn, integrity }]) => {
+/** Loads them: { Vue, signalR }. Throws an Error whose message says which one is missing. */
+export async function loadLibraries(names = Object.keys(libraries)) {
+  const loaded = await Promise.all(names.map(async (name) => {
+    const { local, cdn, integrity } = libraries[name];
     const library = await loadScript(name, local)
       .catch(() => loadScript(name, cdn, { integrity, crossOrigin: 'anonymous' }));
     return [name, library];

@@ -195,7 +195,8 @@ function setup() {
 
   const isEmpty = computed(() => !counts.value.done && !counts.value.failed);
   const waiting = computed(() => (isHeld.value ? arrived.value - shown.value : 0));
-  const pageLink = api.given && api.address ? `index.html?${new URLSearchParams({ api: api.given })}` : 'index.html';
+  const query = api.given && api.address ? `?${new URLSearchParams({ api: api.given })}` : '';
+  const [pageLink, apiPageLink] = [`index.html${query}`, `api.html${query}`];
 
   onMounted(() => {
     setInterval(everySecond, 1000);
@@ -209,7 +210,7 @@ function setup() {
   });
 
   return {
-    api, pageLink, kept,
+    api, pageLink, apiPageLink, kept,
     counts, lists, rates, isEmpty, isHeld, waiting, tagBars, hold, clear,
     connection, connectionWords, isRefused, spoken, retryNow: () => feed.retryNow(),
     key, keyTyped, keyProblem, keyField, saveKey, forgetKey,

@@ -16,6 +16,7 @@ PACKAGES = {"vue.global.prod.js": "vue", "signalr.min.js": "@microsoft/signalr"}
 # Which libraries each page may load, in which file it says so.
 PINS = {
     "index.html": ["vue"],
+    "api.html": ["vue"],
     "live.html": ["@microsoft/signalr", "vue"],
     "libraries.js": ["@microsoft/signalr", "vue"],
 }
@@ -76,9 +77,12 @@ def test_nothing_else_is_loaded_from_elsewhere(name: str) -> None:
     assert "innerHTML" not in text
 
 
-def test_the_live_page_runs_no_inline_script() -> None:
-    """What it shows was written by others, so not even its own may be inline."""
-    text = text_of("live.html")
+@pytest.mark.parametrize(
+    ("page", "script"), [("live.html", "live.js"), ("api.html", "api-page.js")]
+)
+def test_these_pages_run_no_inline_script(page: str, script: str) -> None:
+    """What the live page shows was written by others, so not even its own may be inline."""
+    text = text_of(page)
     policy = re.search(r'Content-Security-Policy" content="([^"]+)"', text)
     assert policy
     scripts = re.search(r"script-src ([^;]+);", policy[1])
@@ -87,7 +91,7 @@ def test_the_live_page_runs_no_inline_script() -> None:
     assert policy[1].startswith("default-src 'none';")
     assert "'unsafe-inline'" not in scripts[1]
     assert re.findall(r"<script(.*?)>(.*?)</script>", text, re.DOTALL) == [
-        (' type="module" src="live.js"', "")
+        (f' type="module" src="{script}"', "")
     ]
     assert not re.search(r"\son[a-z]+=", text)
     assert not {"v-html", "innerHTML"} & set(re.findall(r"[\w-]+", text))

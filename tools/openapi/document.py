@@ -127,17 +127,23 @@ def _introduction() -> str:
     limits = {setting.name: setting for setting in SETTINGS if setting.name in _LIMITS}
     lines = [
         "Classifies pictures with models exported from Azure Custom Vision, and others.",
-        "In development nobody needs a key. Elsewhere send one of the app's `API_KEYS` in any of "
-        "the ways below; who has none gets 401.",
+        "In development nobody needs a key. Elsewhere send one of the app's `API_KEYS`, as "
+        f"{_ways()}; who has none gets 401.",
         "Limits, with their defaults (app settings): "
         + "; ".join(f"`{s.name}` {s.default} ({s.meaning})" for s in limits.values())
         + ".",
-        "Every answer may be read by pages of any origin (CORS). A path or method that does not "
-        "exist is answered by the host itself: 404 without a body; so are bodies that are too "
-        "large for it (413) and too many requests at once (429).",
+        "Answers may be read by pages of any origin (CORS), but for TensorFlow Serving's. A path "
+        "or method that does not exist is answered by the host itself: 404 without a body; so "
+        "are bodies that are too large for it (413) and too many requests at once (429).",
         "Clients should ignore keys that they do not know.",
     ]
     return "\n\n".join(lines)
+
+
+def _ways() -> str:
+    shown = {"header": "`{}`", "query": "`?{}=`", None: "`Authorization: Bearer`"}
+    ways = [shown[each.get("in")].format(each.get("name")) for each in _SECURITY.values()]
+    return f"{', '.join(ways[:-1])} or {ways[-1]}"
 
 
 def _version() -> str:

@@ -27,6 +27,14 @@ _MORE_CODES: Mapping[int, Mapping[str, str]] = {
     415: {"UnsupportedMediaType": "XML is not read here."},
     500: {"ErrorUnknown": "A bug in the app.", "ErrorPrediction": "A score is no number."},
 }
+_SERVING_MEANINGS = {
+    Code.INVALID_ARGUMENT: "The request, a tensor or a picture in it cannot be used.",
+    Code.NOT_FOUND: "No such model, or version of it, is served.",
+    Code.RESOURCE_EXHAUSTED: "The app has as much work as it takes on; try again a little later.",
+    Code.FAILED_PRECONDITION: "The model has no such signature.",
+    Code.INTERNAL: "The model cannot be run, or there is a bug; the app's log has the details.",
+    Code.UNAUTHENTICATED: "The request carries no key, or one that is not in `API_KEYS`.",
+}
 _BUG = "A bug in the app; its log has the details."
 
 
@@ -83,11 +91,9 @@ def of_custom_vision(*, by_url: bool) -> Answers:
 
 def of_tf_serving() -> Answers:
     """TensorFlow Serving's: a status and a sentence."""
-    used = {*SERVING_CODES.values(), Code.NOT_FOUND, Code.FAILED_PRECONDITION, Code.INTERNAL}
     codes: dict[int, dict[str, str]] = {}
-    for code in sorted(used):
-        words = code.name.replace("_", " ").capitalize()
-        codes.setdefault(HTTP_STATUS[code], {})[code.name] = f"{words}."
+    for code in sorted({*SERVING_CODES.values(), Code.FAILED_PRECONDITION}):
+        codes.setdefault(HTTP_STATUS[code], {})[code.name] = _SERVING_MEANINGS[code]
     return {
         str(status): _answer(status, codes[status], _ref("ServingError"))
         for status in sorted(codes)
