@@ -45,12 +45,13 @@ function readBody(document, type, schema, example) {
 function readAnswer(document, status, given) {
   const answer = resolve(document, given);
   const schema = answer.content?.['application/json'].schema;
-  const example = schema && resolve(document, schema).examples?.[0];
+  const isGood = status.startsWith('2');
+  const example = isGood && schema && resolve(document, schema).examples?.[0];
   const headers = Object.entries(answer.headers ?? {}).map(([name, header]) => ({ name, ...resolve(document, header) }));
   return {
-    status, headers, words: paragraphs(answer.description), isGood: status.startsWith('2'),
+    status, headers, words: paragraphs(answer.description), isGood,
     // All errors of a door look the same: their description says the codes.
-    shape: status.startsWith('2') && schema ? shape(document, schema) : '',
+    shape: isGood && schema ? shape(document, schema) : '',
     example: example ? JSON.stringify(example, null, 2) : '',
   };
 }

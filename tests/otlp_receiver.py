@@ -86,6 +86,11 @@ class OtlpReceiver:
         with self._lock:
             return list(self._spans)
 
+    def names(self) -> set[str]:
+        """Of all metrics so far."""
+        with self._lock:
+            return {name for name, _ in self._points}
+
     def points(self, metric: str) -> list[Any]:
         """All points of a metric so far, the newest last."""
         with self._lock:

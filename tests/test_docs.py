@@ -24,6 +24,7 @@ SECURITY = (ROOT / "SECURITY.md").read_text("utf-8")
 PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "docs/scale.md"]
 PAGES += ["docs/tensorflow-serving.md", "docs/examples.md", "docs/migrate-from-custom-vision.md"]
 PAGES += ["docs/accelerated-clients.md", "image_classifier_client/README.md"]
+PAGES += ["docs/observability.md"]
 
 # Commands that this module does not run, each with the reason.
 ELSEWHERE = {
