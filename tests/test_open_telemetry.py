@@ -12,7 +12,17 @@ from typing import Any
 
 import pytest
 import requests
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
+from opentelemetry.trace import SpanKind, StatusCode
 
+from image_classifier import Classifier, telemetry
+from image_classifier.bindings.queue import classify_message
+from image_classifier.open_telemetry import OpenTelemetry
+from tests.builders import queue_message
 from tests.model_servers import Client, ModelServer
 from tests.otlp_receiver import OtlpReceiver, attributes_of
 from tests.servers import ROOT, LocalHost, clean_environment
@@ -170,6 +180,63 @@ def test_both_doors_of_the_model_server_are_traced() -> None:
     assert names == {"image-classifier"}
     assert '{"door": "grpc", "outcome": "NOT_FOUND", "status": 404' in log
     assert '{"door": "rest", "outcome": "ok", "status": 200, "model": "digits"' in log
+
+
+def finished(*, sampled: bool = True) -> tuple[InMemorySpanExporter, OpenTelemetry]:
+    """Where spans end up, and what makes them."""
+    kept = InMemorySpanExporter()
+    tracers = TracerProvider(sampler=ALWAYS_ON if sampled else ALWAYS_OFF)
+    tracers.add_span_processor(SimpleSpanProcessor(kept))
+    return kept, OpenTelemetry(tracers, MeterProvider())
+
+
+def test_a_message_of_the_queue_is_consumed_and_its_failure_is_a_fault(
+    classifier: Classifier,
+) -> None:
+    kept, watcher = finished()
+    stop = telemetry.watch(watcher)
+    try:
+        classify_message(queue_message("ftp://example.com/secret.png"), classifier)
+    finally:
+        stop()
+    request = kept.get_finished_spans()[-1]
+
+    assert request.name == "process images"
+    assert request.kind is SpanKind.CONSUMER
+    assert request.status.status_code is StatusCode.ERROR
+    assert request.attributes is not None
+    assert request.attributes["messaging.destination.name"] == "images"
+    assert request.attributes["error.type"] == "FetchBlocked"
+    assert "secret" not in request.to_json()
+
+
+@pytest.mark.parametrize(("status", "is_error"), [(404, False), (503, True)])
+def test_only_what_is_not_the_callers_mistake_makes_a_span_an_error(
+    status: int, is_error: bool
+) -> None:
+    kept, watcher = finished()
+    stop = telemetry.watch(watcher)
+    try:
+        with telemetry.request("classify", "GET /api/classify") as record:
+            record.outcome, record.status = "Odd", status
+    finally:
+        stop()
+    (span,) = kept.get_finished_spans()
+
+    assert (span.status.status_code is StatusCode.ERROR) == is_error
+
+
+def test_a_trace_that_is_not_sampled_costs_no_spans_and_has_no_id_in_the_log() -> None:
+    kept, watcher = finished(sampled=False)
+    stop = telemetry.watch(watcher)
+    try:
+        with telemetry.request("classify", "GET /api/classify") as record:
+            telemetry.took([("infer", 1.0)])
+    finally:
+        stop()
+
+    assert kept.get_finished_spans() == ()
+    assert record.trace_id is None
 
 
 def run(program: str, **environ: str) -> subprocess.CompletedProcess[str]:
