@@ -29,7 +29,7 @@ FILLED = {
 OPERATIONS = [(method, path) for path, methods in document()["paths"].items() for method in methods]
 # The same functions answer them; a few examples more would find nothing new.
 RUN = settings(
-    max_examples=20,
+    max_examples=12,
     derandomize=True,
     database=None,
     deadline=None,
