@@ -29,7 +29,12 @@ REQUEST = b"R"
 IMAGE = b"I"  # first byte: an image file follows
 CONTRACTS = tuple(
     Contract(input_name="in", output_name="out", height=size, width=size, resize=resize)
-    for size, resize in ((224, "custom_vision"), (300, "custom_vision"), (64, "stretch"))
+    for size, resize in (
+        (224, "custom_vision"),
+        (300, "custom_vision"),
+        (64, "stretch"),
+        (64, "accel"),
+    )
 )
 DOORS = ("customvision/image", "customvision/url", "image", "url")
 PREDICTION = (

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from image_classifier.accel_crop import SHORTER_SIDE
 from image_classifier.errors import ModelError
 
 __all__ = [
@@ -22,7 +23,7 @@ __all__ = [
 CAFFE_MEAN_BGR = (104.0, 117.0, 123.0)
 
 CHANNELS = {"BGR": 3, "RGB": 3, "GRAY": 1}
-RESIZE_METHODS = ("custom_vision", "crop", "stretch")
+RESIZE_METHODS = ("custom_vision", "crop", "stretch", "accel")
 
 _EXAMPLE = (
     '{"input": "input:0", "output": "output:0", "size": [224, 224], "resize": "crop", '
@@ -41,9 +42,11 @@ class Contract:
         width: pixels.
         channels: "BGR", "RGB" or "GRAY".
         mean: subtracted from each channel, in the order of ``channels``, in units of 0..255.
-        scale: factor after the mean is subtracted (1 / 127.5 with a mean of 127.5 gives -1..1).
-        resize: "custom_vision" (the exporter's), "crop" (shorter side to size, centre cut out) or
-            "stretch" (to size, whatever the shape).
+        scale: factor after the mean is subtracted (1 / 127.5 with a mean of 127.5 gives -1..1);
+            or one for each channel, in the order of ``channels``.
+        resize: "custom_vision" (the exporter's), "crop" (shorter side to size, centre cut out),
+            "stretch" (to size, whatever the shape) or "accel" (shorter side to 256 as TensorFlow 1
+            resizes, centre cut out; what Azure ML's accelerated models were trained with).
     """
 
     input_name: str
@@ -52,7 +55,7 @@ class Contract:
     width: int
     channels: str = "BGR"
     mean: tuple[float, ...] = (0.0, 0.0, 0.0)
-    scale: float = 1.0
+    scale: float | tuple[float, ...] = 1.0
     resize: str = "custom_vision"
 
     def as_dict(self) -> dict[str, Any]:
@@ -64,7 +67,7 @@ class Contract:
             "resize": self.resize,
             "channels": self.channels,
             "mean": list(self.mean),
-            "scale": self.scale,
+            "scale": list(self.scale) if isinstance(self.scale, tuple) else self.scale,
         }
 
 
@@ -107,6 +110,9 @@ def _contract_from(data: Any) -> Contract:
     if unknown := sorted(set(data) - known):
         raise ValueError(f"unknown keys {', '.join(unknown)}; known are {', '.join(sorted(known))}")
     height, width = _size(data["size"])
+    resize = _one_of("resize", data.get("resize", "crop"), RESIZE_METHODS)
+    if resize == "accel" and max(height, width) > SHORTER_SIDE:
+        raise ValueError(f"size must be at most {SHORTER_SIDE} with resize accel")
     channels = _one_of("channels", data.get("channels", "RGB"), tuple(CHANNELS))
     mean = data.get("mean", [0.0] * CHANNELS[channels])
     if not isinstance(mean, list) or len(mean) != CHANNELS[channels]:
@@ -118,8 +124,8 @@ def _contract_from(data: Any) -> Contract:
         width=width,
         channels=channels,
         mean=tuple(float(value) for value in mean),
-        scale=float(data.get("scale", 1.0)),
-        resize=_one_of("resize", data.get("resize", "crop"), RESIZE_METHODS),
+        scale=_scale(data.get("scale", 1.0), CHANNELS[channels]),
+        resize=resize,
     )
 
 
@@ -130,6 +136,14 @@ def _size(value: Any) -> tuple[int, int]:
         case int(side) if 0 < side <= 4096:
             return side, side
     raise ValueError("size must be [height, width] in pixels, 1 to 4096")
+
+
+def _scale(value: Any, channels: int) -> float | tuple[float, ...]:
+    if not isinstance(value, list):
+        return float(value)
+    if len(value) != channels:
+        raise ValueError(f"scale must be a number, or a list of {channels} numbers, one a channel")
+    return tuple(float(each) for each in value)
 
 
 def _one_of(key: str, value: Any, allowed: tuple[str, ...]) -> str:

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from image_classifier.accel_crop import accel_crop
+
 if TYPE_CHECKING:
     from image_classifier.contract import Contract
 
@@ -45,6 +47,8 @@ def preprocess(image: Image.Image, contract: Contract) -> NDArray[np.float32]:
         return to_tensor(sums, contract, unit=1 / _UNIT**2)
     if contract.resize == "stretch":
         cut = image.resize((contract.width, contract.height), Image.Resampling.BILINEAR)
+    elif contract.resize == "accel":
+        return to_tensor(accel_crop(image, contract.height, contract.width), contract)
     else:
         cut = _shorter_side_crop(image, contract.height, contract.width)
     return to_tensor(np.asarray(cut), contract)
@@ -148,7 +152,7 @@ def _shorter_side_crop(image: Image.Image, height: int, width: int) -> Image.Ima
 
 
 def to_tensor(
-    pixels: NDArray[np.integer[Any]], contract: Contract, *, unit: float = 1.0
+    pixels: NDArray[np.number[Any]], contract: Contract, *, unit: float = 1.0
 ) -> NDArray[np.float32]:
     """Orders the channels and applies mean and scale.
 
@@ -169,5 +173,5 @@ def to_tensor(
     if any(contract.mean):
         tensor -= np.asarray(contract.mean, np.float32)
     if contract.scale != 1.0:
-        tensor *= np.float32(contract.scale)
+        tensor *= np.asarray(contract.scale, np.float32)
     return tensor

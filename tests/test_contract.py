@@ -51,10 +51,13 @@ def test_everything_that_a_model_json_can_say(tmp_path: Path) -> None:
         ({"size": "64"}, "size must be"),
         ({"channels": "CMYK"}, "channels is 'CMYK', it must be one of BGR, RGB, GRAY"),
         ({"channels": ["RGB"]}, "channels is"),
-        ({"resize": "magic"}, "must be one of custom_vision, crop, stretch"),
+        ({"resize": "magic"}, "must be one of custom_vision, crop, stretch, accel"),
+        ({"resize": "accel", "size": 257}, "size must be at most 256 with resize accel"),
         ({"mean": [1, 2]}, "mean must be a list of 3 numbers"),
         ({"mean": ["a", "b", "c"]}, "could not convert"),
         ({"scale": "big"}, "could not convert"),
+        ({"scale": [1, 2]}, "scale must be a number, or a list of 3 numbers"),
+        ({"scale": ["a", "b", "c"]}, "could not convert"),
         ({"chanels": "RGB"}, "unknown keys chanels"),
     ],
 )
@@ -78,7 +81,8 @@ def test_what_is_no_json_object_is_refused(tmp_path: Path, text: str) -> None:
         read_contract(written(tmp_path, text))
 
 
-def test_a_contract_survives_being_written_and_read() -> None:
+@pytest.mark.parametrize("scale", [0.25, (0.25,)])
+def test_a_contract_survives_being_written_and_read(scale: float | tuple[float]) -> None:
     contract = Contract(
         input_name="a:0",
         output_name="b:0",
@@ -86,7 +90,7 @@ def test_a_contract_survives_being_written_and_read() -> None:
         width=5,
         channels="GRAY",
         mean=(1.5,),
-        scale=0.25,
+        scale=scale,
         resize="stretch",
     )
 

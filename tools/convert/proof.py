@@ -56,7 +56,7 @@ def random_tensors(count: int, contract: Contract, seed: int = 0) -> Iterator[ND
         rows = np.linspace(0, cells - 1, shape[0]).round().astype(int)
         columns = np.linspace(0, cells - 1, shape[1]).round().astype(int)
         pixels = coarse[rows][:, columns].astype(np.float32)
-        yield (pixels - mean) * np.float32(contract.scale)
+        yield (pixels - mean) * np.asarray(contract.scale, np.float32)
 
 
 def compare(reference: Engine, other: Engine, tensors: Tensors) -> Agreement:

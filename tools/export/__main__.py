@@ -51,15 +51,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", type=int, help="default: the next free number")
     parser.add_argument(
         "--preprocessing",
-        choices=[*PRESETS, "torch"],
+        choices=list(PRESETS),
         default="none",
         help=f"default: none. {kinds}",
     )
     parser.add_argument(
         "--resize",
-        choices=["crop", "stretch", "custom_vision"],
+        choices=["crop", "stretch", "custom_vision", "accel"],
         default="crop",
-        help="crop: shorter side to size, centre cut out; stretch: to size (default: crop)",
+        help="crop: shorter side to size, centre cut out; stretch: to size; accel: shorter side to "
+        "256 as TensorFlow 1 resizes, centre cut out (default: crop)",
     )
     parser.add_argument("--channels", choices=["RGB", "BGR", "GRAY"], help="if not the usual")
     parser.add_argument("--size", type=int, nargs=2, metavar=("HEIGHT", "WIDTH"))

@@ -11,6 +11,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from image_classifier.accel_crop import SHORTER_SIDE
 from image_classifier.contract import Contract
 from image_classifier.preprocess import LONGEST_SIDE, SQUARE_SIDE, is_exporters
 
@@ -45,6 +46,8 @@ def _resized(image: Any, contract: Contract) -> Any:
         return _exporters(_shrunk(image), contract)
     if contract.resize == "stretch":
         return _sampled(image, size, (size[0] / height, size[1] / width), (0.0, 0.0))
+    if contract.resize == "accel":
+        return _accel(image, size)
     ratio = tf.maximum(size[1] / width, size[0] / height)
     # Of the resized picture only the centre is computed.
     high = tf.maximum(float(size[0]), tf.round(height * ratio))
@@ -114,6 +117,33 @@ def _positions(length: Any, side: Any, count: int) -> tuple[Any, Any, Any]:
     weight = tf.where((index < 0) | (index >= length - 1), 0, weight)
     index = tf.clip_by_value(index, 0, length - 1)
     return index, tf.minimum(index + 1, length - 1), weight
+
+
+def _accel(image: Any, size: tuple[int, int]) -> Any:
+    """As accel_crop.py: TensorFlow 1's bilinear, of what is cut out only."""
+    lengths = tf.unstack(tf.cast(tf.shape(image)[:2], tf.float32))
+    scale = tf.constant(SHORTER_SIDE, tf.float32) / tf.minimum(*lengths)
+
+    def positions(length: Any, count: int) -> tuple[Any, Any, Any]:
+        resized = tf.maximum(count, tf.cast(length * scale, tf.int32))
+        start = (resized - count) // 2
+        steps = tf.cast(tf.range(start, start + count), tf.float32)
+        position = steps * (length / tf.cast(resized, tf.float32))
+        last = tf.cast(length, tf.int32) - 1
+        left = tf.clip_by_value(tf.cast(position, tf.int32), 0, last)
+        return left, tf.minimum(left + 1, last), position - tf.cast(left, tf.float32)
+
+    y0, y1, dy = positions(lengths[0], size[0])
+    x0, x1, dx = positions(lengths[1], size[1])
+    dx, dy = dx[None, :, None], dy[:, None, None]
+
+    def row(y: Any) -> Any:
+        lines = tf.gather(image, y)
+        left, right = (tf.cast(tf.gather(lines, x, axis=1), tf.float32) for x in (x0, x1))
+        return left + (right - left) * dx
+
+    upper = row(y0)
+    return upper + (row(y1) - upper) * dy
 
 
 def _normalised(pixels: Any, contract: Contract) -> Any:

@@ -15,7 +15,7 @@ class _Preset:
     meaning: str
     channels: str = "RGB"
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    scale: float = 1.0
+    scale: float | tuple[float, float, float] = 1.0
 
 
 PRESETS = {
@@ -30,6 +30,11 @@ PRESETS = {
         "B, G, R minus ImageNet's mean: ResNet, VGG",
         channels="BGR",
         mean=(103.939, 116.779, 123.68),
+    ),
+    "torch": _Preset(
+        "R, G, B minus ImageNet's mean, by its deviation: DenseNet, PyTorch's networks",
+        mean=(0.485 * 255, 0.456 * 255, 0.406 * 255),
+        scale=(1 / (0.229 * 255), 1 / (0.224 * 255), 1 / (0.225 * 255)),
     ),
 }
 
@@ -46,18 +51,12 @@ def preset(
     Args:
         name: a key of ``PRESETS``.
         size: height and width in pixels.
-        resize: "crop", "stretch" or "custom_vision".
+        resize: "crop", "stretch", "custom_vision" or "accel".
         channels: "RGB", "BGR" or "GRAY", if other than the preset's.
 
     Raises:
         ExportError: there is no such preset, resize or order of channels.
     """
-    if name == "torch":
-        raise ExportError(
-            "The preprocessing 'torch' divides each channel by a number of its own, which "
-            "model.json cannot say: put a layer that does it into the model (Normalization), and "
-            "export with 'none'."
-        )
     if name not in PRESETS:
         raise ExportError(f"There is no preprocessing {name!r}; there are: {', '.join(PRESETS)}.")
     chosen = PRESETS[name]
@@ -67,8 +66,8 @@ def preset(
             f"channels must be one of {', '.join(CHANNELS)}, resize one of "
             f"{', '.join(RESIZE_METHODS)}."
         )
-    if order == "GRAY" and name == "caffe":
-        raise ExportError("The preprocessing 'caffe' has a mean for each of three channels.")
+    if order == "GRAY" and name in ("caffe", "torch"):
+        raise ExportError(f"The preprocessing {name!r} has a mean for each of three channels.")
     return Contract(
         input_name="input",
         output_name="output",
