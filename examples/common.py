@@ -5,18 +5,15 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
-import socket
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 # TensorFlow's start-up chatter is not what an example is about.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-__all__ = ["ROOT", "bounded_waits", "parser", "seeded", "show_how_to_serve"]
+__all__ = ["ROOT", "parser", "seeded", "show_how_to_serve"]
 
 ROOT = Path(__file__).resolve().parents[1]
-DOWNLOAD_TIMEOUT_SECONDS = 10  # without a byte; then the other side counts as not there
 
 
 def parser(
@@ -50,17 +47,6 @@ def seeded(seed: int) -> None:
     import keras
 
     keras.utils.set_random_seed(seed)
-
-
-@contextmanager
-def bounded_waits() -> Iterator[None]:
-    """Downloads by libraries that know no time limit end soon where there is no network."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(DOWNLOAD_TIMEOUT_SECONDS)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)
 
 
 def show_how_to_serve(folder: Path, ask: Sequence[str]) -> None:

@@ -17,8 +17,9 @@ import numpy as np
 # So that `python examples/fashion_mnist.py` works as well.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from examples.common import bounded_waits, parser, seeded, show_how_to_serve
+from examples.common import parser, seeded, show_how_to_serve
 from tools.export import export_classifier, preset
+from tools.zoo.imagenet import bounded_waits
 
 SIZE = 28
 CLOTHES = (

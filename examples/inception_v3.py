@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,12 +10,12 @@ from typing import Any
 # So that `python examples/inception_v3.py` works as well.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from examples.common import bounded_waits, parser, seeded, show_how_to_serve
+from examples.common import parser, seeded, show_how_to_serve
 from tools.export import export_classifier, preset
+from tools.zoo.imagenet import CLASSES, WeightsError, imagenet_labels, numbered, with_weights
 
 SIZE = 299
 SMALLEST = 75  # pixels, for the network to have any left at its end
-LABELS_URL = "https://storage.googleapis.com/download.tensorflow.org/data/imagenet_class_index.json"
 
 
 def main(argv: Sequence[str] | None = None) -> Path:
@@ -25,21 +24,23 @@ def main(argv: Sequence[str] | None = None) -> Path:
     options = parser("inception_v3", __doc__ or "", epochs=None, quick=quick)
     options.add_argument(
         "--weights",
-        choices=["imagenet", "none"],
         default="imagenet",
-        help="imagenet: downloaded, 92 MB; none: random, to try the way (default: imagenet)",
+        help="imagenet: downloaded, 92 MB; none: random, to try the way; or a file with weights "
+        "(default: imagenet)",
     )
     options.add_argument(
         "--size", type=int, default=SIZE, help=f"pixels, {SMALLEST} or more (default: {SIZE})"
     )
-    options.add_argument("--classes", type=int, default=1000, help="with --weights none")
+    options.add_argument("--classes", type=int, default=1000, help="without ImageNet's weights")
     args = options.parse_args(argv)
     if args.quick:
         args.weights, args.size = "none", SMALLEST
     if args.size < SMALLEST:
         options.error(f"--size must be {SMALLEST} or more")
-    if args.weights == "imagenet" and args.size != SIZE:
-        options.error(f"the ImageNet weights are for --size {SIZE}")
+    if args.weights == "imagenet":
+        if args.size != SIZE:
+            options.error(f"the ImageNet weights are for --size {SIZE}")
+        args.classes = CLASSES
     seeded(args.seed)
     model = network(args.weights, args.size, args.classes)
     labels = imagenet_labels() if args.weights == "imagenet" else numbered(args.classes)
@@ -59,40 +60,12 @@ def network(weights: str, size: int, classes: int) -> Any:
     """The network; exits with a sentence if its weights cannot be downloaded."""
     import keras
 
-    if weights == "none":
-        shape = (size, size, 3)
-        return keras.applications.InceptionV3(weights=None, input_shape=shape, classes=classes)
+    shape = (size, size, 3)
     try:
-        with bounded_waits():
-            return keras.applications.InceptionV3(weights="imagenet", input_shape=(size, size, 3))
-    except Exception as exc:  # Keras raises a bare Exception for a failed download
-        first = str(exc).split("\n", 1)[0]
-        sys.exit(
-            f"The ImageNet weights cannot be had ({first}). Try again with a network, or see how "
-            "it works with random ones: --weights none."
-        )
-
-
-def imagenet_labels() -> list[str]:
-    """ImageNet's 1000 names, each once; numbers if the list cannot be downloaded."""
-    import keras
-
-    try:
-        with bounded_waits():
-            path = keras.utils.get_file("imagenet_class_index.json", LABELS_URL)
-        listed = json.loads(Path(path).read_text("utf-8"))
-    except Exception as exc:
-        print(f"The names of ImageNet's classes cannot be downloaded ({exc}): numbers instead.")
-        return numbered(1000)
-    labels: list[str] = []
-    for index in range(len(listed)):
-        code, name = listed[str(index)]
-        labels.append(name if name not in labels else f"{name} ({code})")  # there are two cranes
-    return labels
-
-
-def numbered(count: int) -> list[str]:
-    return [f"class {index}" for index in range(count)]
+        make = keras.applications.InceptionV3
+        return with_weights(make, weights, input_shape=shape, classes=classes)
+    except WeightsError as exc:
+        sys.exit(str(exc))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from image_classifier.engines import EngineOptions, first_line
 from image_classifier.errors import InvalidRequest, ModelError
 from image_classifier.signatures import DEFAULT_SIGNATURE, Array, Signature, TensorInfo
 
-__all__ = ["SavedModel"]
+__all__ = ["SavedModel", "signature_of"]
 
 _SERVE = "serve"  # the tag that everything exported for serving carries
 # Where a model.json's names are looked for, if the graph's own tensors have others.
@@ -53,7 +53,7 @@ class SavedModel:
         try:
             meta = _load(self._session, weights, tf)
             self.signatures: Mapping[str, Signature] = {
-                name: _signature(definition)
+                name: signature_of(definition)
                 for name, definition in sorted(meta.signature_def.items())
             }
         except BaseException:
@@ -157,7 +157,12 @@ def _load(session: Any, weights: Path, tf: Any) -> Any:
         ) from exc
 
 
-def _signature(definition: Any) -> Signature:
+def signature_of(definition: Any) -> Signature:
+    """A signature in the app's terms.
+
+    Args:
+        definition: TensorFlow's ``SignatureDef``.
+    """
     return Signature(
         {key: _info(info) for key, info in sorted(definition.inputs.items())},
         {key: _info(info) for key, info in sorted(definition.outputs.items())},

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from examples import fashion_mnist, inception_v3
+from tools.zoo import imagenet
 
 
 @pytest.fixture
@@ -92,11 +93,11 @@ def test_without_a_network_inception_v3_says_what_to_do(
     from keras.src.applications import inception_v3 as keras_inception_v3
 
     monkeypatch.setattr(keras_inception_v3, "WEIGHTS_PATH", f"{nobody}/weights.h5")
-    monkeypatch.setattr(inception_v3, "LABELS_URL", f"{nobody}/labels.json")
+    monkeypatch.setattr(imagenet, "LABELS_URL", f"{nobody}/labels.json")
 
-    assert inception_v3.imagenet_labels()[-1] == "class 999"
+    assert imagenet.imagenet_labels()[-1] == "class 999"
     assert "cannot be downloaded" in capsys.readouterr().out
-    with pytest.raises(SystemExit, match="cannot be had .*--weights none"):
+    with pytest.raises(SystemExit, match="cannot be downloaded .*--weights none"):
         inception_v3.network("imagenet", 299, 1000)
 
 
@@ -106,9 +107,9 @@ def test_imagenets_two_cranes_get_two_names(
 ) -> None:
     classes = {"0": ["n1", "crane"], "1": ["n2", "crane"], "2": ["n3", "tench"]}
     (tmp_path / "mirror" / "classes.json").write_text(json.dumps(classes))
-    monkeypatch.setattr(inception_v3, "LABELS_URL", f"{mirror}/classes.json")
+    monkeypatch.setattr(imagenet, "LABELS_URL", f"{mirror}/classes.json")
 
-    assert inception_v3.imagenet_labels() == ["crane", "crane (n2)", "tench"]
+    assert imagenet.imagenet_labels() == ["crane", "crane (n2)", "tench"]
 
 
 @pytest.mark.parametrize(

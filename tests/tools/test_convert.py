@@ -13,6 +13,7 @@ from image_classifier.contract import Contract
 from image_classifier.model import Model
 from tests.builders import colour_graph, model_folder, noise, picture
 from tools.convert import __main__ as command
+from tools.convert.conversion import LARGEST_DIFFERENCE
 from tools.convert.graphs import FrozenModel
 from tools.convert.proof import compare, image_tensors, random_tensors
 
@@ -140,7 +141,7 @@ def test_one_bad_folder_does_not_stop_the_others(tmp_path: Path, pictures: Path)
 def test_a_difference_that_is_not_a_number_counts_as_one() -> None:
     agreement = compare(Fixed(0.5, 0.5), Fixed(float("nan"), 1), random_tensors(3, CONTRACT))
 
-    assert not agreement.largest_difference <= command.LARGEST_DIFFERENCE
+    assert not agreement.largest_difference <= LARGEST_DIFFERENCE
 
 
 def test_agreement_counts_top_tags_and_the_largest_difference() -> None:

@@ -18,7 +18,7 @@ from tools.add_model.export import open_source, read_export
 from tools.add_model.report import report
 from tools.add_model.version import Filled, fill
 from tools.add_model.words import AddError, shown
-from tools.convert.__main__ import STEPS as CONVERSION_STEPS
+from tools.convert.conversion import STEPS as CONVERSION_STEPS
 from tools.steps import Steps
 from tools.version_folder import VersionError, write_version
 

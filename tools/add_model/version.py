@@ -24,7 +24,7 @@ from tools.add_model.onnx_labels import labels_in
 from tools.add_model.saved_model import contract_of
 from tools.add_model.source import MOST_BYTES, copy_file
 from tools.add_model.words import AddError
-from tools.convert.__main__ import convert_folder
+from tools.convert.conversion import convert_folder
 from tools.steps import Steps
 
 __all__ = ["Filled", "fill"]

@@ -1,37 +1,16 @@
-"""The command: convert, prove, keep or refuse."""
+"""``python -m tools.convert MODEL_FOLDER``."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from image_classifier.engines import ENGINES, Engine, EngineOptions
-from image_classifier.errors import ClassifierError, ModelError
-from image_classifier.image_files import images_in
-from tools.convert.graphs import FrozenModel, read_model
-from tools.convert.proof import Agreement, compare, image_tensors, random_tensors
-from tools.steps import Steps
+from image_classifier.errors import ClassifierError
+from tools.convert.conversion import SAMPLES, convert_folder
 
-__all__ = ["STEPS", "Converted", "convert_folder", "main"]
-
-ROOT = Path(__file__).resolve().parents[2]
-SAMPLES = ROOT / "frontend" / "samples"
-LARGEST_DIFFERENCE = 1e-3
-LEAST_AGREEMENT_INT8 = 0.99
-RANDOM_INPUTS = 30
-CALIBRATION_IMAGES = 200
-STEPS = 5  # of a conversion without int8
-
-
-@dataclass(frozen=True)
-class Converted:
-    """What came of it: the ONNX file, and the file that it was made from."""
-
-    target: Path
-    source: Path
+__all__ = ["main"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -41,8 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             print(f"{folder}")
             made = convert_folder(folder, images=args.images, int8=args.int8)
-            sizes = [path.stat().st_size for path in (made.target, made.source)]
-            print(f"  {made.target}: {sizes[0]:,} bytes (from {sizes[1]:,})")
+            print(f"  {made}")
         except ClassifierError as exc:
             print(f"  refused: {exc.message}", file=sys.stderr, flush=True)
             failed += 1
@@ -63,80 +41,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--int8", action="store_true", help="8-bit weights and activations")
     return parser
-
-
-def convert_folder(
-    folder: Path, *, images: Path = SAMPLES, int8: bool = False, steps: Steps | None = None
-) -> Converted:
-    """Writes ``model.onnx`` beside a TensorFlow model, if it answers alike.
-
-    Args:
-        folder: has model.pb or a SavedModel with its model.json.
-        images: a folder of pictures to prove it on, and to measure int8's ranges on.
-        int8: 8-bit weights and activations.
-        steps: says how it gets on, if it is part of something longer.
-
-    Raises:
-        ClassifierError: it cannot be converted, or answers otherwise; nothing is written then.
-    """
-    steps = steps or Steps(STEPS + int8)
-    with steps("read the TensorFlow model"):
-        model = read_model(folder)
-    pictures = images_in(images)
-    if not pictures:
-        raise ModelError(f"There are no pictures in {images}: name a folder with --images.")
-    with steps("convert"):
-        from tools.convert import onnx_file
-
-        data = onnx_file.convert(model)
-    if int8:
-        with steps(f"measure ranges on {min(len(pictures), CALIBRATION_IMAGES)} pictures"):
-            some = image_tensors(pictures[:CALIBRATION_IMAGES], model.contract)
-            data = onnx_file.quantize(data, model, some)
-    target = folder / "model.onnx"
-    candidate = folder / "model.onnx.new"
-    try:
-        candidate.write_bytes(data)
-        with steps("load both engines"):
-            reference = _reference(model)
-            other = ENGINES["onnx"].load(candidate, None, EngineOptions())
-        with steps(f"prove it on {len(pictures)} pictures and {RANDOM_INPUTS} random inputs"):
-            on_images = compare(reference, other, image_tensors(pictures, model.contract))
-            on_noise = compare(reference, other, random_tensors(RANDOM_INPUTS, model.contract))
-        _judge(on_images, on_noise, int8=int8)
-        with steps("keep it"):
-            candidate.replace(target)
-    finally:
-        candidate.unlink(missing_ok=True)
-    return Converted(target, model.source)
-
-
-def _reference(model: FrozenModel) -> Engine:
-    from image_classifier.engines.tensorflow import FrozenGraphEngine
-
-    return FrozenGraphEngine(model.source, model.graph_def, model.contract, EngineOptions())
-
-
-def _judge(on_images: Agreement, on_noise: Agreement, *, int8: bool) -> None:
-    for what, agreement in (("pictures", on_images), ("random inputs", on_noise)):
-        print(
-            f"  {what}: largest difference {agreement.largest_difference:.2e}, top tags agree on "
-            f"{agreement.same_top} of {agreement.inputs}"
-        )
-    if int8:
-        if on_images.top_tag < LEAST_AGREEMENT_INT8:
-            raise ModelError(
-                f"with int8 only {on_images.top_tag:.1%} of the top tags agree; at least "
-                f"{LEAST_AGREEMENT_INT8:.0%} are needed. Convert without --int8, or give more "
-                "pictures of the model's own kind with --images."
-            )
-        return
-    largest = max(on_images.largest_difference, on_noise.largest_difference)
-    # Written so that a difference that is not a number is refused too.
-    if not largest <= LARGEST_DIFFERENCE:
-        raise ModelError(
-            f"the ONNX model differs by {largest:.2e}; at most {LARGEST_DIFFERENCE:.0e} is allowed."
-        )
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from image_classifier.contract import CHANNELS, Contract
-from tools.export.version_folder import ExportError
+from tools.export.errors import ExportError
 
 __all__ = ["kept_variables", "save_classifier", "save_module"]
 

@@ -1,0 +1,110 @@
+"""Convert, prove, keep or refuse: what happens to one version folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from image_classifier.engines import ENGINES, Engine, EngineOptions
+from image_classifier.errors import ModelError
+from image_classifier.image_files import images_in
+from tools.convert.graphs import FrozenModel, read_model
+from tools.convert.proof import Agreement, compare, image_tensors, random_tensors
+from tools.steps import Steps
+
+__all__ = ["LARGEST_DIFFERENCE", "SAMPLES", "STEPS", "Converted", "convert_folder"]
+
+SAMPLES = Path(__file__).resolve().parents[2] / "frontend" / "samples"
+LARGEST_DIFFERENCE = 1e-3
+LEAST_AGREEMENT_INT8 = 0.99
+RANDOM_INPUTS = 30
+CALIBRATION_IMAGES = 200
+STEPS = 5  # of a conversion without int8
+
+
+@dataclass(frozen=True)
+class Converted:
+    """What came of it: the ONNX file, and the file that it was made from."""
+
+    target: Path
+    source: Path
+
+    def __str__(self) -> str:
+        """The line that says how large both are; a SavedModel counts with its variables."""
+        files = [self.source, *(self.source.parent / "variables").glob("*")]
+        before = sum(path.stat().st_size for path in files)
+        return f"{self.target}: {self.target.stat().st_size:,} bytes (from {before:,})"
+
+
+def convert_folder(
+    folder: Path, *, images: Path = SAMPLES, int8: bool = False, steps: Steps | None = None
+) -> Converted:
+    """Writes ``model.onnx`` beside a TensorFlow model, if it answers alike.
+
+    Args:
+        folder: has model.pb or a SavedModel with its model.json.
+        images: a folder of pictures to prove it on, and to measure int8's ranges on.
+        int8: 8-bit weights and activations.
+        steps: says how it gets on, if it is part of something longer.
+
+    Raises:
+        ClassifierError: it cannot be converted, or answers otherwise; nothing is written then.
+    """
+    steps = steps or Steps(STEPS + int8)
+    with steps("read the TensorFlow model"):
+        model = read_model(folder)
+    pictures = images_in(images)
+    if not pictures:
+        raise ModelError(f"There are no pictures in {images}: name a folder with --images.")
+    with steps("convert"):
+        from tools.convert import onnx_file
+
+        data = onnx_file.convert(model)
+    if int8:
+        with steps(f"measure ranges on {min(len(pictures), CALIBRATION_IMAGES)} pictures"):
+            some = image_tensors(pictures[:CALIBRATION_IMAGES], model.contract)
+            data = onnx_file.quantize(data, model, some)
+    target = folder / "model.onnx"
+    candidate = folder / "model.onnx.new"
+    try:
+        candidate.write_bytes(data)
+        with steps("load both engines"):
+            reference = _reference(model)
+            other = ENGINES["onnx"].load(candidate, None, EngineOptions())
+        with steps(f"prove it on {len(pictures)} pictures and {RANDOM_INPUTS} random inputs"):
+            on_images = compare(reference, other, image_tensors(pictures, model.contract))
+            on_noise = compare(reference, other, random_tensors(RANDOM_INPUTS, model.contract))
+        _judge(on_images, on_noise, int8=int8)
+        with steps("keep it"):
+            candidate.replace(target)
+    finally:
+        candidate.unlink(missing_ok=True)
+    return Converted(target, model.source)
+
+
+def _reference(model: FrozenModel) -> Engine:
+    from image_classifier.engines.tensorflow import FrozenGraphEngine
+
+    return FrozenGraphEngine(model.source, model.graph_def, model.contract, EngineOptions())
+
+
+def _judge(on_images: Agreement, on_noise: Agreement, *, int8: bool) -> None:
+    for what, agreement in (("pictures", on_images), ("random inputs", on_noise)):
+        print(
+            f"  {what}: largest difference {agreement.largest_difference:.2e}, top tags agree on "
+            f"{agreement.same_top} of {agreement.inputs}"
+        )
+    if int8:
+        if on_images.top_tag < LEAST_AGREEMENT_INT8:
+            raise ModelError(
+                f"with int8 only {on_images.top_tag:.1%} of the top tags agree; at least "
+                f"{LEAST_AGREEMENT_INT8:.0%} are needed. Convert without --int8, or give more "
+                "pictures of the model's own kind with --images."
+            )
+        return
+    largest = max(on_images.largest_difference, on_noise.largest_difference)
+    # Written so that a difference that is not a number is refused too.
+    if not largest <= LARGEST_DIFFERENCE:
+        raise ModelError(
+            f"the ONNX model differs by {largest:.2e}; at most {LARGEST_DIFFERENCE:.0e} is allowed."
+        )

@@ -1,0 +1,91 @@
+"""``python -m tools.zoo build NAME``, ``features`` and ``head``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from image_classifier.errors import ClassifierError
+from tools.export.version_folder import ExportError
+from tools.zoo.commands import build
+from tools.zoo.imagenet import WeightsError
+from tools.zoo.networks import NETWORKS, PREPROCESSING, SIZE, SMALLEST
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Returns 0, or 1 with a sentence on standard error."""
+    args = _parser().parse_args(argv)
+    try:
+        args.run(args)
+    except (ExportError, WeightsError) as exc:
+        print(f"refused: {exc}", file=sys.stderr)
+        return 1
+    except ClassifierError as exc:
+        print(f"refused: {exc.message}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.zoo",
+        description="Build well-known networks as models to serve, and teach them new classes.",
+    )
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    _add_build(verbs.add_parser("build", help="write a network as a version to serve"))
+    return parser
+
+
+def _add_build(verb: argparse.ArgumentParser) -> None:
+    verb.set_defaults(run=build)
+    _add_network(verb)
+    _add_target(verb)
+    verb.add_argument("--classes", type=int, help="a new, untrained head instead of ImageNet's")
+    verb.add_argument("--labels", type=Path, help="labels.txt of the classes")
+    verb.add_argument("--featuriser", action="store_true", help="without a head: features out")
+    verb.add_argument(
+        "--quantized", action="store_true", help="an int8 model.onnx beside it, if top tags agree"
+    )
+
+
+def _add_network(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("network", metavar="NAME", choices=list(NETWORKS), help=", ".join(NETWORKS))
+    verb.add_argument(
+        "--weights",
+        default="imagenet",
+        help="imagenet: downloaded once, by Keras; none: random; or a file (default: imagenet)",
+    )
+    verb.add_argument(
+        "--preprocessing",
+        choices=PREPROCESSING,
+        default="keras",
+        help="keras: what Keras's weights want; microsoft: what those of Azure ML's accelerated "
+        "models wanted (default: keras)",
+    )
+    verb.add_argument(
+        "--size",
+        type=int,
+        default=SIZE,
+        help=f"pixels, {SMALLEST} or more, with --weights none (default: {SIZE})",
+    )
+    verb.add_argument("--seed", type=int, default=1, help="of random weights (default: 1)")
+
+
+def _add_target(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--name", help="what callers call it (default: the network's name)")
+    verb.add_argument("--models-dir", type=Path, default=Path("models"), help="default: models")
+    verb.add_argument("--version", type=int, help="default: the next free number")
+    verb.add_argument(
+        "--images",
+        type=Path,
+        default=ROOT / "frontend" / "samples",
+        help="pictures to prove it on (default: the samples)",
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,140 @@
+"""What ``python -m tools.zoo`` does: a function for each verb, with its progress and its words."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from image_classifier.image_files import images_in
+from image_classifier.labels import read_labels
+from tools.convert.conversion import convert_folder
+from tools.export.proof import Agreement
+from tools.export.version_folder import ExportError
+from tools.steps import Steps
+from tools.zoo.build import write_classifier, write_featuriser
+from tools.zoo.imagenet import CLASSES, imagenet_labels, numbered
+from tools.zoo.networks import SIZE, SMALLEST, Recipe, with_head
+
+__all__ = ["build"]
+
+
+def build(args: argparse.Namespace) -> None:
+    """Writes a network: its classifier, or its featuriser alone."""
+    recipe = recipe_of(args)
+    labels = None if args.featuriser else labels_of(args)
+    if args.featuriser and args.quantized:
+        raise ExportError("--quantized is judged by the top tags, which a featuriser has not.")
+    steps = Steps(2)
+    with steps(f"make {recipe.network}, weights: {recipe.weights}"):
+        whole = recipe.whole()
+        featuriser = recipe.featuriser(whole)
+        classifier = whole if args.classes is None else _new_head(featuriser, args.classes)
+    name = args.name or recipe.network
+    target = {"name": name, "models_dir": args.models_dir, "version": args.version}
+    if labels is None:
+        with steps("write it"):
+            folder = write_featuriser(featuriser, recipe, **target)
+    else:
+        folder = prove_and_write(
+            steps,
+            lambda **more: write_classifier(
+                classifier, featuriser, recipe, labels, **target, **more
+            ),
+            args,
+        )
+    if args.classes is not None and not args.featuriser:
+        print("  The new head is not trained: its answers mean nothing yet (see tools.zoo head).")
+    show(folder, name)
+
+
+def recipe_of(args: argparse.Namespace) -> Recipe:
+    """What the options say of the network.
+
+    Raises:
+        ExportError: they do not go together.
+    """
+    if args.size < SMALLEST:
+        raise ExportError(f"--size must be {SMALLEST} or more pixels.")
+    if args.size != SIZE and args.weights != "none":
+        raise ExportError(f"These weights are for pictures of {SIZE} pixels: leave --size away.")
+    if args.preprocessing == "microsoft" and args.weights == "imagenet":
+        raise ExportError(
+            "Keras's ImageNet weights want Keras's preprocessing; --preprocessing microsoft is for "
+            "weights that were trained with it: name them with --weights FILE."
+        )
+    return Recipe(
+        network=args.network,
+        weights=args.weights,
+        preprocessing=args.preprocessing,
+        size=args.size,
+        seed=args.seed,
+    )
+
+
+def labels_of(args: argparse.Namespace) -> list[str]:
+    """The names of the classes.
+
+    Raises:
+        ExportError: they are not as many as the classes.
+    """
+    count = CLASSES if args.classes is None else args.classes
+    if count < 1:
+        raise ExportError("--classes must be 1 or more.")
+    if args.labels:
+        if args.labels.name != "labels.txt":
+            raise ExportError(f"{args.labels}: the file with the labels must be called labels.txt.")
+        labels = list(read_labels(args.labels.parent))
+        if len(labels) != count:
+            raise ExportError(f"{args.labels} has {len(labels)} labels; there are {count} classes.")
+        return labels
+    if args.classes is None and args.weights != "none":
+        return imagenet_labels(lambda words: print(f"  {words}"))
+    return numbered(count)
+
+
+def prove_and_write(steps: Steps, write: Callable[..., Path], args: argparse.Namespace) -> Path:
+    """Has a classifier written, proved, and quantised if that is wanted.
+
+    Args:
+        steps: has one step left, in which it is written.
+        write: ``write_classifier`` with all but its options for the proof.
+        args: ``images`` and ``quantized``.
+    """
+    found: list[Agreement] = []
+
+    with contextlib.ExitStack() as step:
+
+        def quantise(folder: Path) -> None:
+            if args.quantized:
+                step.close()  # conversion shows steps of its own
+                convert_folder(folder, images=args.images, int8=True)
+
+        step.enter_context(steps("write it, load it back, compare it with the app's pipeline"))
+        folder = write(images=images_in(args.images), report=found.append, finish=quantise)
+    for agreement in found:
+        print(
+            f"  {agreement.pictures} pictures: probabilities differ by at most "
+            f"{agreement.largest_difference:.1e}, by {agreement.largest_exact:.1e} where nothing "
+            f"is resized."
+        )
+    return folder
+
+
+def show(folder: Path, name: str) -> None:
+    """What is there now, and how to serve it."""
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    print(f"  {folder}: {size / 1e6:.0f} MB")
+    print(
+        f"Serve it: python -m model_server --port 8500 --model_name {name} "
+        f"--model_base_path {folder.parent}"
+    )
+
+
+def _new_head(featuriser: Any, classes: int) -> Any:
+    import keras
+
+    head = keras.layers.Dense(classes, activation="softmax", name="predictions")
+    return with_head(featuriser, head)

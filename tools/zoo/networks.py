@@ -1,0 +1,116 @@
+"""The classifiers of the zoo: which network of Keras each is, and how its weights are fed."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from image_classifier.contract import Contract
+from tools.export import preset
+from tools.zoo.imagenet import CLASSES, with_weights
+
+__all__ = ["NETWORKS", "PREPROCESSING", "Network", "Recipe", "fingerprint", "with_head"]
+
+SIZE = 224  # pixels, of every classifier here
+SMALLEST = 32  # for these networks to have any pixels left at their end
+# What Microsoft's own checkpoints were trained without: R, G, B (facts of azureml-accel-models).
+MICROSOFT_MEAN_RGB = (123.68, 116.779, 103.939)
+PREPROCESSING = ("keras", "microsoft")
+
+
+@dataclass(frozen=True)
+class Network:
+    """One row of the table.
+
+    Attributes:
+        application: its function in ``keras.applications``.
+        preset: the preprocessing that Keras's weights were trained with, see ``tools.export``.
+        features: the layer before the classifier.
+        width: how many features that gives.
+        microsoft_scale: what Microsoft's checkpoint wants pixels multiplied with.
+    """
+
+    application: str
+    preset: str
+    features: str
+    width: int
+    microsoft_scale: float = 1.0
+
+
+NETWORKS = {
+    "resnet50": Network("ResNet50", "caffe", "avg_pool", 2048),
+    "resnet152": Network("ResNet152", "caffe", "avg_pool", 2048),
+    "densenet121": Network("DenseNet121", "torch", "avg_pool", 1024, microsoft_scale=0.017),
+    "vgg16": Network("VGG16", "caffe", "fc2", 4096),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """All that it takes to make a network again, weights included.
+
+    Attributes:
+        network: a key of ``NETWORKS``.
+        weights: "imagenet", "none" or a file.
+        preprocessing: "keras" (what Keras's weights want) or "microsoft" (what the checkpoints of
+            Azure ML's accelerated models wanted).
+        size: height and width of its input in pixels.
+        seed: of random weights.
+    """
+
+    network: str
+    weights: str = "imagenet"
+    preprocessing: str = "keras"
+    size: int = SIZE
+    seed: int = 1
+
+    def contract(self) -> Contract:
+        """Size and preprocessing, as ``model.json`` says them."""
+        network, size = NETWORKS[self.network], (self.size, self.size)
+        if self.preprocessing == "keras":
+            return preset(network.preset, size=size)
+        plain = preset("none", size=size, resize="accel")
+        return replace(plain, mean=MICROSOFT_MEAN_RGB, scale=network.microsoft_scale)
+
+    def whole(self) -> Any:
+        """The Keras model with ImageNet's head: images [N, size, size, 3] -> [N, 1000].
+
+        Raises:
+            WeightsError: its weights cannot be had.
+        """
+        import keras
+
+        keras.utils.set_random_seed(self.seed)
+        return with_weights(
+            getattr(keras.applications, NETWORKS[self.network].application),
+            self.weights,
+            input_shape=(self.size, self.size, 3),
+            classes=CLASSES,
+        )
+
+    def featuriser(self, whole: Any) -> Any:
+        """The part of ``whole`` before its head: images -> float32 [N, number of features]."""
+        import keras
+
+        layer = whole.get_layer(NETWORKS[self.network].features)
+        return keras.Model(whole.inputs[0], layer.output, name=f"{self.network}_features")
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+def with_head(featuriser: Any, head: Any) -> Any:
+    """A featuriser and what classifies its features, as one model."""
+    import keras
+
+    return keras.Model(featuriser.inputs[0], head(featuriser.output))
+
+
+def fingerprint(model: Any) -> str:
+    """SHA-256 of all weights, in their order: tells whether two models are the same."""
+    digest = hashlib.sha256()
+    for variable in model.variables:
+        digest.update(variable.numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,68 @@
+"""What stands beside a built model: the names of its tensors, and what it was built from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from image_classifier.engines import SAVED_MODEL
+from image_classifier.signatures import Signature, TensorInfo
+
+__all__ = ["RECIPE_FILE", "SIGNATURES_FILE", "write_recipe", "write_signatures"]
+
+SIGNATURES_FILE = "signatures.json"
+RECIPE_FILE = "zoo.json"
+
+
+def write_signatures(folder: Path) -> dict[str, Signature]:
+    """Writes ``signatures.json``: each signature's keys, and their tensors in the graph.
+
+    Clients of Azure ML's accelerated models looked tensors up by these names.
+
+    Args:
+        folder: has the ``saved_model.pb``, which is read, not run.
+
+    Returns:
+        The signatures.
+    """
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    from image_classifier.engines.saved_model import signature_of
+
+    saved = SavedModel.FromString((folder / SAVED_MODEL).read_bytes())
+    (graph,) = (each for each in saved.meta_graphs if "serve" in each.meta_info_def.tags)
+    signatures = {
+        name: signature_of(definition)
+        for name, definition in sorted(graph.signature_def.items())
+        if not name.startswith("__")  # TensorFlow's own, which nobody calls
+    }
+    listed = {
+        name: {"inputs": _listed(each.inputs), "outputs": _listed(each.outputs)}
+        for name, each in signatures.items()
+    }
+    _write(folder / SIGNATURES_FILE, listed)
+    return signatures
+
+
+def write_recipe(folder: Path, **what: Any) -> None:
+    """Writes ``zoo.json``: what would build the same again."""
+    import keras
+
+    _write(folder / RECIPE_FILE, {**what, "keras": keras.__version__})
+
+
+def _listed(infos: Mapping[str, TensorInfo]) -> dict[str, Any]:
+    return {
+        key: {
+            "tensor": info.name,
+            "dtype": info.dtype,
+            "shape": None if info.shape is None else list(info.shape),
+        }
+        for key, info in infos.items()
+    }
+
+
+def _write(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, indent=2) + "\n", "utf-8")
