@@ -15,7 +15,7 @@ from image_classifier.accel_crop import SHORTER_SIDE
 from image_classifier.contract import Contract
 from image_classifier.preprocess import LONGEST_SIDE, SQUARE_SIDE, is_exporters
 
-__all__ = ["tensor_of_file"]
+__all__ = ["decoded", "tensor_of_file"]
 
 _UNIT = 2 * SQUARE_SIDE
 
@@ -27,10 +27,11 @@ def tensor_of_file(data: Any, contract: Contract) -> Any:
         data: a scalar string tensor.
         contract: size and preprocessing.
     """
-    return _normalised(_resized(_decoded(data), contract), contract)
+    return _normalised(_resized(decoded(data), contract), contract)
 
 
-def _decoded(data: Any) -> Any:
+def decoded(data: Any) -> Any:
+    """The bytes of one image file, a scalar string tensor -> uint8 [height, width, 3], RGB."""
     image = tf.cond(
         tf.io.is_jpeg(data),
         lambda: tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE"),

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from image_classifier.errors import ClassifierError
 from tools.export.version_folder import ExportError
+from tools.zoo.anchors import LEAST_SCORE, MOST_OVERLAP
 from tools.zoo.commands import build
+from tools.zoo.detector import DETECTOR
 from tools.zoo.imagenet import WeightsError
 from tools.zoo.networks import NETWORKS, PREPROCESSING, SIZE, SMALLEST
 
@@ -42,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_build(verb: argparse.ArgumentParser) -> None:
     verb.set_defaults(run=build)
-    _add_network(verb)
+    _add_network(verb, [*NETWORKS, DETECTOR])
     _add_target(verb)
     verb.add_argument("--classes", type=int, help="a new, untrained head instead of ImageNet's")
     verb.add_argument("--labels", type=Path, help="labels.txt of the classes")
@@ -50,10 +52,19 @@ def _add_build(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--quantized", action="store_true", help="an int8 model.onnx beside it, if top tags agree"
     )
+    verb.add_argument(
+        "--least-score", type=float, default=LEAST_SCORE, help=f"of detections ({LEAST_SCORE})"
+    )
+    verb.add_argument(
+        "--most-overlap",
+        type=float,
+        default=MOST_OVERLAP,
+        help=f"of two detections of a class ({MOST_OVERLAP})",
+    )
 
 
-def _add_network(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("network", metavar="NAME", choices=list(NETWORKS), help=", ".join(NETWORKS))
+def _add_network(verb: argparse.ArgumentParser, names: Sequence[str]) -> None:
+    verb.add_argument("network", metavar="NAME", choices=names, help=", ".join(names))
     verb.add_argument(
         "--weights",
         default="imagenet",

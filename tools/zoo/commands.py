@@ -14,15 +14,23 @@ from tools.convert.conversion import convert_folder
 from tools.export.proof import Agreement
 from tools.export.version_folder import ExportError
 from tools.steps import Steps
+from tools.zoo.anchors import SIDE
 from tools.zoo.build import write_classifier, write_featuriser
+from tools.zoo.detector import DETECTOR, VOC_CLASSES, WHOLE, make_detector, write_detector
 from tools.zoo.imagenet import CLASSES, imagenet_labels, numbered
 from tools.zoo.networks import SIZE, SMALLEST, Recipe, with_head
 
 __all__ = ["build"]
 
+# What a detector is built without.
+_CLASSIFIERS_ONLY = ("featuriser", "quantized")
+
 
 def build(args: argparse.Namespace) -> None:
-    """Writes a network: its classifier, or its featuriser alone."""
+    """Writes a network: its classifier, or its featuriser alone, or the detector."""
+    if args.network == DETECTOR:
+        _build_detector(args)
+        return
     recipe = recipe_of(args)
     labels = None if args.featuriser else labels_of(args)
     if args.featuriser and args.quantized:
@@ -81,18 +89,56 @@ def labels_of(args: argparse.Namespace) -> list[str]:
         ExportError: they are not as many as the classes.
     """
     count = CLASSES if args.classes is None else args.classes
-    if count < 1:
-        raise ExportError("--classes must be 1 or more.")
-    if args.labels:
-        if args.labels.name != "labels.txt":
-            raise ExportError(f"{args.labels}: the file with the labels must be called labels.txt.")
-        labels = list(read_labels(args.labels.parent))
-        if len(labels) != count:
-            raise ExportError(f"{args.labels} has {len(labels)} labels; there are {count} classes.")
-        return labels
+    if args.labels or count < 1:
+        return _named(args.labels, count)
     if args.classes is None and args.weights != "none":
         return imagenet_labels(lambda words: print(f"  {words}"))
     return numbered(count)
+
+
+def _named(path: Path | None, count: int) -> list[str]:
+    if count < 1:
+        raise ExportError("--classes must be 1 or more.")
+    if path is None:
+        return numbered(count)
+    if path.name != "labels.txt":
+        raise ExportError(f"{path}: the file with the labels must be called labels.txt.")
+    labels = list(read_labels(path.parent))
+    if len(labels) != count:
+        raise ExportError(f"{path} has {len(labels)} labels; there are {count} classes.")
+    return labels
+
+
+def _build_detector(args: argparse.Namespace) -> None:
+    if given := [f"--{name}" for name in _CLASSIFIERS_ONLY if getattr(args, name)]:
+        raise ExportError(f"{DETECTOR} is a detector: leave {given[0]} away.")
+    if args.size not in (SIZE, SIDE):
+        raise ExportError(f"{DETECTOR} takes pictures of {SIDE} pixels: leave --size away.")
+    if not 0 < args.least_score < 1 or not 0 < args.most_overlap < 1:
+        raise ExportError("--least-score and --most-overlap must be between 0 and 1.")
+    count = len(VOC_CLASSES) if args.classes is None else args.classes
+    is_vocs = args.classes is None and args.labels is None
+    names = list(VOC_CLASSES) if is_vocs else _named(args.labels, count)
+    name = args.name or args.network
+    steps = Steps(2)
+    with steps(f"make {args.network}, weights: {args.weights}"):
+        detector = make_detector(args.weights, count, seed=args.seed)
+    with steps("write it"):
+        folder = write_detector(
+            detector,
+            names,
+            name=name,
+            models_dir=args.models_dir,
+            version=args.version,
+            preprocessing=args.preprocessing,
+            least_score=args.least_score,
+            most_overlap=args.most_overlap,
+            weights=args.weights,
+            seed=args.seed,
+        )
+    if not args.weights.endswith(WHOLE):
+        print("  The heads are not trained: what it detects means nothing yet.")
+    show(folder, name)
 
 
 def prove_and_write(steps: Steps, write: Callable[..., Path], args: argparse.Namespace) -> Path:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import os
 import socket
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from image_classifier.engines import first_line
 
 # TensorFlow's start-up chatter (CPU features, no GPU) is not about any network.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -18,6 +21,7 @@ __all__ = [
     "WeightsError",
     "bounded_waits",
     "imagenet_labels",
+    "load_weights",
     "numbered",
     "with_weights",
 ]
@@ -54,25 +58,41 @@ def with_weights(make: Callable[..., Any], weights: str, **options: Any) -> Any:
     Raises:
         WeightsError: they cannot be downloaded or read, or are of another network.
     """
-    if weights == "none":
-        return make(weights=None, **options)
-    if weights != "imagenet" and not Path(weights).is_file():
+    if weights == "imagenet":
+        try:
+            with bounded_waits():
+                return make(weights=weights, **options)
+        except Exception as exc:  # Keras raises a bare Exception for a failed download
+            raise WeightsError(
+                f"The ImageNet weights cannot be downloaded ({first_line(exc)}). Try again with a "
+                "network, name a file that you have with --weights FILE, or see how it works with "
+                "random ones: --weights none."
+            ) from exc
+    if weights != "none" and not Path(weights).is_file():
         raise WeightsError(
             f"{weights} is no file with weights: name one (.h5, .weights.h5), or say imagenet or "
             "none."
         )
+    network = make(weights=None, **options)
+    if weights != "none":
+        load_weights(network, weights)
+    return network
+
+
+def load_weights(network: Any, path: str) -> None:
+    """Reads weights from a file that Keras wrote.
+
+    Raises:
+        WeightsError: there is no such file, or it is another network's.
+    """
+    if not Path(path).is_file():
+        raise WeightsError(f"{path} is no file with weights.")
     try:
-        with bounded_waits():
-            return make(weights=weights, **options)
-    except Exception as exc:  # Keras raises a bare Exception for a failed download
-        first = str(exc).strip().split("\n", 1)[0].rstrip(".")
-        if weights == "imagenet":
-            raise WeightsError(
-                f"The ImageNet weights cannot be downloaded ({first}). Try again with a network, "
-                "name a file that you have with --weights FILE, or see how it works with random "
-                "ones: --weights none."
-            ) from exc
-        raise WeightsError(f"{weights} does not fit this network: {first}.") from exc
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what it then raises
+            network.load_weights(path)
+    except (ValueError, OSError, KeyError) as exc:
+        raise WeightsError(f"{path} does not fit this network: {first_line(exc)}.") from exc
 
 
 def imagenet_labels(report: Callable[[str], None] = print) -> list[str]:
