@@ -2,20 +2,22 @@
 
 ``serving_default`` takes web-safe base64 text, as the articles on TensorFlow Serving send it, and
 gives the label; ``bytes`` takes the bytes of an image file and gives the label; ``probabilities``
-gives all scores too; ``tensors`` is the graph itself.
+gives all scores too; ``tensors`` is the graph itself. A ``signatures.json`` beside the model can
+give ``serving_default`` another form: ``images``, bytes of image files, in.
 """
 
 from __future__ import annotations
 
 import binascii
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pybase64
 
 from image_classifier.contract import CHANNELS, Contract
 from image_classifier.engines import Engine
-from image_classifier.errors import InvalidRequest
+from image_classifier.errors import InvalidRequest, ModelError
 from image_classifier.signatures import DEFAULT_SIGNATURE, Array, Signature, TensorInfo
 
 __all__ = ["BYTES", "PROBABILITIES", "TENSORS", "image_signatures", "run_image_signature"]
@@ -24,6 +26,7 @@ TENSORS = "tensors"
 BYTES = "bytes"
 PROBABILITIES = "probabilities"
 _IMAGE, _LABEL, _SCORES = "image", "label", "probabilities"
+_IMAGES = "images"  # what serving_default takes, as bytes, if a signatures.json says so
 _OUTPUT = "output_0"  # what the articles' clients read the label from
 _TENSOR_IN, _TENSOR_OUT = "input", "output"
 
@@ -65,6 +68,23 @@ def image_signatures(contract: Contract, labels: Sequence[str]) -> dict[str, Sig
     }
 
 
+def check_runnable(default: Signature, folder: Path) -> None:
+    """Whether ``run_image_signature`` can answer a ``serving_default`` from a ``signatures.json``.
+
+    Raises:
+        ModelError: it takes or gives something else than image files, label and scores.
+    """
+    if set(default.inputs) not in ({_IMAGE}, {_IMAGES}) or not set(default.outputs) <= {
+        _OUTPUT,
+        _LABEL,
+        _SCORES,
+    }:
+        raise ModelError(
+            f"{folder}: the signature {DEFAULT_SIGNATURE} in its signatures.json is no image "
+            f"classifier's: it must take {_IMAGES} and give {_LABEL} and {_SCORES}."
+        )
+
+
 def run_image_signature(
     name: str,
     inputs: Mapping[str, Array],
@@ -92,13 +112,15 @@ def run_image_signature(
     if name == TENSORS:
         batch = _batch(inputs[_TENSOR_IN], engine.contract)
         return {_TENSOR_OUT: in_turn(lambda: engine.run(batch))}
-    images = inputs[_IMAGE]
+    key = _IMAGES if _IMAGES in inputs else _IMAGE
+    images = inputs[key]
     if images.ndim != 1:
         raise InvalidRequest(
-            f"The input {_IMAGE} has shape {list(images.shape)}; it must be a list of images, of "
+            f"The input {key} has shape {list(images.shape)}; it must be a list of images, of "
             "shape [number of images]."
         )
-    files = map(_from_base64, images) if name == DEFAULT_SIGNATURE else images
+    is_base64 = name == DEFAULT_SIGNATURE and key == _IMAGE
+    files = map(_from_base64, images) if is_base64 else images
     scores = np.array([scores_of(file) for file in files], np.float32).reshape(-1, len(labels))
     # The first of equals, as everywhere in the app.
     best: Array = np.empty(len(scores), object)

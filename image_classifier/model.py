@@ -24,10 +24,11 @@ from image_classifier.engines import (
 )
 from image_classifier.errors import InvalidRequest, ModelError
 from image_classifier.export_manifest import read_export_manifest
-from image_classifier.image_signatures import image_signatures
+from image_classifier.image_signatures import check_runnable, image_signatures
 from image_classifier.labels import LABELS_FILE, read_labels
 from image_classifier.model_checks import check_output, warm_up
-from image_classifier.signatures import Signature
+from image_classifier.signatures import DEFAULT_SIGNATURE, Signature
+from image_classifier.signatures_file import read_default_signature
 
 __all__ = ["LoadedModel", "Model", "ModelRetired", "needs_labels"]
 
@@ -238,6 +239,9 @@ class Model:
         saved: SavedModelEngine | None = None,
     ) -> LoadedModel:
         signatures = image_signatures(engine.contract, labels) if engine else {}
+        if engine and (default := read_default_signature(self.folder)):
+            check_runnable(default, self.folder)
+            signatures[DEFAULT_SIGNATURE] = default
         if saved:
             signatures |= saved.signatures
         manifest = read_export_manifest(self.folder)

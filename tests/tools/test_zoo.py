@@ -40,6 +40,10 @@ def doors(resnet50: Path) -> tuple[Classifier, TensorFlowServing]:
 
 @pytest.fixture(scope="module")
 def small() -> tuple[Any, Any]:
+    return small_network(np.eye(3))
+
+
+def small_network(kernel: Any) -> tuple[Any, Any]:
     """A classifier of main colours in the place of a large network, and its featuriser."""
     import keras
 
@@ -48,7 +52,7 @@ def small() -> tuple[Any, Any]:
     featuriser = keras.Model(pixels, keras.layers.Rescaling(1 / 16)(means))
     head = keras.layers.Dense(3, use_bias=False, activation="softmax")
     classifier = with_head(featuriser, head)
-    head.set_weights([np.eye(3, dtype=np.float32)])
+    head.set_weights([np.asarray(kernel, np.float32)])
     return classifier, featuriser
 
 
@@ -213,22 +217,83 @@ def test_a_featuriser_alone_is_served_and_is_no_classifier(
         classifier.classify_bytes(blue)
 
 
+def colours(root: Path, count: int = 6) -> Path:
+    """Pictures of one colour each, two of each of three."""
+    folder = root / "pictures"
+    folder.mkdir()
+    for index in range(count):
+        colour = ("red", "green", "blue")[index % 3]
+        (folder / f"{index}.png").write_bytes(picture(colour, (60 + index, 50)))
+    return folder
+
+
+def written(small: tuple[Any, Any], root: Path, **more: Any) -> Path:
+    recipe = Recipe(network="resnet50", weights="none", size=SIZE)
+    labels = ["blue", "green", "red"]  # in the order of the contract's channels
+    return write_classifier(*small, recipe, labels, name="colours", models_dir=root, **more)
+
+
 def test_a_classifier_is_converted_and_answers_alike(
     small: tuple[Any, Any], tmp_path: Path
 ) -> None:
     from tools.convert.conversion import convert_folder
 
-    recipe = Recipe(network="resnet50", weights="none", size=SIZE)
-    folder = write_classifier(
-        *small, recipe, ["blue", "green", "red"], name="colours", models_dir=tmp_path
-    )
-    pictures = tmp_path / "pictures"
-    pictures.mkdir()
-    noise((80, 90)).save(pictures / "a.png")
-    convert_folder(folder, images=pictures)
+    folder = written(small, tmp_path)
+    pictures = colours(tmp_path)
+    before = Model("colours", 1, folder).load()
+    convert_folder(folder, images=pictures)  # refuses more than 0.001
 
-    loaded = Model("colours", 1, folder).load()
-    assert loaded.engine_name == "onnx"
+    after = Model("colours", 1, folder).load()
+    assert (before.engine_name, after.engine_name) == ("tensorflow", "onnx")
+    assert after.engine.contract.mean == before.engine.contract.mean
+    assert after.saved_model is None
+    # Whichever of the two answers, callers use the same keys and the same names of tensors.
+    assert after.signatures["serving_default"] == before.signatures["serving_default"]
+    _, serving = served(folder)
+    data = files(picture("red", (SIZE, SIZE)), picture("blue", (90, 80), kind="JPEG"))
+    found = serving.predict(ModelSpec(), {"images": data}).outputs
+    assert found["label"].tolist() == [b"red", b"blue"]
+    assert found["probabilities"].shape == (2, 3)
+    by_name = serving.predict(ModelSpec(), {"serving_default_images:0": data}).outputs
+    assert {each.shape for each in by_name.values()} == {(2,), (2, 3)}
+
+
+def test_a_quantised_variant_is_kept_if_the_top_tags_agree(
+    small: tuple[Any, Any], tmp_path: Path
+) -> None:
+    from tools.convert.conversion import convert_folder
+
+    pictures = colours(tmp_path)
+    folder = written(
+        small, tmp_path, finish=lambda folder: convert_folder(folder, images=pictures, int8=True)
+    )
+    classifier, _ = served(folder)
+    prediction = classifier.classify_bytes(picture("green"))
+
+    assert (prediction.predicted_tag_name, prediction.engine) == ("green", "onnx")
+
+
+def test_a_quantised_variant_that_names_other_tags_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Two classes are further apart by less than a step of eight bits."""
+    from image_classifier.errors import ModelError
+    from tools.convert.conversion import convert_folder
+
+    pictures = colours(tmp_path)
+    small = small_network([[1, 1.0005, 0], [0, 0, 1], [0, 0, 0]])
+
+    with pytest.raises(ModelError, match="of the top tags agree; at least 99% are needed"):
+        written(small, tmp_path, finish=lambda each: convert_folder(each, images=pictures, int8=True))
+    assert not (tmp_path / "colours").exists()
+
+
+def test_a_graph_that_is_too_far_from_the_pipeline_leaves_nothing_behind(
+    small: tuple[Any, Any], tmp_path: Path
+) -> None:
+    from tools.export import ExportError
+
+    with pytest.raises(ExportError, match="differ by"):
+        written(small, tmp_path, tolerance=0)
+    assert not (tmp_path / "colours").exists()
 
 
 @pytest.mark.parametrize(

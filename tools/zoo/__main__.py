@@ -8,12 +8,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from image_classifier.errors import ClassifierError
-from tools.export.version_folder import ExportError
+from tools.export.classifier import TOLERANCE
+from tools.export.errors import ExportError
 from tools.zoo.anchors import LEAST_SCORE, MOST_OVERLAP
 from tools.zoo.commands import build
 from tools.zoo.detector import DETECTOR
+from tools.zoo.features import FeaturesError
+from tools.zoo.head import ROUNDS
 from tools.zoo.imagenet import WeightsError
 from tools.zoo.networks import NETWORKS, PREPROCESSING, SIZE, SMALLEST
+from tools.zoo.transfer import features, head
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -23,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     try:
         args.run(args)
-    except (ExportError, WeightsError) as exc:
+    except (ExportError, WeightsError, FeaturesError) as exc:
         print(f"refused: {exc}", file=sys.stderr)
         return 1
     except ClassifierError as exc:
@@ -39,6 +43,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     _add_build(verbs.add_parser("build", help="write a network as a version to serve"))
+    _add_features(verbs.add_parser("features", help="write the features of a folder of pictures"))
+    _add_head(verbs.add_parser("head", help="train a classifier on features, and join both"))
     return parser
 
 
@@ -46,12 +52,10 @@ def _add_build(verb: argparse.ArgumentParser) -> None:
     verb.set_defaults(run=build)
     _add_network(verb, [*NETWORKS, DETECTOR])
     _add_target(verb)
+    verb.add_argument("--name", help="what callers call it (default: the network's name)")
     verb.add_argument("--classes", type=int, help="a new, untrained head instead of ImageNet's")
     verb.add_argument("--labels", type=Path, help="labels.txt of the classes")
     verb.add_argument("--featuriser", action="store_true", help="without a head: features out")
-    verb.add_argument(
-        "--quantized", action="store_true", help="an int8 model.onnx beside it, if top tags agree"
-    )
     verb.add_argument(
         "--least-score", type=float, default=LEAST_SCORE, help=f"of detections ({LEAST_SCORE})"
     )
@@ -61,6 +65,28 @@ def _add_build(verb: argparse.ArgumentParser) -> None:
         default=MOST_OVERLAP,
         help=f"of two detections of a class ({MOST_OVERLAP})",
     )
+
+
+def _add_features(verb: argparse.ArgumentParser) -> None:
+    verb.set_defaults(run=features)
+    _add_network(verb, list(NETWORKS))
+    verb.add_argument("folder", type=Path, metavar="FOLDER", help="with a sub-folder a label")
+    verb.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.npz")
+
+
+def _add_head(verb: argparse.ArgumentParser) -> None:
+    verb.set_defaults(run=head)
+    verb.add_argument("features", type=Path, metavar="FILE.npz", help="what features wrote")
+    verb.add_argument("--name", required=True, help="what callers call the model")
+    _add_target(verb)
+    verb.add_argument("--hidden", type=int, default=0, help="units of a hidden layer (default: 0)")
+    verb.add_argument(
+        "--held-out", type=float, default=0.2, metavar="SHARE", help="of the pictures: 0.2"
+    )
+    verb.add_argument("--test", type=Path, metavar="FILE.npz", help="features to measure it on")
+    verb.add_argument("--rounds", type=int, default=ROUNDS, help=f"at most (default: {ROUNDS})")
+    verb.add_argument("--seed", type=int, default=1, help="default: 1")
+    verb.add_argument("--weights", help="where the weights are now, if they were moved")
 
 
 def _add_network(verb: argparse.ArgumentParser, names: Sequence[str]) -> None:
@@ -87,7 +113,6 @@ def _add_network(verb: argparse.ArgumentParser, names: Sequence[str]) -> None:
 
 
 def _add_target(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--name", help="what callers call it (default: the network's name)")
     verb.add_argument("--models-dir", type=Path, default=Path("models"), help="default: models")
     verb.add_argument("--version", type=int, help="default: the next free number")
     verb.add_argument(
@@ -95,6 +120,16 @@ def _add_target(verb: argparse.ArgumentParser) -> None:
         type=Path,
         default=ROOT / "frontend" / "samples",
         help="pictures to prove it on (default: the samples)",
+    )
+    verb.add_argument(
+        "--quantized", action="store_true", help="an int8 model.onnx beside it, if top tags agree"
+    )
+    verb.add_argument(
+        "--tolerance",
+        type=float,
+        default=TOLERANCE,
+        help="how far probabilities inside and outside the graph may be apart where pictures are "
+        f"resized (default: {TOLERANCE:g})",
     )
 
 

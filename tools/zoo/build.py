@@ -8,9 +8,10 @@ from typing import Any
 
 from image_classifier.contract import CHANNELS
 from tools.export import export_classifier
+from tools.export.classifier import TOLERANCE
 from tools.export.proof import Agreement
 from tools.export.saving import kept_variables, save_module
-from tools.export.version_folder import write_version
+from tools.version_folder import write_version
 from tools.zoo.networks import Recipe, fingerprint
 from tools.zoo.sidecars import write_recipe, write_signatures
 
@@ -27,6 +28,7 @@ def write_classifier(
     models_dir: Path,
     version: int | None = None,
     images: Sequence[Path] = (),
+    tolerance: float = TOLERANCE,
     report: Callable[[Agreement], None] = lambda agreement: None,
     finish: Callable[[Path], None] = lambda folder: None,
     **about: Any,
@@ -42,6 +44,7 @@ def write_classifier(
         models_dir: the folder with all models.
         version: None means the next free number.
         images: pictures to prove it on, besides generated ones.
+        tolerance: how far probabilities may be apart where pictures are resized.
         report: hears how near the answers of graph and pipeline were.
         finish: adds to the version folder before anybody sees it; if it raises, there is none.
         about: more to keep in ``zoo.json``.
@@ -66,6 +69,7 @@ def write_classifier(
         models_dir=models_dir,
         version=version,
         images=images,
+        tolerance=tolerance,
         report=report,
         featuriser=featuriser,
         files_by_default=True,

@@ -12,7 +12,7 @@ from image_classifier.image_files import images_in
 from image_classifier.labels import read_labels
 from tools.convert.conversion import convert_folder
 from tools.export.proof import Agreement
-from tools.export.version_folder import ExportError
+from tools.export.errors import ExportError
 from tools.steps import Steps
 from tools.zoo.anchors import SIDE
 from tools.zoo.build import write_classifier, write_featuriser
@@ -147,7 +147,7 @@ def prove_and_write(steps: Steps, write: Callable[..., Path], args: argparse.Nam
     Args:
         steps: has one step left, in which it is written.
         write: ``write_classifier`` with all but its options for the proof.
-        args: ``images`` and ``quantized``.
+        args: ``images``, ``tolerance`` and ``quantized``.
     """
     found: list[Agreement] = []
 
@@ -156,10 +156,16 @@ def prove_and_write(steps: Steps, write: Callable[..., Path], args: argparse.Nam
         def quantise(folder: Path) -> None:
             if args.quantized:
                 step.close()  # conversion shows steps of its own
-                convert_folder(folder, images=args.images, int8=True)
+                print(f"{folder.parents[1] / folder.name}")  # it is written beside its place
+                print(f"  {convert_folder(folder, images=args.images, int8=True)}")
 
         step.enter_context(steps("write it, load it back, compare it with the app's pipeline"))
-        folder = write(images=images_in(args.images), report=found.append, finish=quantise)
+        folder = write(
+            images=images_in(args.images),
+            tolerance=args.tolerance,
+            report=found.append,
+            finish=quantise,
+        )
     for agreement in found:
         print(
             f"  {agreement.pictures} pictures: probabilities differ by at most "

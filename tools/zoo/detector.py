@@ -8,7 +8,7 @@ from typing import Any
 
 from tools.export import preset
 from tools.export.saving import kept_variables, save_module
-from tools.export.version_folder import write_version
+from tools.version_folder import write_version
 from tools.zoo.anchors import LEVELS, SIDE
 from tools.zoo.imagenet import load_weights, with_weights
 from tools.zoo.networks import MICROSOFT_MEAN_RGB

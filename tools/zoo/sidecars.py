@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from image_classifier.engines import SAVED_MODEL
-from image_classifier.signatures import Signature, TensorInfo
+from image_classifier.signatures import Signature
+from image_classifier.signatures_file import SIGNATURES_FILE, signatures_as_dict
 
-__all__ = ["RECIPE_FILE", "SIGNATURES_FILE", "write_recipe", "write_signatures"]
+__all__ = ["RECIPE_FILE", "write_recipe", "write_signatures"]
 
-SIGNATURES_FILE = "signatures.json"
 RECIPE_FILE = "zoo.json"
 
 
@@ -38,11 +37,7 @@ def write_signatures(folder: Path) -> dict[str, Signature]:
         for name, definition in sorted(graph.signature_def.items())
         if not name.startswith("__")  # TensorFlow's own, which nobody calls
     }
-    listed = {
-        name: {"inputs": _listed(each.inputs), "outputs": _listed(each.outputs)}
-        for name, each in signatures.items()
-    }
-    _write(folder / SIGNATURES_FILE, listed)
+    _write(folder / SIGNATURES_FILE, signatures_as_dict(signatures))
     return signatures
 
 
@@ -51,17 +46,6 @@ def write_recipe(folder: Path, **what: Any) -> None:
     import keras
 
     _write(folder / RECIPE_FILE, {**what, "keras": keras.__version__})
-
-
-def _listed(infos: Mapping[str, TensorInfo]) -> dict[str, Any]:
-    return {
-        key: {
-            "tensor": info.name,
-            "dtype": info.dtype,
-            "shape": None if info.shape is None else list(info.shape),
-        }
-        for key, info in infos.items()
-    }
 
 
 def _write(path: Path, value: Any) -> None:

@@ -1,0 +1,102 @@
+"""Transfer learning by command: ``tools.zoo features`` and ``tools.zoo head``."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from typing import Any
+
+from tools.export.errors import ExportError
+from tools.steps import Steps
+from tools.zoo.build import write_classifier
+from tools.zoo.commands import prove_and_write, recipe_of, show
+from tools.zoo.features import Features, FeaturesError, extract, read_features
+from tools.zoo.head import Trained, accuracy, train_head
+from tools.zoo.networks import Recipe, fingerprint, with_head
+
+__all__ = ["features", "head"]
+
+
+def features(args: argparse.Namespace) -> None:
+    """Writes the features of a folder of pictures."""
+    if args.output.suffix != ".npz":
+        raise ExportError(f"{args.output}: the file with the features must end in .npz.")
+    if not args.folder.is_dir():
+        raise ExportError(f"{args.folder} is no folder.")
+    recipe = recipe_of(args)
+    with Steps(1)(f"make {recipe.network}, weights: {recipe.weights}"):
+        featuriser = recipe.featuriser(recipe.whole())
+    found, bad = extract(featuriser, recipe, args.folder)
+    for name, reason in bad.items():
+        print(f"  left out: {name}: {reason}")
+    found.save(args.output)
+    count, width = found.values.shape
+    labels = sorted(set(found.labels) - {""})
+    print(f"  {args.output}: {width} features of each of {count} pictures, {len(labels)} labels")
+
+
+def head(args: argparse.Namespace) -> None:
+    """Trains a classifier on features, and joins both to a version to serve."""
+    found = read_features(args.features)
+    others = read_features(args.test) if args.test else None
+    if others and others.sha256 != found.sha256:
+        raise FeaturesError(f"{args.test} has features of other weights than {args.features}.")
+    if not 0 < args.held_out < 1:
+        raise ExportError("--held-out must be between 0 and 1.")
+    if args.hidden < 0 or args.rounds < 1:
+        raise ExportError("--hidden must be 0 or more, --rounds 1 or more.")
+    steps = Steps(3)
+    with steps(f"train on {len(found.files)} pictures"):
+        trained = train_head(
+            found, hidden=args.hidden, share=args.held_out, seed=args.seed, rounds=args.rounds
+        )
+    report = {"held_out": str(trained.held_out)}
+    _tell(trained)
+    if others:
+        report["test"] = str(accuracy(trained, others))
+        print(f"  {args.test}: {report['test']}")
+    recipe = replace(found.recipe, weights=args.weights or found.recipe.weights)
+    with steps(f"make {recipe.network}, weights: {recipe.weights}"):
+        featuriser = _same_featuriser(recipe, found)
+    joined = with_head(featuriser, trained.head)
+    folder = prove_and_write(
+        steps,
+        lambda **more: write_classifier(
+            joined,
+            featuriser,
+            recipe,
+            trained.labels,
+            name=args.name,
+            models_dir=args.models_dir,
+            version=args.version,
+            head={"hidden": args.hidden, "seed": args.seed, "accuracy": report},
+            **more,
+        ),
+        args,
+    )
+    show(folder, args.name)
+
+
+def _same_featuriser(recipe: Recipe, found: Features) -> Any:
+    featuriser = recipe.featuriser(recipe.whole())
+    if fingerprint(featuriser) != found.sha256:
+        raise FeaturesError(
+            "These weights are not those that the features were made with: name the same file "
+            "with --weights, or make the features again."
+        )
+    return featuriser
+
+
+def _tell(trained: Trained) -> None:
+    found = trained.held_out
+    print(f"  learned from {trained.learned_from} pictures, best after {trained.rounds} rounds")
+    print(
+        f"  on those held out: {found}; always naming the most frequent label: "
+        f"{found.of_most_frequent:.1%}"
+    )
+    for label in trained.labels:
+        print(f"    {label}: {found.right[label]} of {found.pictures[label]}")
+    print(
+        "  They also said when to stop, which flatters a little: measure on pictures that had no "
+        "part in it with --test FILE.npz."
+    )
