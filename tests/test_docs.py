@@ -25,6 +25,7 @@ PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "docs/sc
 PAGES += ["docs/tensorflow-serving.md", "docs/examples.md", "docs/migrate-from-custom-vision.md"]
 PAGES += ["docs/accelerated-clients.md", "image_classifier_client/README.md"]
 PAGES += ["docs/observability.md"]
+PAGES += ["docs/zoo.md"]
 
 # Commands that this module does not run, each with the reason.
 ELSEWHERE = {

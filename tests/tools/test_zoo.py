@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +19,11 @@ from image_classifier.model import Model
 from tests.builders import noise, picture
 from tools.zoo.__main__ import main
 from tools.zoo.build import write_classifier, write_featuriser
-from tools.zoo.networks import NETWORKS, Recipe, with_head
+from tools.zoo.networks import NETWORKS, PREPROCESSING, Recipe, with_head
 
 # Keras's way of reading a variable, which NumPy warns of.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+ROOT = Path(__file__).resolve().parents[2]
 SIZE = 64  # pixels: a tenth of the time of 224
 
 
@@ -294,6 +297,26 @@ def test_a_graph_that_is_too_far_from_the_pipeline_leaves_nothing_behind(
     with pytest.raises(ExportError, match="differ by"):
         written(small, tmp_path, tolerance=0)
     assert not (tmp_path / "colours").exists()
+
+
+def test_the_pages_commands_are_those_of_the_program() -> None:
+    """Parsed only; what they do is tested here and beside."""
+    from tools.zoo.__main__ import _parser
+
+    page = (ROOT / "docs" / "zoo.md").read_text("utf-8")
+    blocks = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
+    lines = "\n".join(blocks).splitlines()
+    given = [shlex.split(line)[3:] for line in lines if line.startswith("python -m tools.zoo")]
+    for arguments in given:
+        _parser().parse_args(arguments)
+    assert {(words[0], words[1]) for words in given} >= {
+        ("build", "resnet50"),
+        ("build", "ssd_vgg300"),
+        ("features", "resnet50"),
+        ("head", "pets.npz"),
+    }
+    for name in [*NETWORKS, "ssd_vgg300", *PREPROCESSING]:
+        assert f"| `{name}` |" in page
 
 
 @pytest.mark.parametrize(
