@@ -285,7 +285,9 @@ def test_a_quantised_variant_that_names_other_tags_leaves_nothing_behind(tmp_pat
     small = small_network([[1, 1.0005, 0], [0, 0, 1], [0, 0, 0]])
 
     with pytest.raises(ModelError, match="of the top tags agree; at least 99% are needed"):
-        written(small, tmp_path, finish=lambda each: convert_folder(each, images=pictures, int8=True))
+        written(
+            small, tmp_path, finish=lambda each: convert_folder(each, images=pictures, int8=True)
+        )
     assert not (tmp_path / "colours").exists()
 
 

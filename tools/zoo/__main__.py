@@ -10,6 +10,7 @@ from pathlib import Path
 from image_classifier.errors import ClassifierError
 from tools.export.classifier import TOLERANCE
 from tools.export.errors import ExportError
+from tools.version_folder import VersionError
 from tools.zoo.anchors import LEAST_SCORE, MOST_OVERLAP
 from tools.zoo.commands import build
 from tools.zoo.detector import DETECTOR
@@ -27,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     try:
         args.run(args)
-    except (ExportError, WeightsError, FeaturesError) as exc:
+    except (ExportError, VersionError, WeightsError, FeaturesError) as exc:
         print(f"refused: {exc}", file=sys.stderr)
         return 1
     except ClassifierError as exc:

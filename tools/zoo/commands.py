@@ -11,8 +11,8 @@ from typing import Any
 from image_classifier.image_files import images_in
 from image_classifier.labels import read_labels
 from tools.convert.conversion import convert_folder
-from tools.export.proof import Agreement
 from tools.export.errors import ExportError
+from tools.export.proof import Agreement
 from tools.steps import Steps
 from tools.zoo.anchors import SIDE
 from tools.zoo.build import write_classifier, write_featuriser
