@@ -26,6 +26,7 @@ PAGES += ["docs/tensorflow-serving.md", "docs/examples.md", "docs/migrate-from-c
 PAGES += ["docs/accelerated-clients.md", "image_classifier_client/README.md"]
 PAGES += ["docs/observability.md"]
 PAGES += ["docs/zoo.md"]
+PAGES += ["docs/models.md"]
 
 # Commands that this module does not run, each with the reason.
 ELSEWHERE = {

@@ -1,0 +1,117 @@
+"""A version that is served is not deleted, and a person is asked before any is."""
+
+from __future__ import annotations
+
+import os
+import pty
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.model_servers import ModelServer
+from tests.servers import ROOT, LocalHost, clean_environment, free_port
+from tools.models.__main__ import main
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Path:
+    """The app's own model, in two versions."""
+    for version in ("1", "2"):
+        shutil.copytree(ROOT / "models" / "digits" / "1", tmp_path / "digits" / version)
+    return tmp_path
+
+
+def delete(registry: Path, *arguments: str) -> int:
+    return main(["--models-dir", str(registry), "delete", *arguments])
+
+
+def test_what_the_app_serves_is_kept(
+    host: LocalHost, registry: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert delete(registry, "digits/1", "--yes", "--app", host.url) == 1
+    assert f"digits/1 is served by {host.url}." in capsys.readouterr().err
+    assert (registry / "digits" / "1" / "model.onnx").is_file()
+
+    assert delete(registry, "digits/2", "--yes", "--app", host.url) == 0
+    assert not (registry / "digits" / "2").exists()
+
+
+def test_what_a_model_server_serves_is_kept(
+    registry: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ("--model_name", "digits", "--model_base_path", str(registry / "digits"))
+    with ModelServer(*flags, rest=True) as server:
+        assert delete(registry, "digits/2", "--yes", "--app", server.rest_url) == 1
+        assert "is served by" in capsys.readouterr().err
+        assert delete(registry, "digits/1", "--yes", "--app", server.rest_url) == 0
+
+
+def test_an_app_that_wants_a_key_is_not_passed_over(
+    registry: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with LocalHost(env={"API_KEYS": "k1"}, environment="Production") as closed:
+        assert delete(registry, "digits/1", "--yes", "--app", closed.url) == 1
+        assert "wants a key" in capsys.readouterr().err
+        monkeypatch.setenv("API_KEYS", "k1,k2")
+        assert delete(registry, "digits/1", "--yes", "--app", closed.url) == 1
+        assert "is served by" in capsys.readouterr().err
+
+
+def test_an_app_that_was_named_must_answer(
+    registry: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gone = f"http://127.0.0.1:{free_port()}"
+
+    assert delete(registry, "digits/1", "--yes", "--app", gone) == 1
+    assert "does not answer" in capsys.readouterr().err
+    assert delete(registry, "digits/1", "--yes", "--app", "localhost:7071") == 1
+    assert "must be an address" in capsys.readouterr().err
+
+
+def test_the_last_version_of_the_default_model_is_kept(
+    registry: Path, host: LocalHost, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(registry / "digits" / "1")
+
+    assert delete(registry, "digits/2", "--yes", "--app", host.url) == 1
+    assert "only version of the app's default model" in capsys.readouterr().err
+    assert delete(registry, "digits/2", "--yes", "--force") == 0
+    assert list(registry.iterdir()) == []
+
+
+@pytest.mark.parametrize(("typed", "is_deleted"), [("y\n", True), ("\n", False), ("\x03", False)])
+def test_a_person_at_a_terminal_is_asked(registry: Path, typed: str, is_deleted: bool) -> None:
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "tools.models", "--models-dir", str(registry)]
+    process = subprocess.Popen(
+        [*command, "delete", "digits/2", "--force"],
+        cwd=ROOT,
+        env=clean_environment(),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        preexec_fn=_take_terminal,
+    )
+    os.close(theirs)
+    said = b""
+    while b"[y/N]" not in said:
+        said += os.read(ours, 1000)
+    os.write(ours, typed.encode())
+    status = process.wait(20)
+    os.close(ours)
+
+    assert b"Version 1 will answer instead; this cannot be undone." in said
+    assert status == (0 if is_deleted else 130 if typed == "\x03" else 1)
+    assert (registry / "digits" / "2").exists() is not is_deleted
+
+
+def _take_terminal() -> None:
+    """Makes the pseudo terminal the child's own, so that Ctrl+C in it reaches the child."""
+    import fcntl
+    import termios
+
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)

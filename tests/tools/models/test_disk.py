@@ -1,0 +1,233 @@
+"""``python -m tools.models`` over a folder, as a person would use it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from image_classifier import Classifier, Settings
+from tests.builders import model_folder, picture
+from tools.models.__main__ import main
+from tools.models.disk import DiskRegistry
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Path:
+    return tmp_path / "registry"
+
+
+@pytest.fixture
+def export(tmp_path: Path, colours_pb: bytes) -> Path:
+    """A folder as somebody downloaded it."""
+    return model_folder(tmp_path / "downloads", "export", graph=colours_pb)
+
+
+def run(registry: Path, *arguments: str) -> int:
+    return main(["--models-dir", str(registry), *arguments])
+
+
+def test_a_registered_folder_is_served_and_listed(
+    registry: Path, export: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(registry, "register", str(export), "--name", "pets", "--tag", "source=run 7") == 0
+    assert "It loads with tensorflow: 3 labels." in capsys.readouterr().out
+    classifier = Classifier(
+        Settings.from_environ({"MODELS_DIR": str(registry), "DEFAULT_MODEL": "pets"})
+    )
+
+    assert classifier.classify_bytes(picture("red")).predicted_tag_name == "Red"
+    assert run(registry, "list") == 0
+    header, line = capsys.readouterr().out.splitlines()
+    assert header.split() == ["MODEL", "VERSION", "ENGINE", "SIZE", "CREATED", "(UTC)", "TAGS"]
+    assert line.startswith("pets         1  tensorflow") and line.endswith("source=run 7")
+
+
+def test_versions_count_up_and_a_lower_one_says_which_answers(
+    registry: Path, export: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for arguments in ([], ["--version", "7"], [], ["--version", "3"]):
+        assert run(registry, "register", str(export), "--name", "m", "--no-check", *arguments) == 0
+
+    assert "Version 8 is higher" in capsys.readouterr().out
+    assert [each.number for each in DiskRegistry(registry).versions("m")] == [8, 7, 3, 1]
+    assert run(registry, "register", str(export), "--name", "m", "--no-check", "--version", "7")
+    assert "never overwritten" in capsys.readouterr().err
+
+
+def test_show_has_every_file_with_its_checksum(
+    registry: Path, export: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(registry, "register", str(export), "--name", "m", "--no-check")
+    capsys.readouterr()
+    assert run(registry, "show", "m", "--json", "--load") == 0
+    shown = json.loads(capsys.readouterr().out)
+
+    data = (export / "model.pb").read_bytes()
+    sha256 = hashlib.sha256(data).hexdigest()
+    assert {"path": "model.pb", "bytes": len(data), "sha256": sha256} in shown["files"]
+    assert shown["labels"] == ["Blue", "Green", "Red"]
+    assert shown["engines"] == ["tensorflow"]
+    assert json.loads(shown["contract"])["size"] == [32, 32]
+    assert run(registry, "show", "m/1") == 0
+    text = capsys.readouterr().out
+    assert sha256 in text and "3: Blue, Green, Red" in text
+
+
+def test_a_file_that_changed_after_it_was_registered_is_pointed_out(
+    registry: Path, export: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(registry, "register", str(export), "--name", "m", "--no-check")
+    (registry / "m" / "1" / "labels.txt").write_text("\n".join(["Blue", "Green", "Ref"]))
+
+    assert run(registry, "show", "m/1") == 0
+    assert "not as registered any more: labels.txt" in capsys.readouterr().out
+
+
+def test_a_zip_of_an_export_and_a_file_of_weights_can_be_registered(
+    registry: Path, export: Path, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(tmp_path / "export.zip", "w") as archive:
+        for path in export.iterdir():
+            archive.write(path, path.name)
+    (export / "model.pb").rename(export / "my-graph.pb")
+    (export / "secret.txt").write_text("not part of the model")
+
+    assert run(registry, "register", str(tmp_path / "export.zip"), "--name", "zipped") == 0
+    assert run(registry, "register", str(export / "my-graph.pb"), "--name", "file") == 0
+    for name in ("zipped", "file"):
+        files = {each.path for each in DiskRegistry(registry).versions(name)[0].files}
+        assert files == {"model.pb", "labels.txt"}
+
+
+@pytest.mark.parametrize(
+    "name", ["../../labels.txt", "/etc/labels.txt", "C:\\labels.txt", "a/../b"]
+)
+def test_a_zip_writes_nothing_outside_of_its_place(
+    registry: Path, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with zipfile.ZipFile(tmp_path / "bad.zip", "w") as archive:
+        archive.writestr(zipfile.ZipInfo(name), "x")
+        archive.writestr("model.pb", "x")
+
+    assert run(registry, "register", str(tmp_path / "bad.zip"), "--name", "m") == 1
+    assert "may lie outside" in capsys.readouterr().err
+    assert not registry.exists()
+
+
+def test_what_no_server_could_load_is_refused_and_leaves_nothing(
+    registry: Path, export: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (export / "labels.txt").write_text("only one")
+
+    assert run(registry, "register", str(export), "--name", "m") == 1
+    assert "No server could load it" in capsys.readouterr().err
+    assert not registry.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--name", "../m"], "cannot be the name of a model"),
+        (["--name", "m", "--version", "-1"], "cannot be a version"),
+        (["--name", "m", "--tag", "no-value"], "write key=value"),
+        (["--name", "m", "--tag", "a=b\nc"], "write key=value"),
+    ],
+)
+def test_what_cannot_be_is_said_before_anything_is_loaded(
+    registry: Path,
+    export: Path,
+    arguments: list[str],
+    words: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(registry, "register", str(export), *arguments) == 1
+    assert words in capsys.readouterr().err
+    assert not registry.exists()
+
+
+def test_a_folder_without_weights_points_to_the_one_that_has_them(
+    registry: Path, export: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(registry, "register", str(export.parent), "--name", "m") == 1
+    assert f"but {export} does: register that folder." in capsys.readouterr().err
+
+
+def test_tags_are_added_changed_and_removed_and_servers_do_not_mind(
+    registry: Path, export: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(registry, "register", str(export), "--name", "m", "--no-check")
+    capsys.readouterr()
+
+    assert run(registry, "tag", "m/1", "stage=test", "accuracy=0.97") == 0
+    assert run(registry, "tag", "m/1", "stage=live", "--remove", "accuracy") == 0
+    assert run(registry, "tag", "m", "owner=Zoë") == 0
+    assert run(registry, "tag", "m/1", "--remove", "missing") == 1
+    assert "there are: stage" in capsys.readouterr().err
+    assert run(registry, "list", "--json") == 0
+    (model,) = json.loads(capsys.readouterr().out)["models"]
+    assert model["tags"] == {"owner": "Zoë"}
+    assert model["versions"][0]["tags"] == {"stage": "live"}
+    assert run(registry, "show", "m/1", "--load") == 0
+
+
+def test_names_that_are_not_there_list_those_that_are(
+    registry: Path, export: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(registry, "register", str(export), "--name", "cats", "--no-check")
+    for arguments in (["show", "dogs"], ["list", "dogs"], ["tag", "dogs"], ["delete", "dogs/1"]):
+        assert run(registry, *arguments) == 1
+        assert "no model 'dogs'" in capsys.readouterr().err
+    assert run(registry, "show", "cats/2") == 1
+    assert "no version '2'; there are: 1" in capsys.readouterr().err
+
+
+def test_a_version_registered_by_hand_is_listed_like_any_other(
+    registry: Path, colours_pb: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model_folder(registry, "m", 4, graph=colours_pb)
+    model_folder(registry, "m", 5)  # labels, and no weights
+
+    assert run(registry, "list") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "not served: it has no model.onnx or" in lines[1]
+    assert lines[2].split()[:3] == ["m", "4", "tensorflow"]
+
+
+def test_converting_adds_onnx_and_keeps_the_checksums_right(
+    registry: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    demo = Path(__file__).resolve().parents[3] / "models" / "digits" / "1"
+    assert run(registry, "register", str(demo / "model.pb"), "--name", "m", "--no-check") == 0
+
+    assert run(registry, "convert", "m") == 0
+    capsys.readouterr()
+    assert run(registry, "show", "m", "--json") == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["engines"] == ["onnx", "tensorflow"]
+    assert shown["problem"] is None
+    assert run(registry, "convert", "m") == 1
+    assert "--again" in capsys.readouterr().err
+
+
+def test_without_a_terminal_deleting_needs_yes(
+    registry: Path,
+    export: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run(registry, "register", str(export), "--name", "m", "--no-check")
+    with open(os.devnull) as nobody:
+        monkeypatch.setattr(sys, "stdin", nobody)
+
+        assert run(registry, "delete", "m/1", "--force") == 1
+        assert "say --yes" in capsys.readouterr().err
+        assert run(registry, "delete", "m", "--force", "--yes") == 1
+        assert "Say which version, as in m/1" in capsys.readouterr().err
+        assert run(registry, "delete", "m/1", "--force", "--yes") == 0
+    assert list(registry.iterdir()) == []

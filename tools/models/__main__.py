@@ -1,0 +1,119 @@
+"""The command: which registry, which verb; one sentence when something is wrong."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from image_classifier.errors import ClassifierError, SettingsError
+from local_host.errors import HostError
+from local_host.settings_file import LocalSettings
+from tools.models import commands
+from tools.models.opening import open_registry
+from tools.models.versions import RegistryError
+
+ROOT = Path(__file__).resolve().parents[2]
+INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
+    args = _parser().parse_args(argv)
+    run: Callable[[object, argparse.Namespace], int] = args.run
+    try:
+        settings = _settings(root)
+        args.key = settings.get("API_KEYS", "").partition(",")[0].strip() or None
+        args.default_model = settings.get("DEFAULT_MODEL", "").strip()
+        with open_registry(args.models_dir, settings, root=root) as registry:
+            return run(registry, args)
+    except (RegistryError, SettingsError, HostError) as exc:
+        print(f"error: {exc}", file=sys.stderr)
+    except ClassifierError as exc:
+        print(f"error: {exc.message}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("\nStopped. A version is there as a whole or not at all.", file=sys.stderr)
+        return INTERRUPTED
+    return 1
+
+
+def _settings(root: Path) -> Mapping[str, str]:
+    """The app settings: the environment, and what it does not say from local.settings.json."""
+    given = {name: value for name, value in os.environ.items() if value.strip()}
+    return {**LocalSettings.read(root).values, **given}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.models",
+        description="The registry of models: on disk, or on Azure Blob Storage.",
+        epilog="Without --models-dir it is the setting MODELS_DIR, from the environment or "
+        "local.settings.json. VERSION is NAME/NUMBER; NAME alone is its highest version.",
+    )
+    parser.add_argument(
+        "--models-dir",
+        metavar="WHERE",
+        help="a folder, https://ACCOUNT.blob.core.windows.net/CONTAINER[/PREFIX], or "
+        "azure://CONTAINER[/PREFIX] in the account of AzureWebJobsStorage",
+    )
+    verbs = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    verb = verbs.add_parser("list", help="every model and version")
+    verb.add_argument("name", nargs="?", help="only this model")
+    verb.add_argument("--json", action="store_true")
+    verb.set_defaults(run=commands.list_models)
+
+    verb = verbs.add_parser("show", help="all about one version")
+    verb.add_argument("version", metavar="VERSION")
+    verb.add_argument("--load", action="store_true", help="load it, and say what its image must be")
+    verb.add_argument("--json", action="store_true")
+    verb.set_defaults(run=commands.show)
+
+    verb = verbs.add_parser("register", help="put a model in place, as a new version")
+    verb.add_argument(
+        "source",
+        type=Path,
+        metavar="FOLDER|FILE",
+        help="a folder, a .zip of a Custom Vision export, or an .onnx or .pb beside its labels.txt",
+    )
+    verb.add_argument("--name", required=True)
+    verb.add_argument("--version", type=int, help="default: the next free number")
+    verb.add_argument("--tag", action="append", default=[], metavar="KEY=VALUE")
+    verb.add_argument("--no-check", action="store_true", help="do not load it first")
+    verb.set_defaults(run=commands.register)
+
+    verb = verbs.add_parser("convert", help="add a model.onnx that is proved equal")
+    verb.add_argument("version", metavar="VERSION")
+    verb.add_argument("--int8", action="store_true", help="8-bit weights and activations")
+    verb.add_argument("--images", type=Path, help="pictures to prove it on")
+    verb.add_argument("--again", action="store_true", help="replace a model.onnx")
+    verb.set_defaults(run=commands.convert)
+
+    verb = verbs.add_parser("tag", help="say something of a model or a version")
+    verb.add_argument("model", metavar="NAME[/NUMBER]")
+    verb.add_argument("tags", nargs="*", metavar="KEY=VALUE", help="without any: show them")
+    verb.add_argument("--remove", action="append", default=[], metavar="KEY")
+    verb.set_defaults(run=commands.tag)
+
+    verb = verbs.add_parser("delete", help="remove a version that nobody serves")
+    verb.add_argument("version", metavar="NAME/NUMBER")
+    verb.add_argument(
+        "--app",
+        action="append",
+        metavar="URL",
+        help="a server to ask whether it serves the version, which must answer (default: "
+        "localhost, ports 7071 and 8501, if something is there)",
+    )
+    verb.add_argument("--yes", action="store_true", help="do not ask")
+    verb.add_argument("--force", action="store_true", help="even if it is served")
+    verb.set_defaults(run=commands.delete)
+    return parser
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    sys.exit(main())

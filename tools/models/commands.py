@@ -1,0 +1,194 @@
+"""What each command does, told a registry and the arguments."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+from image_classifier.labels import LABELS_FILE
+from image_classifier.repository import DEMO_MODEL
+from tools.models.candidate import gather, try_out
+from tools.models.served import servers_of
+from tools.models.show import as_details, as_json, as_table, megabytes
+from tools.models.versions import (
+    Registry,
+    RegistryError,
+    Version,
+    changed_tags,
+    check_name,
+    check_version,
+)
+
+__all__ = ["convert", "delete", "find", "list_models", "register", "show", "tag"]
+
+
+def register(registry: Registry, args: argparse.Namespace) -> int:
+    check_name(args.name)
+    check_version(args.version)
+    tags = changed_tags({}, args.tag)
+    with gather(args.source) as folder:
+        if not args.no_check:
+            loaded = try_out(folder, args.name)
+            found = f"{len(loaded.labels)} labels" if loaded.labels else "no image classifier"
+            print(f"It loads with {loaded.engine_name}: {found}.", flush=True)
+        version = registry.register(folder, name=args.name, version=args.version, tags=tags)
+    print(f"Registered {version} ({megabytes(version.bytes)}) in {registry.where}.")
+    higher = [other.number for other in registry.versions(version.name)][0]
+    if higher > version.number:
+        print(f"Version {higher} is higher, so it is the one that answers.")
+    return 0
+
+
+def list_models(registry: Registry, args: argparse.Namespace) -> int:
+    names = registry.names() if args.name is None else [args.name]
+    models = {name: registry.versions(name) for name in names}
+    if args.name is not None and not models[args.name]:
+        raise _no_model(registry, args.name)
+    tags = {name: registry.model_tags(name) for name in names}
+    if args.json:
+        listed = [
+            {
+                "name": name,
+                "tags": dict(sorted(tags[name].items())),
+                "versions": [as_json(version) for version in versions],
+            }
+            for name, versions in models.items()
+        ]
+        print(json.dumps({"registry": registry.where, "models": listed}, indent=2))
+    elif models:
+        print(as_table(models, tags))
+    else:
+        print(f"There is no model in {registry.where}. Put one there: python -m tools.models")
+        print("register FOLDER --name NAME")
+    return 0
+
+
+def show(registry: Registry, args: argparse.Namespace) -> int:
+    version = registry.with_checksums(find(registry, args.version))
+    labels = (registry.read(version, LABELS_FILE) or b"").decode("utf-8-sig", "replace").split("\n")
+    labels = [label.strip() for label in labels if label.strip()]
+    contract = _contract(registry, version)
+    loaded = None
+    if args.load:
+        with registry.working_copy(version) as folder:
+            model = try_out(folder, version.name)
+        loaded = f"yes, with {model.engine_name}; signatures: {', '.join(model.signatures)}"
+        if model.image_engine is not None:
+            contract = json.dumps(model.engine.contract.as_dict())
+    if args.json:
+        details = as_json(version) | {"registry": registry.where, "labels": labels}
+        details |= {"contract": contract, "loaded": loaded}
+        print(json.dumps(details, indent=2, ensure_ascii=False))
+    else:
+        shown = as_details(
+            version, where=registry.where, labels=labels, contract=contract, load=loaded
+        )
+        print(shown)
+    return 0
+
+
+def _contract(registry: Registry, version: Version) -> str:
+    text = registry.read(version, "model.json")
+    if text is None:
+        return "said by the graph itself; --load reads it"
+    try:
+        return json.dumps(json.loads(text))
+    except ValueError:
+        return "model.json is not JSON"
+
+
+def convert(registry: Registry, args: argparse.Namespace) -> int:
+    from tools.convert.__main__ import main as convert_folder
+
+    version = find(registry, args.version)
+    if "onnx" in version.engines and not args.again:
+        raise RegistryError(f"{version} has a model.onnx already: say --again to make it anew.")
+    with registry.working_copy(version) as folder:
+        options = ["--int8"] if args.int8 else []
+        options += ["--images", str(args.images)] if args.images else []
+        if convert_folder([str(folder), *options]):
+            return 1
+    print(f"{version} in {registry.where} has a model.onnx now. Apps take it when they load it.")
+    return 0
+
+
+def tag(registry: Registry, args: argparse.Namespace) -> int:
+    name, _, number = args.model.partition("/")
+    version = find(registry, args.model) if number else None
+    if version is None and not registry.versions(name):
+        raise _no_model(registry, name)
+    before = registry.model_tags(name) if version is None else version.tags
+    after = changed_tags(before, args.tags, args.remove)
+    if after != before:
+        registry.set_tags(name, version.number if version else None, after)
+    shown = " ".join(f"{key}={value}" for key, value in sorted(after.items())) or "no tags"
+    print(f"{version or name}: {shown}")
+    return 0
+
+
+def delete(registry: Registry, args: argparse.Namespace) -> int:
+    version = find(registry, args.version, exact=True)
+    others = [each.number for each in registry.versions(version.name)]
+    others.remove(version.number)
+    if not args.force:
+        if servers := servers_of(version, args.app, key=args.key):
+            raise RegistryError(
+                f"{version} is served by {' and '.join(servers)}. Register a higher version first, "
+                "or stop that server; --force deletes it all the same."
+            )
+        if not others and version.name == (args.default_model or DEMO_MODEL):
+            raise RegistryError(
+                f"{version} is the only version of the app's default model: without it, callers "
+                "that name no model get an error. --force deletes it all the same."
+            )
+    if not args.yes and not _agreed(version, others, registry.where):
+        print("Nothing was deleted.")
+        return 1
+    registry.delete(version)
+    print(f"Deleted {version}.")
+    return 0
+
+
+def _agreed(version: Version, others: list[int], where: str) -> bool:
+    if not sys.stdin.isatty():
+        raise RegistryError("Nobody is there to be asked: say --yes to delete without a question.")
+    if not others:
+        after = "It is the only version: the model will be gone"
+    elif version.number > others[0]:
+        after = f"Version {others[0]} will answer instead"
+    else:
+        after = f"Version {others[0]} goes on answering"
+    print(f"{version} ({megabytes(version.bytes)}) in {where}. {after}; this cannot be undone.")
+    return input("Delete it? [y/N] ").strip().lower() in ("y", "yes")
+
+
+def find(registry: Registry, text: str, *, exact: bool = False) -> Version:
+    """The version that ``NAME/VERSION`` names, or ``NAME``, which is its highest.
+
+    Args:
+        registry: where to look.
+        text: what was typed.
+        exact: a name alone is not enough.
+
+    Raises:
+        RegistryError: there is no such model or version; the message lists those there are.
+    """
+    name, slash, number = text.partition("/")
+    versions = registry.versions(name)
+    if not versions:
+        raise _no_model(registry, name)
+    listed = ", ".join(str(version.number) for version in versions)
+    if not slash and exact:
+        raise RegistryError(f"Say which version, as in {versions[-1]}; there are: {listed}.")
+    if not slash:
+        return versions[0]
+    wanted = [each for each in versions if number.isdecimal() and each.number == int(number)]
+    if not wanted:
+        raise RegistryError(f"{name} has no version {number!r}; there are: {listed}.")
+    return wanted[0]
+
+
+def _no_model(registry: Registry, name: str) -> RegistryError:
+    there_are = ", ".join(registry.names()) or "none"
+    return RegistryError(f"There is no model {name!r} in {registry.where}; there are: {there_are}.")

@@ -1,0 +1,199 @@
+"""A registry in a folder: what the app reads as ``MODELS_DIR``."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from image_classifier.engines import weights_files
+from image_classifier.errors import ModelError
+from image_classifier.repository import MODEL_NAME, MOST_VERSION_DIGITS
+from image_classifier.version_manifest import (
+    MANIFEST_FILE,
+    TAGS_FILE,
+    FileRecord,
+    Manifest,
+    parse_manifest,
+    record_folder,
+    sha256_of,
+)
+from tools.export.version_folder import ExportError, write_version
+from tools.models.versions import RegistryError, StoredFile, Version, parse_tags, tags_as_json
+
+__all__ = ["DiskRegistry", "now", "write_manifest"]
+
+_VERSION = re.compile(rf"[0-9]{{1,{MOST_VERSION_DIGITS}}}")
+
+
+class DiskRegistry:
+    """Versions as folders ``<name>/<version>/``.
+
+    Args:
+        root: the folder with all models; it need not be there yet.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.where = str(root)
+
+    def names(self) -> list[str]:
+        try:
+            found = sorted(path.name for path in self.root.iterdir() if path.is_dir())
+        except FileNotFoundError:
+            return []
+        except OSError as exc:
+            raise RegistryError(f"{self.root} cannot be read: {exc.strerror}.") from exc
+        return [name for name in found if MODEL_NAME.fullmatch(name) and self._folders(name)]
+
+    def versions(self, name: str) -> list[Version]:
+        return [self._version(name, number, path) for number, path in self._folders(name).items()]
+
+    def model_tags(self, name: str) -> dict[str, str]:
+        return parse_tags(_read(self.root / name / TAGS_FILE))
+
+    def register(
+        self, folder: Path, *, name: str, version: int | None, tags: Mapping[str, str]
+    ) -> Version:
+        def write(target: Path) -> None:
+            shutil.copytree(folder, target, dirs_exist_ok=True)
+            write_manifest(target, Manifest(now(), record_folder(target)))
+            if tags:
+                (target / TAGS_FILE).write_text(tags_as_json(tags), "utf-8")
+
+        try:
+            path = write_version(write, name=name, models_dir=self.root, version=version)
+        except (ExportError, OSError) as exc:
+            raise RegistryError(str(exc)) from exc
+        return self._version(name, int(path.name), path)
+
+    def set_tags(self, name: str, version: int | None, tags: Mapping[str, str]) -> None:
+        folder = self.root / name if version is None else self._folders(name)[version]
+        if tags:
+            _replace(folder / TAGS_FILE, tags_as_json(tags))
+        else:
+            (folder / TAGS_FILE).unlink(missing_ok=True)
+
+    def delete(self, version: Version) -> None:
+        folder = self._folders(version.name)[version.number]
+        # In one step, as it came: a server never sees half of it.
+        aside = Path(tempfile.mkdtemp(prefix=".deleted-", dir=folder.parent))
+        try:
+            folder.rename(aside / folder.name)
+        except OSError as exc:
+            raise RegistryError(f"{folder} cannot be removed: {exc.strerror}.") from exc
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+            with contextlib.suppress(OSError):  # not empty: there are other versions, or tags
+                folder.parent.rmdir()
+
+    def read(self, version: Version, path: str) -> bytes | None:
+        return _read(self._folders(version.name)[version.number] / path)
+
+    def with_checksums(self, version: Version) -> Version:
+        folder = self._folders(version.name)[version.number]
+        files = [replace(file, sha256=sha256_of(folder / file.path)) for file in version.files]
+        changed = [
+            now.path
+            for now, then in zip(files, version.files, strict=True)
+            if then.sha256 not in (None, now.sha256)
+        ]
+        problem = version.problem
+        if changed and not problem:
+            problem = f"not as registered any more: {', '.join(changed)}"
+        return replace(version, files=tuple(files), problem=problem)
+
+    @contextlib.contextmanager
+    def working_copy(self, version: Version) -> Iterator[Path]:
+        folder = self._folders(version.name)[version.number]
+        was_registered = (folder / MANIFEST_FILE).is_file()
+        yield folder
+        if was_registered:
+            created = version.created.isoformat(timespec="seconds")
+            write_manifest(folder, Manifest(created, record_folder(folder)))
+
+    def _folders(self, name: str) -> dict[int, Path]:
+        try:
+            found = [path for path in (self.root / name).iterdir() if path.is_dir()]
+        except OSError:
+            return {}
+        numbered = {int(path.name): path for path in found if _VERSION.fullmatch(path.name)}
+        return dict(sorted(numbered.items(), reverse=True))
+
+    def _version(self, name: str, number: int, folder: Path) -> Version:
+        recorded: dict[str, FileRecord] = {}
+        created, problem = None, None
+        text = _read(folder / MANIFEST_FILE)
+        if text is not None:
+            try:
+                manifest = parse_manifest(text, where=str(folder / MANIFEST_FILE))
+                recorded = {file.path: file for file in manifest.files}
+                created = _time(manifest.created)
+            except ModelError as exc:
+                problem = exc.message
+        files, newest = [], 0.0
+        for path, inside in _files(folder):
+            stat = path.stat()
+            newest = max(newest, stat.st_mtime)
+            record = recorded.get(inside)
+            sha256 = record.sha256 if record and record.bytes == stat.st_size else None
+            files.append(StoredFile(inside, stat.st_size, sha256))
+        if not {file.path for file in files} & set(weights_files()):
+            problem = f"it has no {' or '.join(weights_files())}"
+        return Version(
+            name,
+            number,
+            tuple(files),
+            created or datetime.fromtimestamp(newest or folder.stat().st_mtime, UTC),
+            parse_tags(_read(folder / TAGS_FILE)),
+            problem,
+        )
+
+
+def now() -> str:
+    """The time as a manifest says it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    _replace(folder / MANIFEST_FILE, manifest.as_json())
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _files(folder: Path) -> Iterator[tuple[Path, str]]:
+    for path in sorted(folder.rglob("*")):
+        inside = path.relative_to(folder).as_posix()
+        if path.is_file() and inside not in (MANIFEST_FILE, TAGS_FILE):
+            yield path, inside
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
+
+
+def _replace(path: Path, text: str) -> None:
+    """Writes a file so that a reader sees the old one or the new one."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        beside.write_text(text, "utf-8", newline="\n")
+        beside.replace(path)
+    except OSError as exc:
+        raise RegistryError(f"{path} cannot be written: {exc.strerror}.") from exc
+    finally:
+        beside.unlink(missing_ok=True)

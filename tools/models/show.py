@@ -1,0 +1,108 @@
+"""What the commands print: a table, the details of one version, or JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tools.models.versions import StoredFile, Version
+
+__all__ = ["as_details", "as_json", "as_table", "megabytes"]
+
+COLUMNS = ("MODEL", "VERSION", "ENGINE", "SIZE", "CREATED (UTC)", "TAGS")
+LABELS_SHOWN = 20
+
+
+def megabytes(count: int) -> str:
+    return f"{count / 1e6:,.1f} MB" if count >= 100_000 else f"{count / 1e3:,.1f} kB"
+
+
+def as_table(models: Mapping[str, Sequence[Version]], tags: Mapping[str, Mapping[str, str]]) -> str:
+    """One line for each version, and one more for the tags of a whole model."""
+    rows: list[tuple[str, ...]] = [COLUMNS]
+    for name, versions in models.items():
+        if tags.get(name):
+            rows.append((name, "(all)", "", "", "", _tags(tags[name])))
+        rows += [_row(version) for version in versions]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
+    right = {1, 3}  # numbers end in one column
+    lines = []
+    for row in rows:
+        cells = [
+            cell.rjust(width) if column in right else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def _row(version: Version) -> tuple[str, ...]:
+    tags = _tags(version.tags)
+    if version.problem:
+        tags = f"{tags}  " if tags else ""
+        tags += f"[not served: {version.problem.rstrip('.')}]"
+    return (
+        version.name,
+        str(version.number),
+        ", ".join(version.engines) or "-",
+        megabytes(version.bytes),
+        f"{version.created:%Y-%m-%d %H:%M}",
+        tags,
+    )
+
+
+def _tags(tags: Mapping[str, str]) -> str:
+    return " ".join(f"{key}={value}" for key, value in sorted(tags.items()))
+
+
+def as_json(version: Version) -> dict[str, Any]:
+    """A version as other programs want it."""
+    return {
+        "name": version.name,
+        "version": version.number,
+        "engines": version.engines,
+        "bytes": version.bytes,
+        "created": version.created.isoformat(timespec="seconds"),
+        "tags": dict(sorted(version.tags.items())),
+        "problem": version.problem,
+        "files": [
+            {"path": file.path, "bytes": file.bytes, "sha256": file.sha256}
+            for file in version.files
+        ],
+    }
+
+
+def as_details(
+    version: Version, *, where: str, labels: Sequence[str], contract: str, load: str | None
+) -> str:
+    """Everything about one version.
+
+    Args:
+        version: which.
+        where: the registry.
+        labels: of the model.
+        contract: what its image must be like, in words or JSON.
+        load: what trying it out gave; None: it was not tried.
+    """
+    shown = ", ".join(labels[:LABELS_SHOWN]) + (" …" if len(labels) > LABELS_SHOWN else "")
+    lines = [
+        f"{version} in {where}",
+        f"  created   {version.created:%Y-%m-%d %H:%M:%S} UTC",
+        f"  engines   {', '.join(version.engines) or 'none'}",
+        f"  labels    {f'{len(labels)}: {shown}' if labels else 'none'}",
+        f"  contract  {contract}",
+        f"  tags      {_tags(version.tags) or 'none'}",
+    ]
+    if version.problem:
+        lines.append(f"  problem   {version.problem}")
+    if load:
+        lines.append(f"  loaded    {load}")
+    lines.append(f"  files     {megabytes(version.bytes)} in {len(version.files)}:")
+    width = max((len(file.path) for file in version.files), default=0)
+    lines += [f"    {_file(file, width)}" for file in version.files]
+    return "\n".join(lines)
+
+
+def _file(file: StoredFile, width: int) -> str:
+    checksum = file.sha256 or "(no SHA-256 recorded)"
+    return f"{file.path:<{width}}  {file.bytes:>13,} bytes  {checksum}"

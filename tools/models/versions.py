@@ -1,0 +1,196 @@
+"""What a registry holds, and what it can be asked to do, wherever it is."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from image_classifier.engines import ENGINES
+from image_classifier.repository import MODEL_NAME, MOST_VERSION_DIGITS
+
+__all__ = [
+    "Registry",
+    "RegistryError",
+    "StoredFile",
+    "Version",
+    "changed_tags",
+    "check_name",
+    "check_version",
+    "parse_tags",
+    "tags_as_json",
+]
+
+_TAG_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+LONGEST_TAG = 500
+
+
+class RegistryError(Exception):
+    """What was asked for cannot be done; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """One file of a version.
+
+    Attributes:
+        path: from the version folder, with forward slashes.
+        bytes: its size.
+        sha256: as recorded when it was registered; None when nobody recorded it.
+    """
+
+    path: str
+    bytes: int
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of a model.
+
+    Attributes:
+        name: of the model.
+        number: of the version.
+        files: all but the registry's own.
+        created: when it was registered, or its newest file written where nobody registered it.
+        tags: what people say of it.
+        problem: why no server would take it; None if nothing speaks against it.
+    """
+
+    name: str
+    number: int
+    files: tuple[StoredFile, ...]
+    created: datetime
+    tags: Mapping[str, str] = field(default_factory=dict)
+    problem: str | None = None
+
+    @property
+    def bytes(self) -> int:
+        return sum(file.bytes for file in self.files)
+
+    @property
+    def engines(self) -> list[str]:
+        """The engines that have weights in it, as ENGINE=auto would try them."""
+        paths = {file.path for file in self.files}
+        return [kind.name for kind in ENGINES.values() if paths & set(kind.weights)]
+
+    def __str__(self) -> str:
+        return f"{self.name}/{self.number}"
+
+
+class Registry(Protocol):
+    """Models and their versions.
+
+    Attributes:
+        where: the folder or the container, fit to be shown.
+    """
+
+    where: str
+
+    def names(self) -> list[str]:
+        """The models that have a version, sorted."""
+        ...
+
+    def versions(self, name: str) -> list[Version]:
+        """The versions of one model, highest first; empty if there is no such model."""
+        ...
+
+    def model_tags(self, name: str) -> dict[str, str]:
+        """What people say of a whole model."""
+        ...
+
+    def register(
+        self, folder: Path, *, name: str, version: int | None, tags: Mapping[str, str]
+    ) -> Version:
+        """Puts the files of a folder in place in one step.
+
+        Args:
+            folder: as ``candidate.gather`` makes it.
+            name: of the model.
+            version: None means the next free number.
+            tags: of the version.
+        """
+        ...
+
+    def set_tags(self, name: str, version: int | None, tags: Mapping[str, str]) -> None:
+        """Replaces the tags of a version, or with None those of the model."""
+        ...
+
+    def delete(self, version: Version) -> None:
+        """Removes a version, at once for every server."""
+        ...
+
+    def read(self, version: Version, path: str) -> bytes | None:
+        """The content of one small file; None if it is not there."""
+        ...
+
+    def with_checksums(self, version: Version) -> Version:
+        """The version with the SHA-256 of each file, as far as it can be had."""
+        ...
+
+    def working_copy(self, version: Version) -> AbstractContextManager[Path]:
+        """A folder with the version's files; what is written there inside ``with`` is kept."""
+        ...
+
+
+def check_name(name: str) -> None:
+    """Refuses a name that no server would find."""
+    if not MODEL_NAME.fullmatch(name):
+        raise RegistryError(
+            f"{name!r} cannot be the name of a model: use letters, digits, '_', '.' and '-', at "
+            "most 128 of them, with a letter or digit first."
+        )
+
+
+def check_version(version: int | None) -> None:
+    """Refuses a number that no server would find."""
+    if version is not None and not 0 <= version < 10**MOST_VERSION_DIGITS:
+        raise RegistryError(
+            f"{version} cannot be a version: use a whole number from 0, of at most "
+            f"{MOST_VERSION_DIGITS} digits."
+        )
+
+
+def changed_tags(
+    tags: Mapping[str, str], added: list[str], removed: list[str] | None = None
+) -> dict[str, str]:
+    """Tags after ``key=value`` texts were added and keys removed.
+
+    Raises:
+        RegistryError: one of the texts is no tag, or a key to remove is not there.
+    """
+    changed = dict(tags)
+    for text in added:
+        key, equals, value = text.partition("=")
+        if not equals or not _TAG_KEY.fullmatch(key) or not value.isprintable():
+            raise RegistryError(
+                f"{text!r} is not a tag: write key=value, the key of letters, digits, '_', '.' "
+                "and '-', the value on one line."
+            )
+        if len(value) > LONGEST_TAG:
+            raise RegistryError(f"The tag {key!r} is longer than {LONGEST_TAG} characters.")
+        changed[key] = value
+    for key in removed or []:
+        if key not in changed:
+            there_are = ", ".join(sorted(changed)) or "none"
+            raise RegistryError(f"There is no tag {key!r}; there are: {there_are}.")
+        del changed[key]
+    return changed
+
+
+def tags_as_json(tags: Mapping[str, str]) -> str:
+    return json.dumps(dict(sorted(tags.items())), indent=2, ensure_ascii=False) + "\n"
+
+
+def parse_tags(text: str | bytes | None) -> dict[str, str]:
+    """The tags in a ``tags.json``; none where it is not there or not readable."""
+    try:
+        value = json.loads(text or "{}")
+        return {str(key): str(value[key]) for key in value}
+    except (ValueError, TypeError, RecursionError):
+        return {}
