@@ -1,4 +1,4 @@
-"""The storage emulator for tests, and queues in it through Microsoft's own client."""
+"""The storage emulator for tests; queues and containers in it through Microsoft's own clients."""
 
 from __future__ import annotations
 
@@ -9,13 +9,20 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from azure.core.exceptions import ResourceNotFoundError
+from azure.storage.blob import ContainerClient, ContainerSasPermissions, generate_container_sas
 from azure.storage.queue import QueueClient
 
 from tools.azurite import Azurite
+from tools.azurite.emulator import ACCOUNT, KEY
 
-__all__ = ["Queue", "frozen", "wait_until"]
+__all__ = ["Container", "Queue", "frozen", "wait_until"]
+
+# Every Azurite of the last years knows it; the client's own newest, Azurite learns later.
+API_VERSION = "2021-12-02"
 
 _numbers = itertools.count(1)
 
@@ -110,3 +117,57 @@ class Queue:
 
     def _client(self) -> QueueClient:
         return QueueClient.from_connection_string(self._azurite.connection_string, self.name)
+
+
+class Container:
+    """One container with a name of its own.
+
+    Args:
+        azurite: where it is; its service is blob.
+        public: whether everybody may read it.
+        create: whether to make it now.
+    """
+
+    def __init__(self, azurite: Azurite, *, public: bool = False, create: bool = True) -> None:
+        self.name = f"c{os.getpid()}-{next(_numbers)}"
+        self.url = f"{azurite.endpoint}/{self.name}"
+        self._connection = azurite.connection_string
+        if create:
+            with self.client() as client:
+                client.create_container(public_access="container" if public else None)
+
+    def client(self) -> ContainerClient:
+        return ContainerClient.from_connection_string(
+            self._connection, self.name, api_version=API_VERSION
+        )
+
+    def put(self, name: str, content: bytes) -> None:
+        """Uploads one blob, in place of what was there."""
+        with self.client() as client:
+            client.upload_blob(name, content, overwrite=True)
+
+    def put_folder(self, folder: Path, prefix: str) -> None:
+        """Uploads files as other tools do: one after the other, and no manifest."""
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                self.put(f"{prefix}/{path.relative_to(folder).as_posix()}", path.read_bytes())
+
+    def names(self) -> list[str]:
+        """The names of all blobs."""
+        with self.client() as client:
+            return sorted(client.list_blob_names())
+
+    def delete(self, *names: str) -> None:
+        with self.client() as client:
+            for name in names:
+                client.delete_blob(name)
+
+    def signature(self, *, write: bool = False, hours: float = 1.0) -> str:
+        """A shared access signature for it."""
+        return generate_container_sas(
+            ACCOUNT,
+            self.name,
+            KEY,
+            permission=ContainerSasPermissions(read=True, list=True, write=write, delete=write),
+            expiry=datetime.now(UTC) + timedelta(hours=hours),
+        )

@@ -74,3 +74,12 @@ def azurite() -> Iterator[Azurite]:
         pytest.skip("the storage emulator needs Node.js with npm, which is not here")
     with Azurite() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def blob_azurite() -> Iterator[Azurite]:
+    """The storage emulator's blobs, likewise; each test takes a container of its own."""
+    if not has_node():
+        pytest.skip("the storage emulator needs Node.js with npm, which is not here")
+    with Azurite(service="blob") as running:
+        yield running

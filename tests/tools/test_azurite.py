@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from azure.storage.blob import BlobServiceClient
+from azure.storage.queue import QueueServiceClient
 
-from tests.azurite import Queue
+from tests.azurite import API_VERSION, Queue
 from tests.servers import ROOT
 from tools.azurite import Azurite
 from tools.azurite.emulator import install
@@ -29,6 +32,24 @@ def test_queues_in_a_folder_outlive_the_emulator(azurite: Azurite, tmp_path: Pat
         Queue(first, "kept").put("hello")
     with Azurite(port=first.port, folder=tmp_path) as second:
         assert Queue(second, "kept", create=False).texts() == ["hello"]
+
+
+def test_blobs_are_there_beside_the_queues_when_asked_for() -> None:
+    command = [sys.executable, "-m", "tools.azurite", "--port", "0", "--blobs", "0"]
+    running = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert running.stdout is not None
+    try:
+        lines = [running.stdout.readline() for _ in range(3)]
+        setting = lines[2].strip().partition("=")[2]
+        with QueueServiceClient.from_connection_string(setting) as queues:
+            assert list(queues.list_queues()) == []
+        with BlobServiceClient.from_connection_string(setting, api_version=API_VERSION) as blobs:
+            assert list(blobs.list_containers()) == []
+    finally:
+        running.send_signal(signal.SIGINT)
+        running.wait(10)
+        running.stdout.close()
+    assert lines[0].startswith("Azurite's queues") and lines[1].startswith("Azurite's blobs")
 
 
 def test_a_port_in_use_is_told_with_what_to_do(azurite: Azurite) -> None:

@@ -1,7 +1,8 @@
-"""Azurite's queue service, Microsoft's storage emulator: installed on demand, run as a process.
+"""Azurite, Microsoft's storage emulator, queues and blobs: installed on demand, run as processes.
 
 python -m tools.azurite              the host's AzureWebJobsStorage=UseDevelopmentStorage=true
 python -m tools.azurite --port 10005 --folder /tmp/queues
+python -m tools.azurite --blobs      blobs too: models on Blob Storage (docs/models.md)
 
 emulator.py   install it, start it, wait for it, end it
 """

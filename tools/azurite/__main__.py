@@ -9,14 +9,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tools.azurite.emulator import DEFAULT_PORT, Azurite
+from tools.azurite.emulator import DEFAULT_PORT, DEFAULT_PORTS, Azurite, connection_string
 from tools.environments import Failed
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m tools.azurite",
-        description="Runs Azurite's queue service, Microsoft's storage emulator, on this machine. "
+        description="Runs Azurite, Microsoft's storage emulator, on this machine: its queues, and "
+        "with --blobs its blobs too. "
         "The first time it is installed beside this module, which needs Node.js 20 or newer.",
     )
     parser.add_argument(
@@ -29,20 +30,34 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--folder",
         type=Path,
         metavar="DIR",
-        help="keep the queues there between runs (default: in memory)",
+        help="keep what is stored there between runs (default: in memory)",
+    )
+    parser.add_argument(
+        "--blobs",
+        nargs="?",
+        type=int,
+        const=DEFAULT_PORTS["blob"],
+        metavar="PORT",
+        help=f"the blob service too (default port: {DEFAULT_PORTS['blob']})",
     )
     arguments = parser.parse_args(argv)
-    if not 0 <= arguments.port < 65536:
-        parser.error("--port must be a number from 0 to 65535; 0 takes any free one")
-    port, folder = arguments.port, arguments.folder
+    for port in (arguments.port, arguments.blobs or 0):
+        if not 0 <= port < 65536:
+            parser.error("a port must be a number from 0 to 65535; 0 takes any free one")
+    folder = arguments.folder
+    emulators = [Azurite(arguments.port, folder)]
+    if arguments.blobs is not None:
+        emulators.append(Azurite(arguments.blobs, folder, service="blob"))
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with contextlib.suppress(KeyboardInterrupt), Azurite(port, folder) as azurite:
-            kept = f"kept in {folder}" if folder else "kept in memory only"
-            print(f"Azurite's queues: {azurite.endpoint} ({kept})")
-            print(f"AzureWebJobsStorage={azurite.connection_string}")
+        with contextlib.suppress(KeyboardInterrupt), contextlib.ExitStack() as stack:
+            for emulator in emulators:
+                stack.enter_context(emulator)
+                kept = f"kept in {folder}" if folder else "kept in memory only"
+                print(f"Azurite's {emulator.service}s: {emulator.endpoint} ({kept})")
+            print(f"AzureWebJobsStorage={connection_string(*emulators)}")
             print("Stop with Ctrl+C.", flush=True)
-            return azurite.process.wait()
+            return emulators[0].process.wait()
     except Failed as failure:
         print(failure, file=sys.stderr)
         return 1

@@ -14,10 +14,21 @@ from local_host.storage_account import EMULATOR_KEY as KEY
 from local_host.storage_account import EMULATOR_PORT as DEFAULT_PORT
 from tools.environments import Failed, install_node_packages
 
-__all__ = ["ACCOUNT", "DEFAULT_PORT", "KEY", "Azurite", "install", "is_azurite"]
+__all__ = [
+    "ACCOUNT",
+    "DEFAULT_PORT",
+    "DEFAULT_PORTS",
+    "KEY",
+    "Azurite",
+    "connection_string",
+    "install",
+    "is_azurite",
+]
 
 HERE = Path(__file__).resolve().parent
-PROGRAM = HERE / "node_modules" / "azurite" / "dist" / "src" / "queue" / "main.js"
+PROGRAMS = HERE / "node_modules" / "azurite" / "dist" / "src"
+# Where UseDevelopmentStorage=true looks for each service.
+DEFAULT_PORTS = {"blob": 10000, "queue": DEFAULT_PORT}
 START_SECONDS = 30.0
 STOP_SECONDS = 5.0
 
@@ -36,32 +47,32 @@ class Azurite:
 
     Args:
         port: where; 0 takes a free one.
-        folder: keeps the queues between runs; None keeps them in memory.
+        folder: keeps what is stored between runs; None keeps it in memory.
+        service: "queue" or "blob"; each is a process of its own.
 
     Attributes:
         port: where it listens.
+        service: as given.
         process: the emulator's process.
     """
 
-    def __init__(self, port: int = 0, folder: Path | None = None) -> None:
+    def __init__(
+        self, port: int = 0, folder: Path | None = None, *, service: str = "queue"
+    ) -> None:
         self.port = port or _free_port()
         self._folder = folder
+        self.service = service
         self.process: subprocess.Popen[bytes]
 
     @property
     def endpoint(self) -> str:
-        """The address of the account's queues."""
+        """The address of the account's queues or blobs."""
         return f"http://127.0.0.1:{self.port}/{ACCOUNT}"
 
     @property
     def connection_string(self) -> str:
         """What to set ``AzureWebJobsStorage`` to."""
-        if self.port == DEFAULT_PORT:
-            return "UseDevelopmentStorage=true"
-        return (
-            f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={KEY};"
-            f"QueueEndpoint={self.endpoint};"
-        )
+        return connection_string(self)
 
     def __enter__(self) -> Azurite:
         self.start()
@@ -85,8 +96,10 @@ class Azurite:
         _check_free(self.port)
         node = shutil.which("node")
         assert node is not None
-        # Without the last two it asks the internet, and refuses clients newer than itself.
-        command = [node, str(PROGRAM), "--queueHost", "127.0.0.1", "--queuePort", str(self.port)]
+        # Without the last two, it asks the internet, and refuses clients newer than itself.
+        program = PROGRAMS / self.service / "main.js"
+        command = [node, str(program), f"--{self.service}Host", "127.0.0.1"]
+        command += [f"--{self.service}Port", str(self.port)]
         command += ["--silent", "--disableTelemetry", "--skipApiVersionCheck"]
         if self._folder is None:
             command += ["--inMemoryPersistence"]
@@ -126,6 +139,15 @@ class Azurite:
                 return
             time.sleep(0.02)
         raise Failed(f"Azurite did not answer within {START_SECONDS:g} s.")
+
+
+def connection_string(*services: Azurite) -> str:
+    """What to set ``AzureWebJobsStorage`` to, for one emulator or for a queue and a blob one."""
+    if all(each.port == DEFAULT_PORTS[each.service] for each in services):
+        return "UseDevelopmentStorage=true"
+    account = f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={KEY};"
+    ends = (f"{each.service.capitalize()}Endpoint={each.endpoint};" for each in services)
+    return account + "".join(ends)
 
 
 def is_azurite(port: int) -> bool:
