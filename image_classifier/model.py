@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 from uuid import UUID
 
 from image_classifier.big_blocks import give_back_freed
@@ -30,7 +31,7 @@ from image_classifier.model_checks import check_output, warm_up
 from image_classifier.signatures import DEFAULT_SIGNATURE, Signature
 from image_classifier.signatures_file import read_default_signature
 
-__all__ = ["LoadedModel", "Model", "ModelRetired", "needs_labels"]
+__all__ = ["LoadedModel", "Model", "ModelRetired", "Origin", "needs_labels"]
 
 logger = logging.getLogger(__name__)
 
@@ -88,6 +89,18 @@ class LoadedModel:
         return self.image_engine
 
 
+class Origin(Protocol):
+    """Where the files of a version come from, if they are not in its folder from the start."""
+
+    def fetch(self) -> None:
+        """Puts them there, all or none, unless they are there; ModelError says what failed."""
+        ...
+
+    def state(self) -> object:
+        """Equals what it was before, as long as what failed would fail again."""
+        ...
+
+
 class Model:
     """One version of a model: a folder with weights and ``labels.txt``, loaded once.
 
@@ -107,6 +120,7 @@ class Model:
         *,
         engine: str = "auto",
         options: EngineOptions = EngineOptions(),  # noqa: B008 - frozen
+        origin: Origin | None = None,
     ) -> None:
         self.name = name
         self.version = version
@@ -114,6 +128,7 @@ class Model:
         self.state = "available"
         self._engine = engine
         self._options = options
+        self._origin = origin
         self._lock = threading.Lock()
         self._loaded: LoadedModel | None = None
         self._failure: ModelError | None = None
@@ -123,6 +138,11 @@ class Model:
     def failure(self) -> str | None:
         """Why the last try to load it failed, or None."""
         return self._failure.message if self._failure else None
+
+    @property
+    def is_here(self) -> bool:
+        """Whether its files can be read, or would have to be fetched first."""
+        return self._origin is None or self.folder.is_dir()
 
     @property
     def is_loaded(self) -> bool:
@@ -203,6 +223,8 @@ class Model:
         logger.info("unloaded %s/%s", self.name, self.version)
 
     def _load(self) -> LoadedModel:
+        if self._origin:
+            self._origin.fetch()
         started = time.perf_counter()
         kind, weights = choose_engine(self.folder, self._engine)
         if weights.name == SAVED_MODEL:
@@ -261,7 +283,9 @@ class Model:
         return read_contract(sidecar) if sidecar.is_file() else None
 
     def _files(self) -> object:
-        """What tells whether somebody has changed the folder."""
+        """What tells whether somebody has changed the folder, or where it comes from."""
+        if self._origin:
+            return self._origin.state()
         found = []
         for path in self.folder.glob("*"):
             with contextlib.suppress(OSError):  # it may go while we look

@@ -6,9 +6,6 @@ that is wanted loaded beforehand.
 
 from __future__ import annotations
 
-import contextlib
-import os
-import re
 import threading
 import time
 from collections.abc import Sequence
@@ -19,20 +16,18 @@ from image_classifier.engines import EngineOptions, weights_files
 from image_classifier.errors import ModelError, UnknownModel
 from image_classifier.labels import LABELS_FILE
 from image_classifier.model import LoadedModel, Model
-from image_classifier.model_config import ModelConfig
+from image_classifier.model_config import Latest, ModelConfig
+from image_classifier.model_folders import changed_ns, folders_in
+from image_classifier.model_names import MODEL_NAME
+from image_classifier.model_places import find_place
 from image_classifier.served_model import ServedModel
 from image_classifier.settings import Settings
 
-__all__ = ["DEMO_MODEL", "MODEL_NAME", "MOST_VERSION_DIGITS", "Repository"]
+__all__ = ["DEMO_MODEL", "Repository"]
 
 DEMO_MODEL = "digits"
 # Who follows the tutorial drops model.pb and labels.txt into the function's own folder.
 TUTORIAL_MODEL = "classify"
-
-# Also keeps a name from leaving MODELS_DIR, and fit for a response header.
-MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
-MOST_VERSION_DIGITS = 18
-_VERSION = re.compile(rf"[0-9]{{1,{MOST_VERSION_DIGITS}}}")
 
 # What was found counts as long as the folders' time stamps stay the same; but not when these are
 # younger than this, for then a folder may change once more within the clock's grain (2 s on FAT).
@@ -53,10 +48,13 @@ class Repository:
     """Finds models by name and version. What changes in the folders is seen within a second.
 
     Args:
-        settings: for MODELS_DIR, DEFAULT_MODEL and ENGINE.
+        settings: for MODELS_DIR and its companions, DEFAULT_MODEL and ENGINE.
         app_root: what MODELS_DIR is relative to, and where ``classify/`` is.
         models: policies and labels of models, or folders elsewhere.
         only_these: no model but those in ``models`` is served, and only ``watch`` loads any.
+
+    Raises:
+        SettingsError: MODELS_DIR is an address that cannot be used.
     """
 
     def __init__(
@@ -67,10 +65,10 @@ class Repository:
         models: Sequence[ModelConfig] = (),
         only_these: bool = False,
     ) -> None:
-        self._root = app_root / settings.models_dir
+        self._place = find_place(settings, app_root)
         self._tutorial = app_root / TUTORIAL_MODEL
-        # As text: each request asks for them, and for a Path it takes three times as long.
-        self._root_text, self._tutorial_text = str(self._root), str(self._tutorial)
+        # As text: each request asks for it, and for a Path it takes three times as long.
+        self._tutorial_text = str(self._tutorial)
         self._engine = settings.engine
         self._options = EngineOptions(
             settings.engine_threads,
@@ -86,6 +84,11 @@ class Repository:
         self._known: dict[str | None, _Known] = {}
 
     @property
+    def where(self) -> str:
+        """The folder or the address that MODELS_DIR names, fit to be shown."""
+        return self._place.where
+
+    @property
     def default_name(self) -> str:
         """The model for callers who name none."""
         if self._configured_default:
@@ -98,9 +101,7 @@ class Repository:
         """The names of all models that have a version, sorted."""
         names = set(self._configs)
         if not self._only_these:
-            names.add(TUTORIAL_MODEL)
-            with contextlib.suppress(OSError):  # there need not be a MODELS_DIR
-                names.update(os.listdir(self._root))
+            names.update([TUTORIAL_MODEL], self._place.names())
         return [name for name in sorted(names) if self._folders(name)]
 
     def versions(self, name: str) -> list[int]:
@@ -199,7 +200,7 @@ class Repository:
             gone = [
                 self._served.pop(name)
                 for name in list(self._served)
-                if _place(before.get(name)) != _place(self._configs.get(name))
+                if _base_path(before.get(name)) != _base_path(self._configs.get(name))
             ]
             for name, model in self._configs.items():
                 if name in self._served:
@@ -218,17 +219,24 @@ class Repository:
     def _served_model(self, name: str) -> ServedModel:
         with self._lock:
             if name not in self._served:
-                config = self._configs.get(name) or ModelConfig(name, self._root / name)
+                config = self._configs.get(name)
 
                 def make(version: int, folder: Path) -> Model:
-                    return Model(name, version, folder, engine=self._engine, options=self._options)
+                    return Model(
+                        name,
+                        version,
+                        folder,
+                        engine=self._engine,
+                        options=self._options,
+                        origin=self._place.origin(folder),
+                    )
 
                 self._served[name] = ServedModel(
                     name,
                     lambda: self._folders(name),
                     make,
-                    policy=config.policy,
-                    labels=config.labels,
+                    policy=config.policy if config else Latest(),
+                    labels=config.labels if config else {},
                     loads_itself=not self._only_these,
                 )
             return self._served[name]
@@ -241,22 +249,13 @@ class Repository:
                 return {}
             if name == TUTORIAL_MODEL and self._has_tutorial_model():
                 return {1: self._tutorial}
-        try:
-            with os.scandir(config.base_path if config else self._root / name) as entries:
-                found = [
-                    (int(entry.name), entry.path)
-                    for entry in entries
-                    if _VERSION.fullmatch(entry.name) and entry.is_dir()
-                ]
-        except OSError:
-            return {}
-        return {version: Path(path) for version, path in sorted(found, reverse=True)}
+        return folders_in(config.base_path) if config else self._place.versions(name)
 
     def _stamps(self, name: str) -> tuple[int, ...]:
         """When files were last added to or removed from the folders that decide, in ns."""
         config = self._configs.get(name)
-        folder = str(config.base_path) if config else f"{self._root_text}{os.sep}{name}"
-        return tuple(map(_changed_ns, (folder, self._tutorial_text)))
+        stamp = changed_ns(str(config.base_path)) if config else self._place.stamp(name)
+        return (stamp, changed_ns(self._tutorial_text))
 
     def _has_tutorial_model(self) -> bool:
         # One file of the two is enough: the other is then reported missing, not overlooked.
@@ -272,26 +271,17 @@ class Repository:
 
     def _no_such_model(self, name: str, *, named: bool) -> UnknownModel | ModelError:
         there_are = ", ".join(self.names()) or "none"
-        folder = self._root / name
-        hint = ""
-        if MODEL_NAME.fullmatch(name) and any(
-            (folder / file).is_file() for file in weights_files()
-        ):
-            hint = f" {folder} has the files, but they belong in a version folder: {folder / '1'}."
+        trouble = None if self._only_these else self._place.trouble()
+        if trouble:  # it may well be there
+            return ModelError(f"{trouble} Downloaded before: {there_are}.")
+        hint = self._place.hint(name) if MODEL_NAME.fullmatch(name) else ""
         if named:
             return UnknownModel(f"There is no model {name!r}; there are: {there_are}.{hint}")
         return ModelError(
-            f"The default model {name!r} is not in {self._root}; there are: {there_are}. Put it "
-            f"there as {name}/1/, or set DEFAULT_MODEL.{hint}"
+            f"The default model {name!r} is not in {self._place.where}; there are: {there_are}. "
+            f"Put it there as {name}/1/, or set DEFAULT_MODEL.{hint}"
         )
 
 
-def _place(config: ModelConfig | None) -> Path | None:
+def _base_path(config: ModelConfig | None) -> Path | None:
     return config.base_path if config else None
-
-
-def _changed_ns(folder: str) -> int:
-    try:
-        return os.stat(folder).st_mtime_ns
-    except OSError:
-        return 0  # there need not be such a folder

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 from uuid import UUID
 
 __all__ = [
     "PublishedName",
+    "StorageSettings",
     "count",
     "decode",
     "flag",
@@ -21,6 +23,34 @@ __all__ = [
     "text",
     "threads",
 ]
+
+
+@dataclass(frozen=True)
+class StorageSettings:
+    """What the host's own setting AzureWebJobsStorage says; each part may be empty.
+
+    Attributes:
+        connection_string: of an account; a secret.
+        account_name: of an account that the app's identity opens.
+        blob_service_uri: the address of that account's blobs.
+        client_id: which identity, if the app has several.
+    """
+
+    connection_string: str = field(default="", repr=False)
+    account_name: str = ""
+    blob_service_uri: str = ""
+    client_id: str = ""
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> StorageSettings:
+        """Reads it as the Functions host does."""
+        name = "AzureWebJobsStorage"
+        return cls(
+            environ.get(name, "").strip(),
+            environ.get(f"{name}__accountName", "").strip(),
+            environ.get(f"{name}__blobServiceUri", "").strip(),
+            environ.get(f"{name}__clientId", "").strip(),
+        )
 
 
 def text(value: str) -> str:

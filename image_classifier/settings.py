@@ -32,8 +32,22 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "MODELS_DIR",
         "models",
-        "folder with the models, as <name>/<version>/; relative to the app's root",
+        "folder with the models, as <name>/<version>/, relative to the app's root; or such a place "
+        "on Azure Blob Storage",
         setting_values.text,
+    ),
+    Setting(
+        "MODELS_CACHE_DIR",
+        "",
+        "where versions from Blob Storage are kept; empty: a folder of the app's own among the "
+        "system's temporary files",
+        setting_values.text,
+    ),
+    Setting(
+        "MODELS_POLL_SECONDS",
+        "30",
+        "time between two looks at Blob Storage for new versions",
+        setting_values.seconds,
     ),
     Setting(
         "DEFAULT_MODEL",
@@ -158,6 +172,8 @@ class Settings:
     """The app settings, parsed. Each field is the setting of the same name in capitals."""
 
     models_dir: str
+    models_cache_dir: str
+    models_poll_seconds: float
     default_model: str
     model_config_file: str
     engine: str
@@ -177,11 +193,13 @@ class Settings:
     api_keys: tuple[str, ...]
     allow_anonymous: bool
     development: bool
+    storage: setting_values.StorageSettings
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Settings:
         """Reads all settings; an absent or empty variable means the default.
 
+        ``storage`` is the host's own setting, which has the account of MODELS_DIR=azure://….
         ``development`` is true when ``AZURE_FUNCTIONS_ENVIRONMENT`` is ``Development``, which
         ``func start`` and the local host set and Azure does not.
 
@@ -200,9 +218,11 @@ class Settings:
         development = environ.get("AZURE_FUNCTIONS_ENVIRONMENT", "").lower() == "development"
         # The switch counts only in Development: a published copy of local settings stays safe.
         values["fetch_allow_private_addresses"] &= development
-        return cls(development=development, **values)
+        storage = setting_values.StorageSettings.from_environ(environ)
+        return cls(development=development, storage=storage, **values)
 
     def __repr__(self) -> str:
         """Leaves the keys out, so that logging the settings gives nothing away."""
         shown = {**vars(self), "api_keys": f"<{len(self.api_keys)} keys>"}
+        shown["models_dir"] = self.models_dir.partition("?")[0]  # then comes a signature
         return f"Settings({', '.join(f'{key}={value!r}' for key, value in shown.items())})"

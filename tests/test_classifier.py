@@ -32,7 +32,9 @@ def test_the_main_colour_of_a_picture_is_its_tag(classifier: Classifier, colour:
 
 def test_model_and_version_choose(classifier: Classifier, colours_pb: bytes) -> None:
     upside_down = "Red\nGreen\nBlue"
-    model_folder(classifier.repository._root, "other", 7, graph=colours_pb, labels=upside_down)
+    model_folder(
+        Path(classifier.repository.where), "other", 7, graph=colours_pb, labels=upside_down
+    )
     prediction = classifier.classify_bytes(picture("blue"), model="other", version=7)
 
     assert prediction.predicted_tag_name == "Red"

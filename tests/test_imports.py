@@ -15,6 +15,9 @@ PACKAGE = "image_classifier"
 BINDINGS = f"{PACKAGE}.bindings"
 ENGINES = f"{PACKAGE}.engines"
 
+# The modules that know Azure's storage.
+STORAGE = (f"{PACKAGE}.blob_container", f"{PACKAGE}.storage_trouble")
+
 # From the ground up; a module imports from its own floor or one below. What is not named here is a
 # stage of the pipeline: fetch, decode, preprocess, model, engines …
 STAGES = 1
@@ -115,8 +118,13 @@ def fault_of(
     in_package, in_engines = is_in(module, PACKAGE), is_in(module, ENGINES)
     ours = our_target(target, sources)
     if ours is None:
-        if in_package and is_in(target, "azure") and not is_in(module, BINDINGS):
+        if in_package and is_in(target, "azure.functions") and not is_in(module, BINDINGS):
             return "only bindings/ knows azure.functions"
+        if top == "azure" and not is_in(target, "azure.functions"):
+            if module not in STORAGE:
+                return f"only {' and '.join(STORAGE)} know Azure's storage"
+            if at_load:
+                return "it is imported when models are kept there, not before"
         if top in RUNTIMES and module != f"{ENGINES}.{RUNTIMES[top]}":
             return f"only engines/{RUNTIMES[top]}.py may"
         if at_load and not in_engines and top not in foreign:
@@ -200,6 +208,10 @@ def test_nothing_in_the_project_imports_relatively() -> None:
         (f"{PACKAGE}.model", "def load():\n    import tensorflow"),
         (f"{PACKAGE}.model", "from image_classifier.engines import tensorflow"),
         (f"{PACKAGE}.decode", "from .errors import InvalidRequest"),
+        (f"{PACKAGE}.decode", "import azure.functions"),
+        (f"{PACKAGE}.decode", "def f():\n    from azure.storage.blob import BlobClient"),
+        (f"{PACKAGE}.blob_container", "from azure.storage.blob import BlobClient"),
+        ("classify", "import azure.identity"),
         (f"{PACKAGE}.decode", "import sklearn"),
         (f"{PACKAGE}.decode", "import classify"),
         ("classify", "from ..image_classifier import Classifier"),
@@ -220,6 +232,7 @@ def test_a_forbidden_import_is_found(module: str, line: str) -> None:
         (f"{ENGINES}.tensorflow", "import tensorflow as tf"),
         (f"{ENGINES}.onnx", "import onnxruntime"),
         (f"{PACKAGE}.model", "def load():\n    from image_classifier.engines import tensorflow"),
+        (f"{PACKAGE}.blob_container", "def f():\n    from azure.storage.blob import BlobClient"),
         (f"{PACKAGE}.__main__", "def show():\n    from tqdm import tqdm"),
         ("classify", "from image_classifier.bindings import http"),
     ],

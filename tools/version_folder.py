@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from image_classifier.repository import MODEL_NAME, MOST_VERSION_DIGITS
+from image_classifier.model_names import MODEL_NAME, MOST_VERSION_DIGITS
 
 __all__ = ["VersionError", "write_version"]
 

@@ -77,6 +77,9 @@ def _describe(model: Model, classifier: Classifier) -> dict[str, Any]:
     """Labels and engine are read without loading, so that a long list of models stays cheap."""
     described: dict[str, Any] = {"version": model.version, "labels": [], "engine": None}
     message = model.failure
+    if not model.is_here:  # it is downloaded when it is first asked for
+        described["state"] = "failed" if message else model.state
+        return described | ({"message": message} if message else {})
     try:
         kind, weights = choose_engine(model.folder, classifier.settings.engine)
         described["engine"] = kind.name

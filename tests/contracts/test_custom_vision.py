@@ -104,7 +104,9 @@ def test_probabilities_are_the_shortest_decimals_of_float32(vision: CustomVision
 def test_ids_are_the_same_every_time_and_others_elsewhere(vision: CustomVision) -> None:
     first, again = ask(vision, path()).body, ask(vision, path()).body
     elsewhere = ask(vision, path(project=OTHER_PROJECT)).body
-    older = service(vision._classifier.repository._root.parent, CUSTOM_VISION_MODELS="pets=Pets/1")
+    older = service(
+        Path(vision._classifier.repository.where).parent, CUSTOM_VISION_MODELS="pets=Pets/1"
+    )
 
     assert first["id"] != again["id"]
     assert first["iteration"] == again["iteration"]

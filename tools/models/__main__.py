@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from image_classifier.errors import ClassifierError, SettingsError
+from image_classifier.storage_trouble import StorageTrouble
 from local_host.errors import HostError
 from local_host.settings_file import LocalSettings
 from tools.models import commands
@@ -27,11 +28,10 @@ def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
         settings = _settings(root)
         args.key = settings.get("API_KEYS", "").partition(",")[0].strip() or None
         args.default_model = settings.get("DEFAULT_MODEL", "").strip()
-        with open_registry(args.models_dir, settings, root=root) as registry:
-            return run(registry, args)
+        return run(open_registry(args.models_dir, settings, root=root), args)
     except (RegistryError, SettingsError, HostError) as exc:
         print(f"error: {exc}", file=sys.stderr)
-    except ClassifierError as exc:
+    except (ClassifierError, StorageTrouble) as exc:
         print(f"error: {exc.message}", file=sys.stderr)
     except KeyboardInterrupt:
         print("\nStopped. A version is there as a whole or not at all.", file=sys.stderr)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from image_classifier.engines import weights_files
 from image_classifier.errors import ModelError
-from image_classifier.repository import MODEL_NAME, MOST_VERSION_DIGITS
+from image_classifier.model_names import MODEL_NAME, MOST_VERSION_DIGITS
 from image_classifier.version_manifest import (
     MANIFEST_FILE,
     TAGS_FILE,
@@ -27,7 +27,7 @@ from image_classifier.version_manifest import (
 from tools.export.version_folder import ExportError, write_version
 from tools.models.versions import RegistryError, StoredFile, Version, parse_tags, tags_as_json
 
-__all__ = ["DiskRegistry", "now", "write_manifest"]
+__all__ = ["DiskRegistry", "now", "parse_time"]
 
 _VERSION = re.compile(rf"[0-9]{{1,{MOST_VERSION_DIGITS}}}")
 
@@ -63,7 +63,7 @@ class DiskRegistry:
     ) -> Version:
         def write(target: Path) -> None:
             shutil.copytree(folder, target, dirs_exist_ok=True)
-            write_manifest(target, Manifest(now(), record_folder(target)))
+            _write_manifest(target, Manifest(now(), record_folder(target)))
             if tags:
                 (target / TAGS_FILE).write_text(tags_as_json(tags), "utf-8")
 
@@ -116,7 +116,7 @@ class DiskRegistry:
         yield folder
         if was_registered:
             created = version.created.isoformat(timespec="seconds")
-            write_manifest(folder, Manifest(created, record_folder(folder)))
+            _write_manifest(folder, Manifest(created, record_folder(folder)))
 
     def _folders(self, name: str) -> dict[int, Path]:
         try:
@@ -134,7 +134,7 @@ class DiskRegistry:
             try:
                 manifest = parse_manifest(text, where=str(folder / MANIFEST_FILE))
                 recorded = {file.path: file for file in manifest.files}
-                created = _time(manifest.created)
+                created = parse_time(manifest.created)
             except ModelError as exc:
                 problem = exc.message
         files, newest = [], 0.0
@@ -161,11 +161,12 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def write_manifest(folder: Path, manifest: Manifest) -> None:
+def _write_manifest(folder: Path, manifest: Manifest) -> None:
     _replace(folder / MANIFEST_FILE, manifest.as_json())
 
 
-def _time(text: str) -> datetime | None:
+def parse_time(text: str) -> datetime | None:
+    """The time in a manifest; None if it is none."""
     try:
         found = datetime.fromisoformat(text)
     except ValueError:

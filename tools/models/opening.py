@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
+from image_classifier.blob_location import find_location
+from image_classifier.setting_values import StorageSettings
+from tools.models.blob import BlobRegistry
 from tools.models.disk import DiskRegistry
-from tools.models.versions import Registry
+from tools.models.versions import Registry, RegistryError
 
 __all__ = ["open_registry"]
 
 
-@contextmanager
-def open_registry(
-    where: str | None, settings: Mapping[str, str], *, root: Path
-) -> Iterator[Registry]:
-    """The registry in a folder.
+def open_registry(where: str | None, settings: Mapping[str, str], *, root: Path) -> Registry:
+    """The registry in a folder or on Blob Storage; nothing is asked of the storage yet.
 
     Args:
-        where: overrides the setting MODELS_DIR.
+        where: what was typed; None: the setting MODELS_DIR.
         settings: app settings.
         root: what a relative folder in the settings is relative to.
+
+    Raises:
+        RegistryError: a secret was typed.
+        SettingsError: it is an address that cannot be used.
     """
-    if where:
-        yield DiskRegistry(Path(where))
-    else:
-        yield DiskRegistry(root / settings.get("MODELS_DIR", "models"))
+    if where and "sig=" in where:
+        raise RegistryError(
+            "Put the address with its signature into MODELS_DIR in the environment or in "
+            "local.settings.json: everybody on this machine can see a command line."
+        )
+    place = where or settings.get("MODELS_DIR", "").strip() or "models"
+    location = find_location(place, StorageSettings.from_environ(settings))
+    if location is not None:
+        return BlobRegistry(location)
+    return DiskRegistry(Path(place) if where else root / place)

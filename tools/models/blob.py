@@ -1,0 +1,203 @@
+"""A registry on Azure Blob Storage: what the app reads as ``MODELS_DIR``.
+
+A version is uploaded file by file, the weights after all others, and at the very end
+``registry.json``: with that a server takes it. To delete one, the weights go first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+
+from image_classifier.blob_container import BlobContainer, Listing
+from image_classifier.blob_location import BlobLocation
+from image_classifier.blob_models import download_version
+from image_classifier.blob_versions import QUIET_SECONDS, BlobVersion, versions_in
+from image_classifier.engines import weights_files
+from image_classifier.errors import ModelError
+from image_classifier.storage_trouble import StorageTrouble, in_words
+from image_classifier.version_manifest import (
+    MANIFEST_FILE,
+    TAGS_FILE,
+    Manifest,
+    parse_manifest,
+    record_folder,
+)
+from tools.models.disk import now, parse_time
+from tools.models.versions import (
+    RegistryError,
+    StoredFile,
+    Version,
+    check_name,
+    check_version,
+    parse_tags,
+    tags_as_json,
+)
+
+__all__ = ["BlobRegistry"]
+
+CONNECTIONS = 4
+
+
+class BlobRegistry:
+    """Versions as blobs ``<name>/<version>/…`` below a location.
+
+    Args:
+        location: where.
+    """
+
+    def __init__(self, location: BlobLocation) -> None:
+        self.where = location.shown
+        self._location = location
+        self._container = BlobContainer(location)
+
+    def names(self) -> list[str]:
+        return sorted(self._list()[1])
+
+    def versions(self, name: str) -> list[Version]:
+        listing, found = self._list()
+        versions = sorted(found.get(name, {}).items(), reverse=True)
+        return [self._version(version, listing) for _, version in versions]
+
+    def model_tags(self, name: str) -> dict[str, str]:
+        path = f"{name}/{TAGS_FILE}"
+        listing, _ = self._list()
+        blob = next((blob for blob in listing.blobs if blob.name == path), None)
+        return parse_tags(self._container.read(blob) if blob else None)
+
+    def register(
+        self, folder: Path, *, name: str, version: int | None, tags: Mapping[str, str]
+    ) -> Version:
+        check_name(name)
+        check_version(version)
+        there = self._list()[1].get(name, {})
+        number = max(there, default=0) + 1 if version is None else version
+        if number in there:
+            raise RegistryError(
+                f"{name}/{number} is there already, and versions are never overwritten: register "
+                f"without --version to get the next free one ({max(there) + 1})."
+            )
+        self._upload(folder, f"{name}/{number}", tags)
+        return next(each for each in self.versions(name) if each.number == number)
+
+    def set_tags(self, name: str, version: int | None, tags: Mapping[str, str]) -> None:
+        path = f"{name}/{TAGS_FILE}" if version is None else f"{name}/{version}/{TAGS_FILE}"
+        if tags:
+            self._put(path, tags_as_json(tags).encode(), overwrite=True)
+        else:
+            self._delete([path])
+
+    def delete(self, version: Version) -> None:
+        blobs = self._found(version)
+        last = [blob.name for blob in (blobs.tags, blobs.manifest) if blob]
+        weights = [name for name in weights_files() if name in blobs.files]
+        others = [name for name in blobs.files if name not in weights]
+        names = [blobs.files[name].name for name in (*weights, *others)]
+        self._delete([*names, *last])
+
+    def read(self, version: Version, path: str) -> bytes | None:
+        blob = self._found(version).files.get(path)
+        return self._container.read(blob) if blob else None
+
+    def with_checksums(self, version: Version) -> Version:
+        return version
+
+    @contextlib.contextmanager
+    def working_copy(self, version: Version) -> Iterator[Path]:
+        with tempfile.TemporaryDirectory(prefix="model-") as temporary:
+            folder = Path(temporary)
+            found = self._found(version)
+            download_version(self._container, found, folder)
+            before = {file.path: file for file in record_folder(folder)}
+            yield folder
+            after = record_folder(folder)
+            changed = [file.path for file in after if before.get(file.path) != file]
+            for path in changed:
+                self._put_file(f"{version}/{path}", folder / path, overwrite=True)
+            if changed:
+                created = version.created.isoformat(timespec="seconds")
+                text = Manifest(created, after).as_json()
+                self._put(f"{version}/{MANIFEST_FILE}", text.encode(), overwrite=True)
+
+    def _list(self) -> tuple[Listing, dict[str, dict[int, BlobVersion]]]:
+        listing = self._container.list()
+        return listing, versions_in(listing)
+
+    def _found(self, version: Version) -> BlobVersion:
+        found = self._list()[1].get(version.name, {}).get(version.number)
+        if found is None:
+            raise RegistryError(f"{version} is not in {self.where} any more.")
+        return found
+
+    def _version(self, blobs: BlobVersion, listing: Listing) -> Version:
+        recorded: dict[str, str] = {}
+        created, problem = None, blobs.fault
+        if not blobs.files.keys() & set(weights_files()):
+            problem = f"it has no {' or '.join(weights_files())}"
+        elif not blobs.is_complete(listing.now):
+            problem = f"it was uploaded less than {QUIET_SECONDS} s ago, and has no {MANIFEST_FILE}"
+        if blobs.manifest:
+            where = f"{blobs.name}/{blobs.number}/{MANIFEST_FILE}"
+            try:
+                manifest = parse_manifest(self._container.read(blobs.manifest), where=where)
+                recorded = {file.path: file.sha256 for file in manifest.files}
+                created = parse_time(manifest.created)
+            except ModelError as exc:
+                problem = exc.message
+        files = (
+            StoredFile(path, blob.size, recorded.get(path)) for path, blob in blobs.files.items()
+        )
+        tags = parse_tags(self._container.read(blobs.tags) if blobs.tags else None)
+        when = created or blobs.changed or listing.now
+        return Version(blobs.name, blobs.number, tuple(files), when, tags, problem)
+
+    def _upload(self, folder: Path, place: str, tags: Mapping[str, str]) -> None:
+        files = record_folder(folder)
+        weights = set(weights_files())
+        try:
+            # It claims the number: of two who register at once, one finds it there.
+            self._put(f"{place}/{TAGS_FILE}", tags_as_json(tags).encode())
+        except StorageTrouble as exc:
+            raise RegistryError(f"{exc.message} Does somebody else register {place}?") from None
+        try:
+            for file in sorted(files, key=lambda file: (file.path in weights, file.path)):
+                self._put_file(f"{place}/{file.path}", folder / file.path)
+            self._put(f"{place}/{MANIFEST_FILE}", Manifest(now(), files).as_json().encode())
+        except BaseException:
+            with contextlib.suppress(StorageTrouble):  # then `delete` removes it later
+                written = [f"{place}/{file.path}" for file in files]
+                self._delete([*reversed(written), f"{place}/{TAGS_FILE}"])
+            raise
+
+    def _put(self, path: str, content: bytes, *, overwrite: bool = False) -> None:
+        with in_words(self._location, path, writing=True):
+            name = self._location.prefix + path
+            self._container.client.upload_blob(name, content, overwrite=overwrite)
+
+    def _put_file(self, path: str, file: Path, *, overwrite: bool = False) -> None:
+        from azure.storage.blob import ContentSettings
+
+        with file.open("rb") as stream, in_words(self._location, path, writing=True):
+            md5 = hashlib.file_digest(stream, partial(hashlib.md5, usedforsecurity=False))
+            stream.seek(0)
+            self._container.client.upload_blob(
+                self._location.prefix + path,
+                stream,
+                overwrite=overwrite,
+                max_concurrency=CONNECTIONS,
+                content_settings=ContentSettings(content_md5=bytearray(md5.digest())),
+            )
+
+    def _delete(self, paths: Iterable[str]) -> None:
+        from azure.core.exceptions import ResourceNotFoundError
+
+        for path in paths:
+            with (
+                in_words(self._location, path, writing=True),
+                contextlib.suppress(ResourceNotFoundError),
+            ):
+                self._container.client.delete_blob(self._location.prefix + path)
