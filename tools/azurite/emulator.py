@@ -3,6 +3,7 @@ from __future__ import annotations
 import http.client
 import shutil
 import socket
+import ssl
 import subprocess
 import tempfile
 import time
@@ -49,6 +50,8 @@ class Azurite:
         port: where; 0 takes a free one.
         folder: keeps what is stored between runs; None keeps it in memory.
         service: "queue" or "blob"; each is a process of its own.
+        certificate: files of a certificate and its key: then it speaks TLS, and takes the tokens of
+            identities, whoever signed them.
 
     Attributes:
         port: where it listens.
@@ -57,9 +60,15 @@ class Azurite:
     """
 
     def __init__(
-        self, port: int = 0, folder: Path | None = None, *, service: str = "queue"
+        self,
+        port: int = 0,
+        folder: Path | None = None,
+        *,
+        service: str = "queue",
+        certificate: tuple[Path, Path] | None = None,
     ) -> None:
         self.port = port or _free_port()
+        self._certificate = certificate
         self._folder = folder
         self.service = service
         self.process: subprocess.Popen[bytes]
@@ -67,7 +76,8 @@ class Azurite:
     @property
     def endpoint(self) -> str:
         """The address of the account's queues or blobs."""
-        return f"http://127.0.0.1:{self.port}/{ACCOUNT}"
+        scheme = "https" if self._certificate else "http"
+        return f"{scheme}://127.0.0.1:{self.port}/{ACCOUNT}"
 
     @property
     def connection_string(self) -> str:
@@ -101,6 +111,9 @@ class Azurite:
         command = [node, str(program), f"--{self.service}Host", "127.0.0.1"]
         command += [f"--{self.service}Port", str(self.port)]
         command += ["--silent", "--disableTelemetry", "--skipApiVersionCheck"]
+        if self._certificate:
+            cert, key = map(str, self._certificate)
+            command += ["--oauth", "basic", "--cert", cert, "--key", key]
         if self._folder is None:
             command += ["--inMemoryPersistence"]
         else:
@@ -135,7 +148,7 @@ class Azurite:
                     f"Azurite ended at once (exit {self.process.returncode}); its own words are "
                     "above."
                 )
-            if is_azurite(self.port):
+            if is_azurite(self.port, tls=self._certificate is not None):
                 return
             time.sleep(0.02)
         raise Failed(f"Azurite did not answer within {START_SECONDS:g} s.")
@@ -150,9 +163,12 @@ def connection_string(*services: Azurite) -> str:
     return account + "".join(ends)
 
 
-def is_azurite(port: int) -> bool:
+def is_azurite(port: int, *, tls: bool = False) -> bool:
     """Whether an Azurite answers on a port of this machine, this program's or another's."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    if tls:  # whoever it is, nothing is told to it
+        context = ssl._create_unverified_context()
+        connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=2, context=context)
     try:
         connection.request("GET", f"/{ACCOUNT}?comp=list")
         return "Azurite" in (connection.getresponse().headers["Server"] or "")

@@ -25,7 +25,8 @@ def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
     args = _parser().parse_args(argv)
     run: Callable[[object, argparse.Namespace], int] = args.run
     try:
-        settings = _settings(root)
+        settings = args.settings = _settings(root)
+        args.root, args.place = root, args.models_dir or settings.get("MODELS_DIR", "")
         args.key = settings.get("API_KEYS", "").partition(",")[0].strip() or None
         args.default_model = settings.get("DEFAULT_MODEL", "").strip()
         return run(open_registry(args.models_dir, settings, root=root), args)
@@ -90,6 +91,10 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--images", type=Path, help="pictures to prove it on")
     verb.add_argument("--again", action="store_true", help="replace a model.onnx")
     verb.set_defaults(run=commands.convert)
+
+    verb = verbs.add_parser("fetch", help="download a version before an app wants it")
+    verb.add_argument("version", metavar="VERSION")
+    verb.set_defaults(run=commands.fetch)
 
     verb = verbs.add_parser("tag", help="say something of a model or a version")
     verb.add_argument("model", metavar="NAME[/NUMBER]")

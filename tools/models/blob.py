@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -54,6 +55,7 @@ class BlobRegistry:
         self.where = location.shown
         self._location = location
         self._container = BlobContainer(location)
+        self._listing: Listing | None = None  # of one command; forgotten when it writes
 
     def names(self) -> list[str]:
         return sorted(self._list()[1])
@@ -61,7 +63,8 @@ class BlobRegistry:
     def versions(self, name: str) -> list[Version]:
         listing, found = self._list()
         versions = sorted(found.get(name, {}).items(), reverse=True)
-        return [self._version(version, listing) for _, version in versions]
+        with ThreadPoolExecutor(CONNECTIONS) as pool:  # two small blobs are read for each
+            return list(pool.map(lambda each: self._version(each[1], listing), versions))
 
     def model_tags(self, name: str) -> dict[str, str]:
         path = f"{name}/{TAGS_FILE}"
@@ -124,7 +127,7 @@ class BlobRegistry:
                 self._put(f"{version}/{MANIFEST_FILE}", text.encode(), overwrite=True)
 
     def _list(self) -> tuple[Listing, dict[str, dict[int, BlobVersion]]]:
-        listing = self._container.list()
+        listing = self._listing = self._listing or self._container.list()
         return listing, versions_in(listing)
 
     def _found(self, version: Version) -> BlobVersion:
@@ -174,6 +177,7 @@ class BlobRegistry:
             raise
 
     def _put(self, path: str, content: bytes, *, overwrite: bool = False) -> None:
+        self._listing = None
         with in_words(self._location, path, writing=True):
             name = self._location.prefix + path
             self._container.client.upload_blob(name, content, overwrite=overwrite)
@@ -181,6 +185,7 @@ class BlobRegistry:
     def _put_file(self, path: str, file: Path, *, overwrite: bool = False) -> None:
         from azure.storage.blob import ContentSettings
 
+        self._listing = None
         with file.open("rb") as stream, in_words(self._location, path, writing=True):
             md5 = hashlib.file_digest(stream, partial(hashlib.md5, usedforsecurity=False))
             stream.seek(0)
@@ -195,6 +200,7 @@ class BlobRegistry:
     def _delete(self, paths: Iterable[str]) -> None:
         from azure.core.exceptions import ResourceNotFoundError
 
+        self._listing = None
         for path in paths:
             with (
                 in_words(self._location, path, writing=True),

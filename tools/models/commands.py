@@ -6,7 +6,9 @@ import argparse
 import json
 import sys
 
+from image_classifier import Settings
 from image_classifier.labels import LABELS_FILE
+from image_classifier.model_places import find_place
 from image_classifier.repository import DEMO_MODEL
 from tools.models.candidate import gather, try_out
 from tools.models.served import servers_of
@@ -20,7 +22,7 @@ from tools.models.versions import (
     check_version,
 )
 
-__all__ = ["convert", "delete", "find", "list_models", "register", "show", "tag"]
+__all__ = ["convert", "delete", "fetch", "find", "list_models", "register", "show", "tag"]
 
 
 def register(registry: Registry, args: argparse.Namespace) -> int:
@@ -110,6 +112,19 @@ def convert(registry: Registry, args: argparse.Namespace) -> int:
         if convert_folder([str(folder), *options]):
             return 1
     print(f"{version} in {registry.where} has a model.onnx now. Apps take it when they load it.")
+    return 0
+
+
+def fetch(registry: Registry, args: argparse.Namespace) -> int:
+    version = find(registry, args.version)
+    settings = Settings.from_environ({**args.settings, "MODELS_DIR": args.place})
+    place = find_place(settings, args.root)
+    folder = place.versions(version.name).get(version.number)
+    if folder is None:
+        raise RegistryError(f"{version} is not ready: {version.problem or place.trouble()}.")
+    if origin := place.origin(folder):
+        origin.fetch()
+    print(folder)
     return 0
 
 
