@@ -100,7 +100,7 @@ def versions_in(listing: Listing) -> dict[str, dict[int, BlobVersion]]:
         # Some tools and some accounts have folders as empty blobs.
         is_folder = path.endswith("/") and not blob.size
         is_place = MODEL_NAME.fullmatch(name) and VERSION.fullmatch(number) and slash and path
-        if is_place and not is_folder:
+        if is_place and not is_folder and not _is_hidden(path):
             grouped[name, number][path] = blob
     found: dict[str, dict[int, BlobVersion]] = {}
     for (name, number), files in sorted(grouped.items()):
@@ -111,6 +111,12 @@ def versions_in(listing: Listing) -> dict[str, dict[int, BlobVersion]]:
         version = BlobVersion(name, int(number), kept, manifest, tags)
         found.setdefault(name, {})[int(number)] = version
     return found
+
+
+def _is_hidden(path: str) -> bool:
+    """Whether it is what a desktop left behind, such as .DS_Store."""
+    parts = path.split("/")
+    return any(part.startswith(".") for part in parts) and not {".", ".."} & set(parts)
 
 
 def _folders(paths: Iterable[str]) -> set[str]:

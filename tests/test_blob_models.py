@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 import subprocess
@@ -12,10 +13,13 @@ from pathlib import Path
 import pytest
 
 from image_classifier import Classifier, Settings
+from image_classifier.bindings import http
+from image_classifier.bindings.status import status
 from image_classifier.blob_location import find_location
 from image_classifier.errors import ModelError
 from image_classifier.setting_values import StorageSettings
 from tests.azurite import Container, wait_until
+from tests.builders import request
 from tests.servers import ROOT, free_port
 from tools.azurite import Azurite
 from tools.models.blob import BlobRegistry
@@ -59,6 +63,7 @@ def app(container: Container, tmp_path: Path, **environ: str) -> Classifier:
         "MODELS_DIR": f"{container.url}?{container.signature()}",
         "MODELS_CACHE_DIR": str(tmp_path / "cache"),
         "MODELS_POLL_SECONDS": POLL_SECONDS,
+        "AZURE_FUNCTIONS_ENVIRONMENT": "Development",
         **environ,
     }
     return Classifier(Settings.from_environ(environ), app_root=tmp_path)
@@ -180,6 +185,43 @@ def test_while_the_storage_is_away_what_is_loaded_goes_on(folder: Path, tmp_path
     assert answers(again) == ("7", 1)
     with pytest.raises(ModelError, match=r"cannot be reached: nothing answers at .* digits\."):
         again.repository.load("cats")
+
+
+def test_what_could_not_be_downloaded_is_tried_again(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("image_classifier.blob_models._RETRY_SECONDS", 0.2)
+    with Azurite(service="blob", folder=tmp_path / "kept") as azurite:
+        container = Container(azurite)
+        register(container, folder)
+        classifier = app(container, tmp_path, MODELS_POLL_SECONDS="3600")
+        assert classifier.repository.names() == ["digits"]
+    with pytest.raises(ModelError, match="cannot be reached: nothing answers"):
+        classifier.repository.load()
+    with Azurite(azurite.port, tmp_path / "kept", service="blob"):
+        wait_until(lambda: can_load(classifier), "it is downloaded")
+
+
+def can_load(classifier: Classifier) -> bool:
+    try:
+        classifier.repository.load()
+    except ModelError:
+        return False
+    return True
+
+
+def test_the_status_lists_what_is_not_downloaded_yet(
+    container: Container, folder: Path, tmp_path: Path
+) -> None:
+    for name in ("digits", "other"):
+        register(container, folder, name)
+    classifier = app(container, tmp_path)
+    got = http.answer(request(), status, classifier=classifier, methods="GET").get_body()
+    digits, other = json.loads(got)["models"]
+
+    assert digits["versions"][0]["state"] == "loaded"
+    assert digits["versions"][0]["labels"] == list("0123456789")
+    assert other["versions"] == [{"version": 1, "labels": [], "engine": None, "state": "available"}]
 
 
 def test_a_place_that_cannot_be_read_is_said_with_what_to_do(

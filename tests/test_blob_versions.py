@@ -79,7 +79,6 @@ def test_the_key_follows_the_files_and_not_the_tags() -> None:
         "con.txt",
         "a\x00b",
         "a\nb",
-        ".hidden",
         "a.",
         "a/b/c/d/e/f/g/h/i",
         "x" * 300,
@@ -100,6 +99,13 @@ def test_folders_that_are_blobs_are_passed_over() -> None:
 
     assert set(version.files) == {"model.onnx", "variables/a"}
     assert version.fault is None
+
+
+def test_what_a_desktop_left_behind_is_passed_over() -> None:
+    version = one("m/1/model.onnx", "m/1/.DS_Store", "m/1/a/._b")
+
+    assert set(version.files) == {"model.onnx"}
+    assert one("m/1/model.onnx", "m/1/./x").fault is not None
 
 
 def test_a_blob_that_is_a_file_and_a_folder_is_a_fault() -> None:

@@ -13,6 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
 
 from image_classifier.blob_container import BlobContainer, Listing
 from image_classifier.blob_location import BlobLocation
@@ -167,8 +170,12 @@ class BlobRegistry:
         except StorageTrouble as exc:
             raise RegistryError(f"{exc.message} Does somebody else register {place}?") from None
         try:
-            for file in sorted(files, key=lambda file: (file.path in weights, file.path)):
-                self._put_file(f"{place}/{file.path}", folder / file.path)
+            in_order = sorted(files, key=lambda file: (file.path in weights, file.path))
+            total = sum(file.bytes for file in files)
+            # disable=None: only where somebody sees it.
+            with tqdm(total=total, unit="B", unit_scale=True, disable=None) as bar:
+                for file in in_order:
+                    self._put_file(f"{place}/{file.path}", folder / file.path, bar=bar)
             self._put(f"{place}/{MANIFEST_FILE}", Manifest(now(), files).as_json().encode())
         except BaseException:
             with contextlib.suppress(StorageTrouble):  # then `delete` removes it later
@@ -182,18 +189,27 @@ class BlobRegistry:
             name = self._location.prefix + path
             self._container.client.upload_blob(name, content, overwrite=overwrite)
 
-    def _put_file(self, path: str, file: Path, *, overwrite: bool = False) -> None:
+    def _put_file(
+        self, path: str, file: Path, *, overwrite: bool = False, bar: tqdm[Any] | None = None
+    ) -> None:
         from azure.storage.blob import ContentSettings
 
         self._listing = None
         with file.open("rb") as stream, in_words(self._location, path, writing=True):
             md5 = hashlib.file_digest(stream, partial(hashlib.md5, usedforsecurity=False))
             stream.seek(0)
+            before = bar.n if bar else 0
+
+            def progress(sent: int, _: int | None) -> None:
+                if bar:
+                    bar.update(before + sent - bar.n)
+
             self._container.client.upload_blob(
                 self._location.prefix + path,
                 stream,
                 overwrite=overwrite,
                 max_concurrency=CONNECTIONS,
+                progress_hook=progress,
                 content_settings=ContentSettings(content_md5=bytearray(md5.digest())),
             )
 

@@ -76,14 +76,22 @@ def _files_in(source: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     total = 0
     for path in sorted(source.rglob("*")):
-        inside = path.relative_to(source)
-        is_hidden = any(part.startswith(".") or part == "__pycache__" for part in inside.parts)
-        if is_hidden or not path.is_file() or inside.as_posix() in (MANIFEST_FILE, TAGS_FILE):
+        inside = path.relative_to(source).as_posix()
+        if not path.is_file() or _is_passed_over(inside):
             continue
-        found[inside.as_posix()] = path
+        found[inside] = path
         total += path.stat().st_size
         _check_size(source, len(found), total)
     return found
+
+
+def _is_passed_over(path: str) -> bool:
+    """Whether it is another registry's, or what a desktop or Python left behind."""
+    parts = path.split("/")
+    if ".." in parts:
+        return False
+    left = any(part.startswith(".") or part in ("__pycache__", "__MACOSX") for part in parts)
+    return left or path in (MANIFEST_FILE, TAGS_FILE)
 
 
 def _files_beside(source: Path) -> dict[str, Path]:
@@ -112,7 +120,11 @@ def _place(files: Mapping[str, Path], folder: Path) -> None:
 def _unpack(source: Path, folder: Path) -> None:
     try:
         with zipfile.ZipFile(source) as archive:
-            entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+            entries = [
+                entry
+                for entry in archive.infolist()
+                if not entry.is_dir() and not _is_passed_over(entry.filename)
+            ]
             _check_size(source, len(entries), sum(entry.file_size for entry in entries))
             for entry in entries:
                 if not is_safe_path(entry.filename):

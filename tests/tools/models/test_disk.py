@@ -95,6 +95,7 @@ def test_a_zip_of_an_export_and_a_file_of_weights_can_be_registered(
     with zipfile.ZipFile(tmp_path / "export.zip", "w") as archive:
         for path in export.iterdir():
             archive.write(path, path.name)
+        archive.writestr("__MACOSX/._labels.txt", "of a desktop")
     (export / "model.pb").rename(export / "my-graph.pb")
     (export / "secret.txt").write_text("not part of the model")
 
