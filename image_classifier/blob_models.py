@@ -165,9 +165,9 @@ class BlobOrigin:
         started = time.perf_counter()
         write = partial(download_version, self._container, self._version)
         try:
-            is_new = self._cache.fill(self._folder, write)
-        except StorageTrouble as exc:
-            if exc.transient:
+            is_new = self._cache.fill(self._folder, write, partial(_is_whole, self._version))
+        except (StorageTrouble, ModelError) as exc:
+            if not isinstance(exc, StorageTrouble) or exc.transient:
                 self._again_at = time.monotonic() + _RETRY_SECONDS
             raise ModelError(exc.message) from None
         if is_new:
@@ -193,7 +193,6 @@ def download_version(container: BlobContainer, version: BlobVersion, folder: Pat
 
     Raises:
         StorageTrouble: it cannot be downloaded as a whole and undamaged.
-        ModelError: its manifest is none.
         OSError: a file cannot be written.
     """
     place = f"{container.location.shown}/{version.name}/{version.number}"
@@ -202,7 +201,10 @@ def download_version(container: BlobContainer, version: BlobVersion, folder: Pat
     files = dict.fromkeys(version.files, "")
     if version.manifest is not None:
         text = container.read(version.manifest)
-        recorded = parse_manifest(text, where=f"{place}/{MANIFEST_FILE}")
+        try:
+            recorded = parse_manifest(text, where=f"{place}/{MANIFEST_FILE}")
+        except ModelError as exc:
+            raise StorageTrouble(exc.message, transient=False) from exc
         files = {file.path: _checked(file, version, place).sha256 for file in recorded.files}
         (folder / MANIFEST_FILE).write_bytes(text)
     free = shutil.disk_usage(folder).free
@@ -227,3 +229,15 @@ def _checked(file: FileRecord, version: BlobVersion, place: str) -> FileRecord:
             transient=False,
         )
     return file
+
+
+def _is_whole(version: BlobVersion, folder: Path) -> bool:
+    """Whether a folder still has what was downloaded: some systems clear old temporary files."""
+    sizes = {path: blob.size for path, blob in version.files.items()}
+    try:
+        if version.manifest is not None:
+            text = (folder / MANIFEST_FILE).read_bytes()
+            sizes = {file.path: file.bytes for file in parse_manifest(text, where="").files}
+        return all((folder / path).stat().st_size == size for path, size in sizes.items())
+    except (OSError, ModelError):
+        return False

@@ -67,12 +67,18 @@ class ModelCache:
                 found.setdefault(name, {})[int(match[1])] = path
         return {name: dict(sorted(each.items(), reverse=True)) for name, each in found.items()}
 
-    def fill(self, target: Path, write: Callable[[Path], None]) -> bool:
+    def fill(
+        self,
+        target: Path,
+        write: Callable[[Path], None],
+        is_whole: Callable[[Path], bool] = Path.is_dir,
+    ) -> bool:
         """Has a version written, unless it is there; one process at a time.
 
         Args:
             target: as ``folder`` gives it.
             write: fills the folder that it is given; what it raises, this raises.
+            is_whole: whether nothing is missing of what was written once.
 
         Returns:
             Whether it was written now.
@@ -80,10 +86,11 @@ class ModelCache:
         Raises:
             ModelError: the cache cannot be used, or another process does not come to an end.
         """
-        if not target.is_dir():
+        if not is_whole(target):
             self._make_own(target.parent)
             with self._lock(target):
-                if not target.is_dir():
+                if not is_whole(target):
+                    self._put_aside(target)
                     self._write(target, write)
                     return True
         with contextlib.suppress(OSError):
@@ -113,11 +120,13 @@ class ModelCache:
         others = sorted(self._complete(newest.parent.name), key=_used, reverse=True)
         for path in others[_KEPT_VERSIONS:]:
             if path != newest and time.time() - _used(path) > _KEPT_SECONDS:
-                gone = path.with_name(f".gone-{path.name}-{os.getpid()}")
-                with contextlib.suppress(OSError):  # where files in use cannot be moved
-                    path.rename(gone)
+                self._put_aside(path)
         for gone in newest.parent.glob(".gone-*"):
             shutil.rmtree(gone, ignore_errors=True)
+
+    def _put_aside(self, path: Path) -> None:
+        with contextlib.suppress(OSError):  # it is not there, or in use where that matters
+            path.rename(path.with_name(f".gone-{path.name}-{os.getpid()}"))
 
     def _complete(self, name: str) -> Iterator[Path]:
         return (path for path in self._root.glob(f"{name}/*") if _FOLDER.fullmatch(path.name))

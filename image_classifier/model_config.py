@@ -152,10 +152,16 @@ def _model(fields: Any, where: str, root: Path) -> ModelConfig:
         _check_fields(entry, {"key", "value"}, f"{where}, version_labels")
         key = _one(entry, "key", str, f"{where}, version_labels")
         labels[key] = _one(entry, "value", int, f"{where}, version_labels", 0)
+    base_path = _one(fields, "base_path", str, where)
+    if "://" in base_path:
+        raise ValueError(
+            f"{where}: base_path must be a folder, not an address. Only MODELS_DIR of the "
+            "Functions app can be on Blob Storage."
+        )
     policy = _one(fields, "model_version_policy", dict, where, {})
     return ModelConfig(
         name,
-        root / _one(fields, "base_path", str, where),
+        root / base_path,
         _policy(policy, f"{where}, model_version_policy"),
         labels,
     )

@@ -51,11 +51,15 @@ def in_words(location: BlobLocation, path: str = "", *, writing: bool = False) -
         path: the blob, from the location's prefix; empty: the container.
         writing: whether something is to be changed there.
     """
-    from azure.core import exceptions
-
     where = f"{location.shown}/{path}".rstrip("/")
     try:
+        from azure.core import exceptions
+    except ImportError as exc:
+        raise _not_installed(where, exc) from None
+    try:
         yield
+    except ImportError as exc:
+        raise _not_installed(where, exc) from None
     except exceptions.ResourceModifiedError:
         raise StorageTrouble(f"{where} was changed while it was read.") from None
     except exceptions.ResourceExistsError:
@@ -70,8 +74,16 @@ def in_words(location: BlobLocation, path: str = "", *, writing: bool = False) -
         raise StorageTrouble(words) from None
 
 
+def _not_installed(where: str, exc: ImportError) -> StorageTrouble:
+    return StorageTrouble(
+        f"{where} cannot be read: {exc.name} is not installed. Install what requirements.txt names."
+    )
+
+
 def _refused(location: BlobLocation, where: str, exc: Any, *, writing: bool) -> StorageTrouble:
     status, code = exc.status_code, getattr(exc, "error_code", None) or exc.reason or ""
+    if status is None and not location.identity:  # nothing could be signed with it
+        return StorageTrouble(f"{where} was not asked. {_READING[_opened_by(location)]}")
     if status is None:  # the clients for identities did not get as far as asking
         return StorageTrouble(
             f"{where} cannot be read: there is no identity here that could open it. Assign one to "

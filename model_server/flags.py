@@ -215,6 +215,11 @@ def _check(flags: Flags) -> None:
             "Which model? Give --model_name NAME --model_base_path FOLDER (the folder that holds "
             "the version folders, as in models/digits), or --model_config_file FILE."
         )
+    if "://" in flags.model_base_path:
+        raise FlagError(
+            "--model_base_path must be a folder, not an address. Only MODELS_DIR of the Functions "
+            "app can be on Blob Storage; copy or mount the models for this server."
+        )
     for name in ("model_config_file", "ssl_config_file", "monitoring_config_file"):
         path = getattr(flags, name)
         if path and not Path(path).is_file():

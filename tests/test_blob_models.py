@@ -22,6 +22,7 @@ from tests.azurite import Container, wait_until
 from tests.builders import request
 from tests.servers import ROOT, free_port
 from tools.azurite import Azurite
+from tools.azurite.emulator import ACCOUNT
 from tools.models.blob import BlobRegistry
 
 POLL_SECONDS = "0.05"
@@ -202,6 +203,19 @@ def test_what_could_not_be_downloaded_is_tried_again(
         wait_until(lambda: can_load(classifier), "it is downloaded")
 
 
+def test_what_a_system_cleared_from_the_cache_is_downloaded_again(
+    container: Container, folder: Path, tmp_path: Path
+) -> None:
+    register(container, folder)
+    assert answers(app(container, tmp_path)) == ("7", 1)
+    (labels,) = (tmp_path / "cache").glob("*/digits/1-*/labels.txt")
+    labels.unlink()
+
+    assert answers(app(container, tmp_path)) == ("7", 1)
+    assert labels.is_file()
+    assert not list(labels.parent.parent.glob(".gone*"))
+
+
 def can_load(classifier: Classifier) -> bool:
     try:
         classifier.repository.load()
@@ -230,15 +244,18 @@ def test_a_place_that_cannot_be_read_is_said_with_what_to_do(
     absent = Container(blob_azurite, create=False)
     expired = f"{container.url}?{container.signature(hours=-1)}"
     gone = f"http://127.0.0.1:{free_port()}/devstoreaccount1/models"
+    endpoint = f"BlobEndpoint={blob_azurite.endpoint.replace('127.0.0.1', 'localhost')}"
+    wrong_key = {"AzureWebJobsStorage": f"AccountName={ACCOUNT};AccountKey=bm8=;{endpoint}"}
     for where, words in (
         (f"{absent.url}?{absent.signature()}", "404 ContainerNotFound"),
         (expired, "403 Auth.*the signature in MODELS_DIR has not expired"),
         (container.url, "not public"),
+        (f"azure://{container.name}", "Check the key in AzureWebJobsStorage"),
         (gone, "nothing answers at 127.0.0.1"),
         ("https://no-such-account.invalid/models", "there is no host no-such-account.invalid"),
     ):
         with pytest.raises(ModelError, match=words) as caught:
-            app(container, tmp_path, MODELS_DIR=where).repository.load()
+            app(container, tmp_path, MODELS_DIR=where, **wrong_key).repository.load()
         assert "sig=" not in caught.value.message
 
 

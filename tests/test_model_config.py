@@ -114,6 +114,11 @@ def test_values_that_cannot_be_used_are_refused(inside: str, words: str) -> None
         one(f"name: 'm' base_path: 'm' {inside}")
 
 
+def test_an_address_is_no_base_path() -> None:
+    with pytest.raises(ValueError, match="must be a folder, not an address"):
+        one("name: 'm' base_path: 'azure://models/m'")
+
+
 def test_a_model_cannot_be_listed_twice() -> None:
     config = "config { name: 'm' base_path: 'm' }"
     with pytest.raises(ValueError, match="the model 'm' is listed twice"):

@@ -286,6 +286,7 @@ BASE = ["--model_base_path=m"]
         (["--grpc_max_threads=0", *BASE], "must be 1 or more"),
         (["--enable_grpc_healthcheck_service=maybe", *BASE], "must be true or false"),
         (["--model_config_file=no", *BASE], "exclude each other"),
+        (["--model_base_path=https://a/m?sig=s", "--port=1"], "must be a folder, not an address"),
         (["--model_config_file=no"], "there is no such file"),
         (["--ssl_config_file=no", *BASE], "there is no such file"),
     ],
