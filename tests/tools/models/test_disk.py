@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
+import shlex
 import sys
 import zipfile
 from pathlib import Path
@@ -13,7 +15,8 @@ import pytest
 
 from image_classifier import Classifier, Settings
 from tests.builders import model_folder, picture
-from tools.models.__main__ import main
+from tests.servers import ROOT
+from tools.models.__main__ import _parser, main
 from tools.models.disk import DiskRegistry
 
 
@@ -203,7 +206,7 @@ def test_a_version_registered_by_hand_is_listed_like_any_other(
 def test_converting_adds_onnx_and_keeps_the_checksums_right(
     registry: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    demo = Path(__file__).resolve().parents[3] / "models" / "digits" / "1"
+    demo = ROOT / "models" / "digits" / "1"
     assert run(registry, "register", str(demo / "model.pb"), "--name", "m", "--no-check") == 0
 
     assert run(registry, "convert", "m") == 0
@@ -214,6 +217,16 @@ def test_converting_adds_onnx_and_keeps_the_checksums_right(
     assert shown["problem"] is None
     assert run(registry, "convert", "m") == 1
     assert "--again" in capsys.readouterr().err
+
+
+def test_the_pages_commands_are_those_of_the_program() -> None:
+    page = (ROOT / "docs" / "models.md").read_text("utf-8")
+    blocks = "\n".join(re.findall(r"```sh\n(.*?)```", page, re.DOTALL))
+    lines = re.findall(r"^python -m tools\.models (.*)$", blocks, re.MULTILINE)
+    used = {_parser().parse_args(shlex.split(line)).command for line in lines}
+
+    assert used == {"register", "list", "show", "convert", "tag", "delete"}
+    assert "python -m tools.models fetch pets" in page
 
 
 def test_without_a_terminal_deleting_needs_yes(
