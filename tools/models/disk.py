@@ -24,8 +24,8 @@ from image_classifier.version_manifest import (
     record_folder,
     sha256_of,
 )
-from tools.export.version_folder import ExportError, write_version
 from tools.models.versions import RegistryError, StoredFile, Version, parse_tags, tags_as_json
+from tools.version_folder import VersionError, write_version
 
 __all__ = ["DiskRegistry", "now", "parse_time"]
 
@@ -69,7 +69,7 @@ class DiskRegistry:
 
         try:
             path = write_version(write, name=name, models_dir=self.root, version=version)
-        except (ExportError, OSError) as exc:
+        except (VersionError, OSError) as exc:
             raise RegistryError(str(exc)) from exc
         return self._version(name, int(path.name), path)
 
