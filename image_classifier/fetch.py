@@ -74,11 +74,13 @@ def fetch(url: str, settings: Settings) -> bytes:
     """
     started = time.monotonic()
     deadline = started + settings.fetch_timeout_seconds
-    target = parse_url(url)
+    named = target = parse_url(url)
     for _ in range(1 + MAX_REDIRECTS):
         limits = _check(target, settings, deadline)
+        # A redirect is another server's word: the app shows itself only where the caller sent it.
+        login = _login(target, settings, deadline) if target is named else {}
         try:
-            answer = _get(target, limits)
+            answer = _get(target, limits, login)
         except (OSError, EOFError, HTTPException, ValueError, zlib.error) as exc:
             if isinstance(exc, TimeoutError) or time.monotonic() >= deadline:
                 raise FetchTimedOut(
@@ -119,6 +121,15 @@ def _check(url: Url, settings: Settings, deadline: float) -> Limits:
     return Limits(deadline, settings.max_image_bytes, rule)
 
 
+def _login(url: Url, settings: Settings, deadline: float) -> dict[str, str]:
+    """What opens blobs of the app's own; nothing for all other URLs, and when it is off."""
+    if settings.own_blobs is None:
+        return {}
+    from image_classifier.blob_identity import blob_login  # few apps need it
+
+    return blob_login(url, settings.own_blobs, deadline)
+
+
 class _Connection(HTTPConnection):
     """A connection whose socket comes from ``dial`` and nowhere else."""
 
@@ -131,22 +142,22 @@ class _Connection(HTTPConnection):
         self.sock = dial(self._url, self._limits)
 
 
-def _get(url: Url, limits: Limits) -> bytes | Url:
+def _get(url: Url, limits: Limits, login: dict[str, str]) -> bytes | Url:
     """Asks once; returns the body, or where to ask instead."""
     connection = _Connection(url, limits)
     try:
-        connection.request("GET", url.target, headers=_HEADERS)
+        connection.request("GET", url.target, headers=_HEADERS | login)
         with connection.getresponse() as response:
             if response.status in _REDIRECTS:
                 return _next_url(url, response)
             if not 200 <= response.status < 300:
-                raise _refused(url, response.status)
+                raise _refused(url, response.status, with_login=bool(login))
             return _body(url, response, limits)
     finally:
         connection.close()
 
 
-def _refused(url: Url, status: int) -> FetchFailed:
+def _refused(url: Url, status: int, *, with_login: bool) -> FetchFailed:
     # The phrase is not the server's own: it could write anything there.
     phrase = HTTPStatus(status).phrase if status in list(HTTPStatus) else "unknown status"
     advice = {
@@ -155,6 +166,10 @@ def _refused(url: Url, status: int) -> FetchFailed:
         404: "Check the address.",
         410: "Check the address.",
     }.get(status, "Try again later, or send the image itself.")
+    if with_login and status in (401, 403):
+        advice = (
+            "The app's managed identity may not read it: give it the role Storage Blob Data Reader."
+        )
     return FetchFailed(f"{url} answered {status} {phrase}. {advice}", upstream_status=status)
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from image_classifier import setting_values
 from image_classifier.errors import SettingsError
+
+if TYPE_CHECKING:
+    from image_classifier.own_blobs import OwnBlobs
 
 __all__ = ["SETTINGS", "Setting", "Settings"]
 
@@ -146,6 +149,12 @@ SETTINGS: tuple[Setting, ...] = (
         setting_values.flag,
     ),
     Setting(
+        "FETCH_BLOB_IDENTITY",
+        "false",
+        "true: blobs of the app's own storage account are fetched with its managed identity",
+        setting_values.flag,
+    ),
+    Setting(
         "CUSTOM_VISION_MODELS",
         "",
         "published names of the Custom Vision API and the models that answer to them, as "
@@ -189,11 +198,13 @@ class Settings:
     fetch_allowed_hosts: tuple[str, ...]
     fetch_allowed_ports: frozenset[int]
     fetch_allow_private_addresses: bool
+    fetch_blob_identity: bool
     custom_vision_models: tuple[setting_values.PublishedName, ...]
     api_keys: tuple[str, ...]
     allow_anonymous: bool
     development: bool
     storage: setting_values.StorageSettings
+    own_blobs: OwnBlobs | None
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Settings:
@@ -201,7 +212,8 @@ class Settings:
 
         ``storage`` is the host's own setting, which has the account of MODELS_DIR=azure://….
         ``development`` is true when ``AZURE_FUNCTIONS_ENVIRONMENT`` is ``Development``, which
-        ``func start`` and the local host set and Azure does not.
+        ``func start`` and the local host set and Azure does not. ``own_blobs`` says, with
+        ``FETCH_BLOB_IDENTITY``, which blobs are the app's own and where it gets its tokens.
 
         Raises:
             SettingsError: a value cannot be used; the message names key, value and what is allowed.
@@ -219,10 +231,17 @@ class Settings:
         # The switch counts only in Development: a published copy of local settings stays safe.
         values["fetch_allow_private_addresses"] &= development
         storage = setting_values.StorageSettings.from_environ(environ)
-        return cls(development=development, storage=storage, **values)
+        own_blobs = _own_blobs(environ) if values["fetch_blob_identity"] else None
+        return cls(development=development, storage=storage, own_blobs=own_blobs, **values)
 
     def __repr__(self) -> str:
         """Leaves the keys out, so that logging the settings gives nothing away."""
         shown = {**vars(self), "api_keys": f"<{len(self.api_keys)} keys>"}
         shown["models_dir"] = self.models_dir.partition("?")[0]  # then comes a signature
         return f"Settings({', '.join(f'{key}={value!r}' for key, value in shown.items())})"
+
+
+def _own_blobs(environ: Mapping[str, str]) -> OwnBlobs:
+    from image_classifier.own_blobs import OwnBlobs  # few apps need it
+
+    return OwnBlobs.from_environ(environ)

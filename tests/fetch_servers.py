@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import socket
 import socketserver
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import TracebackType
 
 import pytest
+import trustme
 
 from image_classifier import dial
 
@@ -127,6 +129,13 @@ class Server(socketserver.ThreadingTCPServer):
         self.shutdown()
         self._thread.join()
         self.server_close()
+
+
+class TlsServer(Server):
+    def __init__(self, authority: trustme.CA, name: str, answer: Answer) -> None:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        authority.issue_cert(name).configure_cert(context)
+        super().__init__(answer, wrap=lambda sock: context.wrap_socket(sock, server_side=True))
 
 
 class Trap:

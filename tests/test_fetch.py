@@ -6,7 +6,6 @@ import gzip
 import itertools
 import logging
 import socket
-import ssl
 import threading
 import time
 import tracemalloc
@@ -36,6 +35,7 @@ from tests.fetch_servers import (
     Answer,
     Internet,
     Server,
+    TlsServer,
     Trap,
     drip,
     endless,
@@ -746,13 +746,6 @@ def trusted(
     dial.tls_context.cache_clear()
     yield authority
     dial.tls_context.cache_clear()
-
-
-class TlsServer(Server):
-    def __init__(self, authority: trustme.CA, name: str, answer: Answer) -> None:
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        authority.issue_cert(name).configure_cert(context)
-        super().__init__(answer, wrap=lambda sock: context.wrap_socket(sock, server_side=True))
 
 
 def test_https_with_a_trusted_certificate_is_fetched(

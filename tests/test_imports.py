@@ -25,6 +25,7 @@ FLOORS = {
     f"{PACKAGE}.errors": 0,
     f"{PACKAGE}.results": 0,
     f"{PACKAGE}.setting_values": 0,
+    f"{PACKAGE}.own_blobs": 0,
     f"{PACKAGE}.settings": 0,
     f"{PACKAGE}.classifier": 2,
     PACKAGE: 3,
