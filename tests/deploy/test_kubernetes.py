@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import json
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -10,11 +11,20 @@ from typing import Any
 import pytest
 import yaml
 
+from model_server.flags import parse_flags
+from tests.deploy.dockerfiles import read_image
 from tools.environments import has_node, install_node_packages
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 MANIFESTS = ROOT / "deploy" / "kubernetes"
+
+DEPLOYMENTS = ("image-classifier-http", "image-classifier-queue", "model-server")
+SERVICES = {
+    "image-classifier": "image-classifier-http",
+    "model-server": "model-server",
+    "model-server-grpc": "model-server",
+}
 
 Manifest = dict[str, Any]
 Check = Callable[[list[Manifest]], list[str]]
@@ -68,7 +78,7 @@ def check() -> Check:
 def test_every_manifest_fits_its_schema(check: Check) -> None:
     manifests = documents()
 
-    assert len(manifests) == 6
+    assert len(manifests) == 12
     assert check(manifests) == [""] * len(manifests)
 
 
@@ -92,7 +102,7 @@ def test_the_check_refuses_what_is_wrong(check: Check) -> None:
 def test_kustomization_names_files_that_are_there_and_leaves_the_secret_out() -> None:
     named = yaml.safe_load((MANIFESTS / "kustomization.yaml").read_text("utf-8"))["resources"]
 
-    assert sorted(named) == ["http.yaml", "namespace.yaml", "queue.yaml"]
+    assert sorted(named) == ["http.yaml", "model_server.yaml", "namespace.yaml", "queue.yaml"]
     assert all((MANIFESTS / name).is_file() for name in named)
 
 
@@ -121,12 +131,77 @@ def test_keda_watches_the_queue_and_the_pods_of_the_queue_function() -> None:
 
 
 def test_pods_are_found_by_the_labels_that_they_wear() -> None:
-    for name in ("image-classifier-http", "image-classifier-queue"):
+    worn = {}
+    for name in DEPLOYMENTS:
         spec = the("Deployment", name)["spec"]
-        assert spec["selector"]["matchLabels"] == spec["template"]["metadata"]["labels"]
-    service = the("Service", "image-classifier")["spec"]
-    labels = the("Deployment", "image-classifier-http")["spec"]["template"]["metadata"]["labels"]
-    assert service["selector"] == labels
+        worn[name] = spec["template"]["metadata"]["labels"]
+        assert spec["selector"]["matchLabels"] == worn[name]
+        for spread in spec["template"]["spec"].get("topologySpreadConstraints", []):
+            assert spread["labelSelector"]["matchLabels"] == worn[name]
+    for service, deployment in SERVICES.items():
+        assert the("Service", service)["spec"]["selector"] == worn[deployment]
+    for name in ("image-classifier-http", "model-server"):
+        budget = the("PodDisruptionBudget", name)["spec"]
+        assert budget["selector"]["matchLabels"] == worn[name]
+
+
+def test_services_lead_to_ports_that_are_open_in_the_image() -> None:
+    images = {"functions": "functions.Dockerfile", "model-server": "model_server.Dockerfile"}
+    for service, deployment in SERVICES.items():
+        [container] = the("Deployment", deployment)["spec"]["template"]["spec"]["containers"]
+        named = {port["name"]: port["containerPort"] for port in container["ports"]}
+        dockerfile = ROOT / "deploy" / "container" / images[container["name"]]
+
+        assert sorted(named.values()) == read_image(dockerfile).ports
+        [port] = the("Service", service)["spec"]["ports"]
+        assert port["targetPort"] in named
+
+
+def test_no_pod_is_root_or_could_become_it() -> None:
+    for name in DEPLOYMENTS:
+        pod = the("Deployment", name)["spec"]["template"]["spec"]
+        [container] = pod["containers"]
+        image = "model_server" if name == "model-server" else "functions"
+        user = read_image(ROOT / "deploy" / "container" / f"{image}.Dockerfile").user
+
+        assert pod["securityContext"]["runAsNonRoot"]
+        assert str(pod["securityContext"]["runAsUser"]) == user
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert container["securityContext"]["allowPrivilegeEscalation"] is False
+        assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+        assert {"requests", "limits"} <= set(container["resources"])
+        assert not pod["automountServiceAccountToken"]
+
+
+def test_the_model_server_is_probed_where_it_answers_and_scaled_by_one_only() -> None:
+    deployment = the("Deployment", "model-server")["spec"]
+    [container] = deployment["template"]["spec"]["containers"]
+    scaler = the("HorizontalPodAutoscaler", "model-server")["spec"]
+    flags, _ = parse_flags([*container["args"], "--model_base_path=/models/digits"])
+
+    assert flags.enable_grpc_healthcheck_service
+    assert container["startupProbe"]["grpc"] == container["readinessProbe"]["grpc"]
+    assert container["startupProbe"]["grpc"]["port"] == flags.port
+    assert scaler["scaleTargetRef"]["name"] == "model-server"
+    assert "replicas" not in deployment
+    [variable] = container["env"]
+    assert (
+        variable["valueFrom"]["secretKeyRef"]["key"]
+        in the("Secret", "image-classifier")["stringData"]
+    )
+
+
+def test_kustomize_puts_the_parts_together(check: Check) -> None:
+    kubectl = shutil.which("kubectl")
+    if kubectl is None:
+        pytest.skip("there is no kubectl, which has kustomize in it")
+    command = [kubectl, "kustomize", str(MANIFESTS)]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=60)
+    manifests = [one for one in yaml.safe_load_all(done.stdout) if one]
+
+    assert done.returncode == 0, done.stderr
+    assert len(manifests) == len(documents()) - 1  # all but the secret
+    assert check(manifests) == [""] * len(manifests)
 
 
 def test_no_key_that_anyone_could_use_is_in_the_tree() -> None:
