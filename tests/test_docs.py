@@ -27,6 +27,12 @@ PAGES += ["docs/accelerated-clients.md", "image_classifier_client/README.md"]
 PAGES += ["docs/observability.md"]
 PAGES += ["docs/zoo.md"]
 PAGES += ["docs/models.md"]
+PAGES += [
+    "docs/deploy.md",
+    "docs/tensorflow-serving.md",
+    "docs/examples.md",
+    "docs/migrate-from-custom-vision.md",
+]
 
 # Commands that this module does not run, each with the reason.
 ELSEWHERE = {
