@@ -146,6 +146,7 @@ def test_a_user_assigned_identity_is_asked_for_by_its_id(
     "url",
     [
         f"http://{HOST}/pictures/cat.png",
+        f"http://{HOST}:443/pictures/cat.png",
         f"https://{HOST}:8443/pictures/cat.png",
         f"https://{HOST}.evil.example/pictures/cat.png",
         f"https://evil.{HOST}/pictures/cat.png",
