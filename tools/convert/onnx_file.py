@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
+import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +39,13 @@ def convert(model: FrozenModel) -> bytes:
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     contract = model.contract
     try:
-        proto, _ = tf2onnx.convert.from_graph_def(
-            model.graph_def,
-            input_names=[contract.input_name],
-            output_names=[contract.output_name],
-            opset=OPSET,
-        )
+        with _each_weight_once():
+            proto, _ = tf2onnx.convert.from_graph_def(
+                model.graph_def,
+                input_names=[contract.input_name],
+                output_names=[contract.output_name],
+                opset=OPSET,
+            )
     except (ValueError, RuntimeError, KeyError, NotImplementedError) as exc:
         raise ModelError(f"{model.source} cannot be converted: {first_line(exc)}.") from exc
     return _with_contract(proto, model)
@@ -80,6 +83,34 @@ def quantize(data: bytes, model: FrozenModel, tensors: Iterable[NDArray[np.float
             reduce_range=True,
         )
         return _with_contract(onnx.load(str(target)), model)
+
+
+@contextlib.contextmanager
+def _each_weight_once() -> Iterator[None]:
+    """Keeps tf2onnx from copying all weights some fifty times: VGG-16 took more than 19 GB.
+
+    After each of its steps it writes every constant into a message again, whose memory is given
+    back only at the end; and nobody reads that message, as the file is made of the constants
+    themselves. Before each step it copies the whole graph, to go back to if the step fails.
+    """
+    from tf2onnx.graph import Node
+
+    written, variable = Node.update_proto, "TF2ONNX_CATCH_ERRORS"
+    before = os.environ.get(variable)
+
+    def update_proto(node: Any, external_tensor_storage: Any = None) -> None:
+        if not node.is_const():
+            written(node, external_tensor_storage)
+
+    Node.update_proto = update_proto
+    os.environ[variable] = "FALSE"
+    try:
+        yield
+    finally:
+        Node.update_proto = written
+        del os.environ[variable]
+        if before is not None:
+            os.environ[variable] = before
 
 
 def _with_contract(proto: Any, model: FrozenModel) -> bytes:
