@@ -240,6 +240,7 @@ def test_a_file_with_the_whole_detectors_weights_is_taken(narrow: Any, tmp_path:
         (["--quantized"], "ssd_vgg300 is a detector: leave --quantized away"),
         (["--featuriser"], "ssd_vgg300 is a detector: leave --featuriser away"),
         (["--size", "64"], "takes pictures of 300 pixels"),
+        (["--weights", "imagenet", "--preprocessing", "microsoft"], "want Keras's preprocessing"),
         (["--least-score", "1.5"], "must be between 0 and 1"),
     ],
 )

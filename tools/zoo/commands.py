@@ -68,11 +68,7 @@ def recipe_of(args: argparse.Namespace) -> Recipe:
         raise ExportError(f"--size must be {SMALLEST} or more pixels.")
     if args.size != SIZE and args.weights != "none":
         raise ExportError(f"These weights are for pictures of {SIZE} pixels: leave --size away.")
-    if args.preprocessing == "microsoft" and args.weights == "imagenet":
-        raise ExportError(
-            "Keras's ImageNet weights want Keras's preprocessing; --preprocessing microsoft is for "
-            "weights that were trained with it: name them with --weights FILE."
-        )
+    _check_preprocessing(args)
     return Recipe(
         network=args.network,
         weights=args.weights,
@@ -80,6 +76,14 @@ def recipe_of(args: argparse.Namespace) -> Recipe:
         size=args.size,
         seed=args.seed,
     )
+
+
+def _check_preprocessing(args: argparse.Namespace) -> None:
+    if args.preprocessing == "microsoft" and args.weights == "imagenet":
+        raise ExportError(
+            "Keras's ImageNet weights want Keras's preprocessing; --preprocessing microsoft is for "
+            "weights that were trained with it: name them with --weights FILE."
+        )
 
 
 def labels_of(args: argparse.Namespace) -> list[str]:
@@ -116,6 +120,7 @@ def _build_detector(args: argparse.Namespace) -> None:
         raise ExportError(f"{DETECTOR} takes pictures of {SIDE} pixels: leave --size away.")
     if not 0 < args.least_score < 1 or not 0 < args.most_overlap < 1:
         raise ExportError("--least-score and --most-overlap must be between 0 and 1.")
+    _check_preprocessing(args)
     count = len(VOC_CLASSES) if args.classes is None else args.classes
     is_vocs = args.classes is None and args.labels is None
     names = list(VOC_CLASSES) if is_vocs else _named(args.labels, count)
