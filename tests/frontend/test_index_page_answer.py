@@ -109,7 +109,7 @@ def test_raw_json_and_the_model_that_answered_are_shown(
         page.get_by_role("link", name="Raw JSON").click()
 
     assert json.loads(popup.value.locator("pre").inner_text()) == caught.value.json()
-    assert page.get_by_text("Answered by digits/1 on onnx.").is_visible()
+    assert page.get_by_text("Answered by digits/1 on onnx (CPUExecutionProvider).").is_visible()
 
 
 def test_no_tag_is_said_in_words(page: Page, host: LocalHost, samples: list[Sample]) -> None:

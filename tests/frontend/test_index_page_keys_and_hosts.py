@@ -89,9 +89,9 @@ def test_models_and_versions_are_those_of_the_status(
     assert version.locator("option").all_inner_texts() == ["newest (2)", "2", "1"]
 
     sample_button(page, samples[0]).click()
-    page.get_by_text("Answered by digits/2 on onnx.").wait_for()
+    page.get_by_text("Answered by digits/2 on onnx (CPUExecutionProvider).").wait_for()
     version.select_option("1")
-    page.get_by_text("Answered by digits/1 on onnx.").wait_for()
+    page.get_by_text("Answered by digits/1 on onnx (CPUExecutionProvider).").wait_for()
     assert verdict(page) == samples[0]["label"]
 
     model.select_option("broken")
@@ -108,7 +108,7 @@ def test_the_page_works_from_any_static_host(
     assert verdict(page) == samples[0]["label"]
     assert page.locator("header .address").inner_text() == host.url
     assert {"decode", "preprocess", "infer"} <= set(stages(page)), "CORS lets Server-Timing through"
-    assert page.get_by_text("Answered by digits/1 on onnx.").is_visible()
+    assert page.get_by_text("Answered by digits/1 on onnx (CPUExecutionProvider).").is_visible()
 
 
 def test_a_key_crosses_origins_and_a_wrong_one_can_be_mended_at_once(
