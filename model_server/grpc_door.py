@@ -193,7 +193,7 @@ class _Keys(grpc.ServerInterceptor):  # type: ignore[misc]
                 service, method = "unknown", "unknown"
 
             def refuse(request: Any, context: grpc.ServicerContext) -> Any:
-                with _recorded(service, method, context) as record:
+                with _recorded(service, method, sent) as record:
                     _tell(record, Code.UNAUTHENTICATED)
                 context.abort(grpc.StatusCode.UNAUTHENTICATED, message)
 

@@ -111,7 +111,7 @@ def test_pictures_that_wait_for_memory_keep_no_core_from_those_that_hold_it(app_
 
 
 def test_an_engine_that_does_not_exist_is_found_at_start(app_root: Path) -> None:
-    with pytest.raises(SettingsError, match="ENGINE='caffe'.*auto, onnx, tensorflow"):
+    with pytest.raises(SettingsError, match="ENGINE='caffe'.*auto, onnx, openvino, tensorflow"):
         Classifier(Settings.from_environ({"ENGINE": "caffe"}), app_root=app_root)
 
 

@@ -18,7 +18,7 @@ ENV AzureWebJobsScriptRoot=/home/site/wwwroot \
 ARG ENGINE=auto
 WORKDIR /tmp/packages
 COPY requirements.txt ./
-RUN if [ "$ENGINE" = onnx ]; then sed -i '/^tensorflow/d' requirements.txt; fi \
+RUN if [ "$ENGINE" = onnx ]; then sed -i '/^tensorflow/d; /^ai-edge-litert/d' requirements.txt; fi \
     && python -m pip install --no-cache-dir -r requirements.txt
 
 # What is copied is decided by functions.Dockerfile.dockerignore; the health check is moved out, for

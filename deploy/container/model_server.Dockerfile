@@ -13,7 +13,7 @@ ARG ENGINE=auto
 WORKDIR /build
 COPY requirements.txt ./
 COPY model_server/requirements.txt ./model_server/
-RUN if [ "$ENGINE" = onnx ]; then sed -i '/^tensorflow/d' requirements.txt; fi \
+RUN if [ "$ENGINE" = onnx ]; then sed -i '/^tensorflow/d; /^ai-edge-litert/d' requirements.txt; fi \
     && python -m venv /venv \
     && /venv/bin/pip install --no-cache-dir -r requirements.txt -r model_server/requirements.txt
 
