@@ -13,7 +13,7 @@ from image_classifier import telemetry
 from image_classifier.engines import ENGINES, Engine
 from image_classifier.errors import ClassifierError, SettingsError
 from image_classifier.fetch import fetch
-from image_classifier.model import LoadedModel
+from image_classifier.loaded_model import LoadedModel
 from image_classifier.model_config import ModelConfig, read_model_config
 from image_classifier.pipeline import Pipeline, milliseconds_since
 from image_classifier.repository import Repository

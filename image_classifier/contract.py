@@ -13,11 +13,15 @@ from image_classifier.errors import ModelError
 __all__ = [
     "CAFFE_MEAN_BGR",
     "CHANNELS",
+    "CONTRACT_FILE",
     "RESIZE_METHODS",
     "Contract",
     "parse_contract",
     "read_contract",
 ]
+
+# Where a version folder has it.
+CONTRACT_FILE = "model.json"
 
 # Mean of the ImageNet pictures, B, G, R: what graphs without data_bn nodes were trained without.
 CAFFE_MEAN_BGR = (104.0, 117.0, 123.0)

@@ -7,14 +7,11 @@ import logging
 import threading
 import time
 import weakref
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
-from uuid import UUID
 
 from image_classifier.big_blocks import give_back_freed
-from image_classifier.contract import Contract, read_contract
+from image_classifier.contract import CONTRACT_FILE, Contract, read_contract
 from image_classifier.engines import (
     SAVED_MODEL,
     Engine,
@@ -23,70 +20,22 @@ from image_classifier.engines import (
     SavedModelEngine,
     choose_engine,
 )
-from image_classifier.errors import InvalidRequest, ModelError
+from image_classifier.errors import ModelError
 from image_classifier.export_manifest import read_export_manifest
 from image_classifier.image_signatures import check_runnable, image_signatures
-from image_classifier.labels import LABELS_FILE, read_labels
+from image_classifier.labels import read_labels
+from image_classifier.loaded_model import LoadedModel
 from image_classifier.model_checks import check_output, warm_up
-from image_classifier.signatures import DEFAULT_SIGNATURE, Signature
+from image_classifier.signatures import DEFAULT_SIGNATURE
 from image_classifier.signatures_file import read_default_signature
 
-__all__ = ["LoadedModel", "Model", "ModelRetired", "Origin", "needs_labels"]
+__all__ = ["Model", "ModelRetired", "Origin", "needs_labels"]
 
 logger = logging.getLogger(__name__)
-
-CONTRACT_FILE = "model.json"
 
 
 class ModelRetired(ModelError):
     """This version was unloaded meanwhile; who looks the model up again finds its successor."""
-
-
-@dataclass(frozen=True)
-class LoadedModel:
-    """A model that is ready to run. Whoever holds it keeps it from being unloaded.
-
-    Attributes:
-        name: of the model.
-        version: its number.
-        engine_name: of the engine that runs it.
-        labels: one for each score; empty if this is no image classifier.
-        engine: gives one score for each of ``labels``; None if this is no image classifier.
-        saved_model: runs the signatures that the file itself has; None if it has none.
-        signatures: all that callers can ask for: the file's own, and the four of every image
-            classifier unless the file has its own of that name.
-        iteration_id: of the iteration in Custom Vision that it was exported from, if the export's
-            ``cvexport.manifest`` is beside it.
-    """
-
-    name: str
-    version: int
-    engine_name: str
-    labels: tuple[str, ...] = ()
-    image_engine: Engine | None = None
-    saved_model: SavedModelEngine | None = None
-    signatures: Mapping[str, Signature] = field(default_factory=dict)
-    iteration_id: UUID | None = None
-
-    @property
-    def provider(self) -> str | None:
-        """The execution provider or device; None for engines that have no choice of it."""
-        return getattr(self.image_engine, "provider", None)
-
-    @property
-    def engine(self) -> Engine:
-        """The engine of an image classifier.
-
-        Raises:
-            InvalidRequest: this model is something else.
-        """
-        if self.image_engine is None:
-            raise InvalidRequest(
-                f"Model {self.name!r} is no image classifier that the app can feed: it is a "
-                f"SavedModel without {CONTRACT_FILE} and {LABELS_FILE}. Call one of its "
-                f"signatures instead: POST /v1/models/{self.name}:predict."
-            )
-        return self.image_engine
 
 
 class Origin(Protocol):

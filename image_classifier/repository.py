@@ -15,7 +15,8 @@ from typing import NamedTuple
 from image_classifier.engines import EngineOptions, weights_files
 from image_classifier.errors import ModelError, UnknownModel
 from image_classifier.labels import LABELS_FILE
-from image_classifier.model import LoadedModel, Model
+from image_classifier.loaded_model import LoadedModel
+from image_classifier.model import Model
 from image_classifier.model_config import Latest, ModelConfig
 from image_classifier.model_folders import changed_ns, folders_in
 from image_classifier.model_names import MODEL_NAME

@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from image_classifier.errors import ModelError
-from image_classifier.model import LoadedModel, Model, ModelRetired
+from image_classifier.loaded_model import LoadedModel
+from image_classifier.model import Model, ModelRetired
 from image_classifier.model_config import Latest, VersionPolicy
 
 __all__ = ["ServedModel"]

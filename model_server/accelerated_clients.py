@@ -16,7 +16,7 @@ from image_classifier.contracts.serving_error import ServingError, invalid_argum
 from image_classifier.contracts.tensor_names import key_of
 from image_classifier.contracts.tf_serving import ModelSpec, PredictResult, TensorFlowServing
 from image_classifier.image_signatures import PROBABILITIES, TENSORS
-from image_classifier.model import LoadedModel
+from image_classifier.loaded_model import LoadedModel
 from image_classifier.signatures import DEFAULT_SIGNATURE, Array, Signature
 
 __all__ = ["Metadata", "is_from_accelerated_client", "predict_for_accelerated", "with_service"]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from image_classifier import Classifier
 from image_classifier.contracts.tf_serving import TensorFlowServing
-from image_classifier.model import LoadedModel
+from image_classifier.loaded_model import LoadedModel
 from image_classifier.signatures import Array
 from model_server.metrics import Metrics
 

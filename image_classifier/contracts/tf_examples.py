@@ -10,7 +10,7 @@ import numpy as np
 from image_classifier.contracts.serving_error import Code, ServingError
 from image_classifier.contracts.tensor_names import dtype_name
 from image_classifier.contracts.tf_serving import ModelSpec, TensorFlowServing, used_spec
-from image_classifier.model import LoadedModel
+from image_classifier.loaded_model import LoadedModel
 from image_classifier.signatures import DEFAULT_SIGNATURE, Array, Signature, TensorInfo
 
 __all__ = [

@@ -25,7 +25,7 @@ from image_classifier.errors import (
     UnsupportedImage,
 )
 from image_classifier.image_signatures import run_image_signature
-from image_classifier.model import LoadedModel
+from image_classifier.loaded_model import LoadedModel
 from image_classifier.served_model import ServedModel
 from image_classifier.settings import Settings
 from image_classifier.signatures import DEFAULT_SIGNATURE, Array, Signature

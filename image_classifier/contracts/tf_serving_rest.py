@@ -22,7 +22,7 @@ from image_classifier.contracts.json_tensor import parse_predict
 from image_classifier.contracts.serving_error import HTTP_STATUS, Code, ServingError
 from image_classifier.contracts.tf_examples import classify, regress
 from image_classifier.contracts.tf_serving import ModelSpec, TensorFlowServing
-from image_classifier.model import LoadedModel
+from image_classifier.loaded_model import LoadedModel
 from image_classifier.signatures import Signature
 
 __all__ = ["RestAnswer", "error_answer", "handle", "inflate"]

@@ -12,7 +12,7 @@ from PIL import ExifTags, Image, ImageDraw
 
 from image_classifier.contract import Contract
 from image_classifier.decode import decode
-from image_classifier.model import LoadedModel
+from image_classifier.loaded_model import LoadedModel
 from image_classifier.preprocess import preprocess
 from tools.export.errors import ExportError
 

@@ -14,7 +14,8 @@ from image_classifier.engines import EngineOptions, weights_files
 from image_classifier.errors import ModelError
 from image_classifier.export_manifest import MANIFEST_FILE as EXPORT_MANIFEST
 from image_classifier.labels import LABELS_FILE
-from image_classifier.model import LoadedModel, Model
+from image_classifier.loaded_model import LoadedModel
+from image_classifier.model import Model
 from image_classifier.version_manifest import (
     LARGEST_VERSION_BYTES,
     MANIFEST_FILE,
