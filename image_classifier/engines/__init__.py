@@ -171,7 +171,7 @@ def choose_engine(folder: Path, wanted: str) -> tuple[EngineKind, Path]:
             f"{present[0][1]} needs the package {needed}, which is not installed: "
             f"pip install {needed}."
         )
-    names = " or ".join(name for kind in kinds for name in kind.weights)
+    names = " or ".join(dict.fromkeys(name for kind in kinds for name in kind.weights))
     raise ModelError(f"{folder} holds no model: put {names} and labels.txt there.")
 
 
