@@ -75,9 +75,11 @@ class Version:
 
     @property
     def engines(self) -> list[str]:
-        """The engines that have weights in it, as ENGINE=auto would try them."""
+        """The engines that ENGINE=auto would try, in order: for each file of weights its first."""
         paths = {file.path for file in self.files}
-        return [kind.name for kind in ENGINES.values() if paths & set(kind.weights)]
+        first = {file: kind.name for kind in [*ENGINES.values()][::-1] for file in kind.weights}
+        found = {first[path] for path in paths & first.keys()}
+        return [name for name in ENGINES if name in found]
 
     def __str__(self) -> str:
         return f"{self.name}/{self.number}"
