@@ -27,6 +27,7 @@ from benchmarks import (
     bench_serving,
     bench_start,
     bench_threads,
+    bench_zoo,
     pages,
     report,
 )
@@ -133,8 +134,13 @@ ENTRIES: Mapping[str, Entry] = {
         7,
         peers.parts,
     ),
+    "zoo": Entry(
+        "the zoo's networks, which are built for it: TensorFlow, ONNX Runtime, OpenVINO",
+        12,
+        bench_zoo.parts,
+    ),
 }
-ONLY_WHEN_NAMED = ("queue", "peers")
+ONLY_WHEN_NAMED = ("queue", "peers", "zoo")
 
 
 def main(argv: Sequence[str] | None = None, entries: Mapping[str, Entry] = ENTRIES) -> int:
