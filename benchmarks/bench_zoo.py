@@ -36,13 +36,17 @@ MAX_PIXELS = 50_000_000
 
 
 def parts(quick: bool) -> Iterator[Part]:
-    """One network after the other, so that only one is in memory."""
+    """One network after the other."""
     for network in (*CLASSIFIERS, DETECTOR):
         with tempfile.TemporaryDirectory(prefix="benchmark-zoo-") as folder:
-            built = build(network, Path(folder), quick=quick)
-            with network_case(network, built, quick=quick) as case:
-                samples = run_case(case)
-                yield Part(case_record(case, samples), verdicts(case, samples))
+            yield _part(network, build(network, Path(folder), quick=quick), quick=quick)
+
+
+def _part(network: str, folder: Path, *, quick: bool) -> Part:
+    """When it ends nothing refers to the engines any more: only one network is in memory."""
+    with network_case(network, folder, quick=quick) as case:
+        samples = run_case(case)
+        return Part(case_record(case, samples), verdicts(case, samples))
 
 
 @contextmanager

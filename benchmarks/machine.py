@@ -13,8 +13,8 @@ from pathlib import Path
 import psutil
 
 PACKAGES = (
-    *("onnxruntime", "tensorflow-cpu", "tensorflow", "ai-edge-litert", "numpy", "pillow"),
-    *("azure-functions", "uvicorn", "httptools", "starlette"),
+    *("onnxruntime", "openvino", "tensorflow-cpu", "tensorflow", "ai-edge-litert"),
+    *("numpy", "pillow", "azure-functions", "uvicorn", "httptools", "starlette"),
 )
 
 
