@@ -101,7 +101,7 @@ def test_a_person_at_a_terminal_is_asked(registry: Path, typed: str, is_deleted:
     while b"[y/N]" not in said:
         said += os.read(ours, 1000)
     os.write(ours, typed.encode())
-    status = process.wait(20)
+    status = process.wait(60)
     os.close(ours)
 
     assert b"Version 1 will answer instead; this cannot be undone." in said
