@@ -17,6 +17,7 @@ __all__ = [
     "MANIFEST_FILE",
     "MOST_MANIFEST_BYTES",
     "ExportManifest",
+    "json_object",
     "parse_export_manifest",
     "read_export_manifest",
 ]
@@ -82,12 +83,7 @@ def parse_export_manifest(text: str) -> ExportManifest:
     Raises:
         ValueError: it is not a JSON object; the message is a sentence without the file's name.
     """
-    try:
-        data = json.loads(text.removeprefix("\ufeff"))
-    except (ValueError, RecursionError) as exc:
-        raise ValueError(f"it cannot be read as JSON: {exc}.") from exc
-    if not isinstance(data, dict):
-        raise ValueError("it must be a JSON object.")
+    data = json_object(text.removeprefix("\ufeff"))
     return ExportManifest(
         domain_type=_text(data, "DomainType"),
         platform=_text(data, "Platform"),
@@ -101,6 +97,21 @@ def parse_export_manifest(text: str) -> ExportManifest:
         model_file_sha1=_text(data, "ModelFileSHA1"),
         schema_version=_text(data, "SchemaVersion"),
     )
+
+
+def json_object(text: str) -> dict[str, Any]:
+    """Reads the JSON of one of the files that an export has.
+
+    Raises:
+        ValueError: it is not a JSON object; the message is a sentence without the file's name.
+    """
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as exc:
+        raise ValueError(f"it cannot be read as JSON: {exc}.") from exc
+    if not isinstance(data, dict):
+        raise ValueError("it must be a JSON object.")
+    return data
 
 
 def _text(data: Mapping[str, Any], key: str) -> str | None:

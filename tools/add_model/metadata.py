@@ -6,12 +6,12 @@ pixels and resizing contradicts the exporter's own scripts, so it is only shown 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from image_classifier.contract import Contract
+from image_classifier.export_manifest import json_object
 
 __all__ = ["Metadata", "parse_metadata"]
 
@@ -53,12 +53,7 @@ def parse_metadata(text: str) -> Metadata:
     Raises:
         ValueError: it is not a JSON object; the message is a sentence without the file's name.
     """
-    try:
-        data = json.loads(text)
-    except (ValueError, RecursionError) as exc:
-        raise ValueError(f"it cannot be read as JSON: {exc}.") from exc
-    if not isinstance(data, dict):
-        raise ValueError("it must be a JSON object.")
+    data = json_object(text)
     return Metadata(
         method=_text(data, "Postprocess.Method"),
         height=_pixels(data, "Preprocess.TargetHeight"),
