@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
-import os
 import re
 import signal
 import subprocess
@@ -23,6 +22,7 @@ import pytest
 from tests.azurite import wait_until
 from tests.builders import model_folder, picture
 from tests.servers import ROOT, LocalHost, free_port
+from tests.terminals import run_on_a_terminal
 from tools.compare.__main__ import main
 
 PROJECT = "6ad1d8e4-27de-4e47-8bf1-1c3b0b3f4a11"
@@ -840,31 +840,13 @@ def test_ctrl_c_shows_what_there_is_and_the_rest_can_follow(
 
 
 def test_progress_is_shown_on_a_terminal_only(service: Serve, folder: Path, tmp_path: Path) -> None:
-    pty = pytest.importorskip("pty", reason="Windows has no pseudo-terminals")
-    termios = pytest.importorskip("termios")
+    pytest.importorskip("pty", reason="Windows has no pseudo-terminals")
+    pytest.importorskip("termios")
     arguments = ["--endpoint", service().url, "--endpoint", service().url, str(folder)]
-    ours, theirs = pty.openpty()
-    termios.tcsetwinsize(theirs, (24, 100))
-    try:
-        done = subprocess.run(
-            command(*arguments, "--out", str(tmp_path / "out")),
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=theirs,
-            timeout=60,
-            check=True,
-        )
-        os.set_blocking(ours, False)
-        shown = b""
-        with contextlib.suppress(BlockingIOError, OSError):
-            while piece := os.read(ours, 65536):
-                shown += piece
-    finally:
-        os.close(ours)
-        os.close(theirs)
+    shown, written = run_on_a_terminal(command(*arguments, "--out", str(tmp_path / "out")))
 
     assert b"4/4 [" in shown
-    assert b"4/4 [" not in done.stdout
+    assert b"4/4 [" not in written
 
 
 # --- The app

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
 import os
@@ -26,6 +25,7 @@ from image_classifier.bindings.queue_message import read_message
 from tests.azurite import Queue, wait_until
 from tests.builders import picture, queue_message
 from tests.servers import ROOT, LocalHost, free_port
+from tests.terminals import run_on_a_terminal
 from tools.azurite import Azurite
 from tools.enqueue.__main__ import main
 from tools.enqueue.sending import Sender
@@ -354,33 +354,14 @@ def test_ctrl_c_says_how_many_were_queued_and_the_hint_queues_the_rest(
 def test_progress_is_shown_on_a_terminal_only(
     azurite: Azurite, queue: Queue, tmp_path: Path
 ) -> None:
-    pty = pytest.importorskip("pty", reason="Windows has no pseudo-terminals")
-    termios = pytest.importorskip("termios")
+    pytest.importorskip("pty", reason="Windows has no pseudo-terminals")
+    pytest.importorskip("termios")
     path = lines(tmp_path, *[f"http://h/{number}" for number in range(50)])
-    ours, theirs = pty.openpty()
-    termios.tcsetwinsize(theirs, (24, 100))
-    try:
-        done = subprocess.run(
-            command(path, "--queue", queue.name),
-            cwd=ROOT,
-            env=environment(azurite),
-            stdout=subprocess.PIPE,
-            stderr=theirs,
-            timeout=60,
-            check=True,
-        )
-        os.set_blocking(ours, False)
-        shown = b""
-        with contextlib.suppress(BlockingIOError, OSError):
-            while piece := os.read(ours, 65536):
-                shown += piece
-    finally:
-        os.close(ours)
-        os.close(theirs)
+    shown, written = run_on_a_terminal(command(path, "--queue", queue.name), environment(azurite))
 
     assert b"50/50 [" in shown
     assert b"image/s" in shown
-    assert b"50/50 [" not in done.stdout
+    assert b"50/50 [" not in written
 
 
 class Storage:
