@@ -31,7 +31,7 @@ from benchmarks import (
     pages,
     report,
 )
-from benchmarks.cases import Case, WrongAnswer
+from benchmarks.cases import Case, Verdict, WrongAnswer
 from benchmarks.machine import describe, load_average
 from benchmarks.material import ROOT
 from benchmarks.measure import run_case
@@ -183,18 +183,21 @@ def _measure(
     name: str, entry: Entry, machine: Mapping[str, str], *, quick: bool
 ) -> tuple[Record, list[str]]:
     print(f"\n## {name}: {entry.about}", flush=True)
-    parts = []
+    cases: list[Record] = []
+    goals: list[Verdict] = []
+    errors: list[str] = []
     before = load_average()
     for part in entry.parts(quick):
-        parts.append(part)
-        print(f"\n{report.case_text(part.case)}", flush=True)
+        if part.case is not None:
+            cases.append(part.case)
+            print(f"\n{report.case_text(part.case)}", flush=True)
+        goals += part.goals
+        errors += part.errors
     load = {"Load average before": before, "Load average after": load_average()}
     print(f"\nLoad average before and after: {before}; {load['Load average after']}", flush=True)
-    goals = [goal for part in parts for goal in part.goals]
-    record = entry_record(
-        name, entry.about, {**machine, **load}, [part.case for part in parts], goals
-    )
-    return record, [error for part in parts for error in part.errors]
+    if not cases:
+        raise WrongAnswer("\n".join(errors))
+    return entry_record(name, entry.about, {**machine, **load}, cases, goals), errors
 
 
 def _parser(entries: Mapping[str, Entry]) -> argparse.ArgumentParser:

@@ -17,12 +17,12 @@ class Part(NamedTuple):
     """A case that was measured.
 
     Attributes:
-        case: what ``case_record`` makes.
+        case: what ``case_record`` makes; None if there are no figures.
         goals: its promises, judged.
-        errors: what went wrong without spoiling the figures, one line each.
+        errors: what went wrong without spoiling the figures that there are.
     """
 
-    case: Record
+    case: Record | None
     goals: Sequence[Verdict] = ()
     errors: Sequence[str] = ()
 

@@ -197,6 +197,27 @@ def test_errors_of_a_part_are_shown_and_are_exit_1(capsys: pytest.CaptureFixture
     assert "status 500" in captured.err
 
 
+def test_a_part_that_cannot_be_measured_costs_the_others_nothing(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As a network of the zoo that does not fit in memory."""
+
+    def parts(quick: bool) -> Iterator[Part]:
+        yield Part(None, errors=["vgg16 was not measured: it was killed"])
+        yield from steps([]).parts(quick)
+
+    assert main([], {"zoo": Entry("networks", 1, parts)}) == 1
+    captured = capsys.readouterr()
+    assert "### letters" in captured.out
+    assert "vgg16 was not measured" in captured.err
+
+    def none(quick: bool) -> Iterator[Part]:
+        yield Part(None, errors=["vgg16 was not measured"])
+
+    assert main([], {"zoo": Entry("networks", 1, none)}) == 1
+    assert "vgg16 was not measured" in capsys.readouterr().err
+
+
 def test_help_names_every_benchmark_and_what_it_does(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["--help"])
