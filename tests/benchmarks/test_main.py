@@ -206,7 +206,7 @@ def test_a_part_that_cannot_be_measured_costs_the_others_nothing(
         yield Part(None, errors=["vgg16 was not measured: it was killed"])
         yield from steps([]).parts(quick)
 
-    assert main([], {"zoo": Entry("networks", 1, parts)}) == 1
+    assert main([], {"some": Entry("networks", 1, parts)}) == 1
     captured = capsys.readouterr()
     assert "### letters" in captured.out
     assert "vgg16 was not measured" in captured.err
@@ -214,7 +214,7 @@ def test_a_part_that_cannot_be_measured_costs_the_others_nothing(
     def none(quick: bool) -> Iterator[Part]:
         yield Part(None, errors=["vgg16 was not measured"])
 
-    assert main([], {"zoo": Entry("networks", 1, none)}) == 1
+    assert main([], {"some": Entry("networks", 1, none)}) == 1
     assert "vgg16 was not measured" in capsys.readouterr().err
 
 
