@@ -7,6 +7,7 @@ import json
 import sys
 
 from image_classifier import Settings
+from image_classifier.errors import ClassifierError
 from image_classifier.labels import LABELS_FILE
 from image_classifier.model_places import find_place
 from image_classifier.repository import DEMO_MODEL
@@ -101,16 +102,16 @@ def _contract(registry: Registry, version: Version) -> str:
 
 
 def convert(registry: Registry, args: argparse.Namespace) -> int:
-    from tools.convert.__main__ import main as convert_folder
+    from tools.convert.conversion import SAMPLES, convert_folder
 
     version = find(registry, args.version)
     if "onnx" in version.engines and not args.again:
         raise RegistryError(f"{version} has a model.onnx already: say --again to make it anew.")
     with registry.working_copy(version) as folder:
-        options = ["--int8"] if args.int8 else []
-        options += ["--images", str(args.images)] if args.images else []
-        if convert_folder([str(folder), *options]):
-            return 1
+        try:
+            convert_folder(folder, images=args.images or SAMPLES, int8=args.int8)
+        except ClassifierError as exc:
+            raise RegistryError(f"{version} was not converted: {exc.message}") from exc
     print(f"{version} in {registry.where} has a model.onnx now. Apps take it when they load it.")
     return 0
 

@@ -209,6 +209,10 @@ def test_converting_adds_onnx_and_keeps_the_checksums_right(
     demo = ROOT / "models" / "digits" / "1"
     assert run(registry, "register", str(demo / "model.pb"), "--name", "m", "--no-check") == 0
 
+    (registry.parent / "empty").mkdir()
+    assert run(registry, "convert", "m", "--images", str(registry.parent / "empty")) == 1
+    assert "error: m/1 was not converted: There are no pictures in" in capsys.readouterr().err
+    assert not (registry / "m" / "1" / "model.onnx").exists()
     assert run(registry, "convert", "m") == 0
     capsys.readouterr()
     assert run(registry, "show", "m", "--json") == 0
