@@ -136,7 +136,7 @@ ENTRIES: Mapping[str, Entry] = {
     ),
     "zoo": Entry(
         "the zoo's networks, which are built for it: TensorFlow, ONNX Runtime, OpenVINO",
-        12,
+        14,
         bench_zoo.parts,
     ),
 }
