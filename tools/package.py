@@ -23,9 +23,10 @@ __all__ = ["lay_out", "main", "slim_requirements"]
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# What requirements.txt lists for each engine.
+# What requirements.txt lists for each engine. Few want OpenVINO: it is in requirements-dev.txt.
 DISTRIBUTIONS = {
     "onnx": {"onnxruntime"},
+    "openvino": {"openvino"},
     "tensorflow": {"tensorflow", "tensorflow-cpu"},
     "tflite": {"ai-edge-litert"},
 }
@@ -62,6 +63,8 @@ def lay_out(root: Path, target: Path, engine: str) -> list[Path]:
         (target / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(root / path, target / path)
     requirements = slim_requirements((root / "requirements.txt").read_text("utf-8"), engine)
+    if engine == "openvino":
+        requirements += _pin(root / "requirements-dev.txt", engine)
     (target / "requirements.txt").write_text(requirements, "utf-8", newline="\n")
     return copied
 
@@ -82,6 +85,12 @@ def slim_requirements(text: str, engine: str) -> str:
     return "\n".join(kept) + "\n"
 
 
+def _pin(requirements: Path, name: str) -> str:
+    """The line of a package, without what it says of its use in development."""
+    (line,) = re.findall(rf"^{name}==\S+", requirements.read_text("utf-8"), re.MULTILINE)
+    return f"{line}\n"
+
+
 def _check_models(files: Sequence[Path], engine: str) -> None:
     wanted = ENGINES[engine].weights
     folders = {path.parent for path in files if path.name in weights_files()}
@@ -90,7 +99,7 @@ def _check_models(files: Sequence[Path], engine: str) -> None:
     )
     if missing:
         names = " ".join(path.as_posix() for path in missing)
-        hint = f" Convert first: python -m tools.convert {names}" if engine == "onnx" else ""
+        hint = f" Convert first: python -m tools.convert {names}" if "model.onnx" in wanted else ""
         raise CannotPackage(f"There is no {' or '.join(wanted)} in {names}.{hint}")
 
 

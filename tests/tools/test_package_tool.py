@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import subprocess
 import sys
@@ -97,6 +98,25 @@ def test_an_app_of_tensorflow_lite_models_is_packaged_too(tmp_path: Path) -> Non
     assert "onnxruntime" not in kept
     with pytest.raises(package.CannotPackage, match=r"no model\.tflite in models/digits/1"):
         package.lay_out(ROOT, tmp_path / "demo", "tflite")
+
+
+def test_an_app_for_openvino_has_it_and_no_other_engine(tmp_path: Path) -> None:
+    slim = tmp_path / "slim"
+    package.lay_out(ROOT, slim, "openvino")
+
+    kept = (slim / "requirements.txt").read_text().splitlines()
+    names = [line.partition("==")[0] for line in kept]
+    assert "openvino" in names
+    assert not {"onnxruntime", "tensorflow", "tensorflow-cpu", "ai-edge-litert"} & set(names)
+    assert f"openvino=={importlib.metadata.version('openvino')}" in kept
+    trap = WITHOUT_TENSORFLOW.replace('"keras"', '"keras", "onnxruntime"')
+    (tmp_path / "sitecustomize.py").write_text(trap)
+    env = {"PYTHONPATH": str(tmp_path), "ENGINE": "openvino"}
+    sample = (ROOT / "frontend" / "samples" / "seven.png").read_bytes()
+    with LocalHost(app_root=slim, env=env) as host:
+        response = requests.post(f"{host.url}/api/classify", data=sample, timeout=60)
+    assert response.json()["predictedTagName"] == "7"
+    assert response.headers["X-Engine"] == "openvino (CPU)"
 
 
 def test_a_folder_with_files_in_it_is_left_alone(
