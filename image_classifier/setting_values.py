@@ -16,6 +16,7 @@ __all__ = [
     "flag",
     "hosts",
     "items",
+    "keys",
     "ports",
     "provider_options",
     "published_names",
@@ -61,6 +62,22 @@ def text(value: str) -> str:
 def items(text: str) -> tuple[str, ...]:
     """A list separated by commas."""
     return tuple(item.strip() for item in text.split(",") if item.strip())
+
+
+def keys(text: str) -> tuple[str, ...]:
+    """Keys, separated by commas.
+
+    Where Azure cannot resolve a reference, the app gets its text instead: one that anybody can
+    work out from the app's name, so it must never open anything.
+    """
+    found = items(text)
+    if any(key.casefold().startswith("@microsoft.") for key in found):
+        raise ValueError(
+            "must be keys, and Azure gave the app the text of a reference (@Microsoft.…) that it "
+            "could not resolve. See the setting's state in the portal: the secret must be there, "
+            "and the app's identity must be allowed to read it. Restart the app then"
+        )
+    return found
 
 
 def hosts(text: str) -> tuple[str, ...]:

@@ -23,12 +23,14 @@ class Setting(NamedTuple):
         default: the text that an absent or empty variable stands for.
         meaning: one line for README and for error messages, with the unit.
         parse: turns the text into the value; raises ValueError with the words "must be …".
+        is_secret: no message repeats the text.
     """
 
     name: str
     default: str
     meaning: str
     parse: Callable[[str], Any]
+    is_secret: bool = False
 
 
 SETTINGS: tuple[Setting, ...] = (
@@ -165,7 +167,8 @@ SETTINGS: tuple[Setting, ...] = (
         "API_KEYS",
         "",
         "keys, comma-separated, one of which every request must carry",
-        setting_values.items,
+        setting_values.keys,
+        is_secret=True,
     ),
     Setting(
         "ALLOW_ANONYMOUS",
@@ -216,7 +219,8 @@ class Settings:
         ``FETCH_BLOB_IDENTITY``, which blobs are the app's own and where it gets its tokens.
 
         Raises:
-            SettingsError: a value cannot be used; the message names key, value and what is allowed.
+            SettingsError: a value cannot be used; the message names key, value (unless that is a
+                secret) and what is allowed.
         """
         values: dict[str, Any] = {}
         for setting in SETTINGS:
@@ -226,7 +230,8 @@ class Settings:
                     text if text.strip() else setting.default
                 )
             except ValueError as exc:
-                raise SettingsError(f"{setting.name}={text!r}: it {exc}.") from exc
+                shown = setting.name if setting.is_secret else f"{setting.name}={text!r}"
+                raise SettingsError(f"{shown}: it {exc}.") from exc
         development = environ.get("AZURE_FUNCTIONS_ENVIRONMENT", "").lower() == "development"
         # The switch counts only in Development: a published copy of local settings stays safe.
         values["fetch_allow_private_addresses"] &= development

@@ -97,6 +97,21 @@ def test_keys_do_not_show_in_the_repr() -> None:
     assert "secret-1" not in repr(Settings.from_environ({"API_KEYS": "secret-1,secret-2"}))
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        "@Microsoft.KeyVault(SecretUri=https://kv-abc.vault.azure.net/secrets/api-keys)",
+        "key-one, @microsoft.keyvault(VaultName=kv-abc;SecretName=api-keys)",
+        "@Microsoft.AppConfiguration(Endpoint=https://a.azconfig.io; Key=keys)",
+    ],
+)
+def test_a_reference_that_azure_did_not_resolve_is_no_key(value: str) -> None:
+    with pytest.raises(SettingsError, match="API_KEYS.*could not resolve") as error:
+        Settings.from_environ({"API_KEYS": value, "ALLOW_ANONYMOUS": "true"})
+
+    assert "kv-abc" not in str(error.value) and "key-one" not in str(error.value)
+
+
 def test_the_example_lists_every_setting_and_no_other() -> None:
     example = json.loads((ROOT / "local.settings.json.example").read_text("utf-8"))["Values"]
     hosts_own = {
