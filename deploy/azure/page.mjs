@@ -3,7 +3,7 @@ import { cp, mkdir, readdir, rm } from "node:fs/promises";
 
 const frontend = new URL("../../frontend/", import.meta.url);
 const dist = new URL("dist/", frontend);
-const isPage = (name) => name.endsWith(".html") || name.endsWith(".js");
+const isPage = (name) => name.endsWith(".html") || name.endsWith(".js") || name === "openapi.json";
 const folders = new Set(["samples", "vendor"]); // vendor/ is there after npm ci; without it the pages use a CDN
 
 await rm(dist, { recursive: true, force: true });

@@ -22,7 +22,7 @@ def test_files_in_the_commands_are_there() -> None:
 def test_each_way_has_one_command_and_its_clean_up() -> None:
     for start, end in (
         ("azd up", "azd down --purge"),
-        ("compose.yaml up -d --build", "compose.yaml --profile queue down --volumes --rmi local"),
+        ("compose.yaml up -d --build", "compose.yaml --profile queue down --volumes --rmi all"),
         ("kubectl apply -k deploy/kubernetes", "kubectl delete namespace image-classifier"),
     ):
         assert COMMANDS.index(start) < COMMANDS.index(end)
