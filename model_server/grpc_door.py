@@ -9,24 +9,22 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from google.protobuf.message import DecodeError
 
 from image_classifier import telemetry
 from image_classifier.contracts.serving_error import HTTP_STATUS, Code, ServingError
 from image_classifier.errors import Unauthorized
 from image_classifier.keys import check_given_key, first_key
 from image_classifier.settings import Settings
+from model_server.health import HEALTH_PATH, HealthService
 from model_server.messages import SERVICES
 from model_server.metrics import Metrics
 
-__all__ = ["GrpcDoor", "HEALTH_SERVICES"]
+__all__ = ["GrpcDoor"]
 
 logger = logging.getLogger(__name__)
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
-# TensorFlow Serving names its services so; clients that follow gRPC's rules use the full names.
-HEALTH_SERVICES = ("", "ModelService", "PredictionService", *SERVICES)
-_HEALTH_PATH = "/grpc.health.v1.Health/"
 _LONGEST_MESSAGE_BYTES = 1024
 # Messages of any size, unless --grpc_channel_arguments says otherwise: a batch of eight pictures
 # as floats is larger than gRPC's own 4 MB.
@@ -68,18 +66,14 @@ class GrpcDoor:
         for name, service in services.items():
             handlers = {
                 method: grpc.unary_unary_rpc_method_handler(
-                    _behaviour(getattr(service, method), name, method, metrics),
-                    request_deserializer=kinds[0].FromString,
-                    response_serializer=kinds[1].SerializeToString,
+                    _behaviour(getattr(service, method), kinds[0], name, method, metrics)
                 )
                 for method, kinds in SERVICES[name].items()
             }
             generic = grpc.method_handlers_generic_handler(name, handlers)
             self._server.add_generic_rpc_handlers((generic,))
-        self._health = health.HealthServicer() if with_health else None
-        if self._health is not None:
-            health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-            self.set_ready(False)
+        self._health = HealthService(self._server) if with_health else None
+        self._server.add_generic_rpc_handlers((_Unknown(),))
 
     def listen(self, address: str, credentials: grpc.ServerCredentials | None = None) -> int:
         """Opens an address, such as ``127.0.0.1:8500`` or ``unix:/tmp/socket``.
@@ -96,11 +90,8 @@ class GrpcDoor:
 
     def set_ready(self, ready: bool) -> None:
         """What the health service says of all services."""
-        if self._health is None:
-            return
-        status = health_pb2.HealthCheckResponse
-        for name in HEALTH_SERVICES:
-            self._health.set(name, status.SERVING if ready else status.NOT_SERVING)
+        if self._health is not None:
+            self._health.set_ready(ready)
 
     def start(self) -> None:
         """Answers from now on."""
@@ -113,28 +104,72 @@ class GrpcDoor:
 
 
 def _behaviour(
-    method: Callable[[Any, Mapping[str, str]], Any], service: str, name: str, metrics: Metrics
-) -> Callable[[Any, grpc.ServicerContext], Any]:
-    """Calls a method; its errors become gRPC's."""
+    method: Callable[[Any, Mapping[str, str]], Any],
+    kind: Any,
+    service: str,
+    name: str,
+    metrics: Metrics,
+) -> Callable[[bytes, grpc.ServicerContext], bytes]:
+    """Calls a method, from bytes to bytes, so that the record has all of it; errors become gRPC's.
 
-    def call(request: Any, context: grpc.ServicerContext) -> Any:
+    Args:
+        method: takes a request and the metadata.
+        kind: the message that a request must be.
+        service: its full name.
+        name: the method's.
+        metrics: counts calls.
+    """
+
+    def call(data: bytes, context: grpc.ServicerContext) -> bytes:
         metadata = _texts_of(context.invocation_metadata())
         with _recorded(service, name, metadata) as record:
             try:
+                request = kind.FromString(data)
                 with metrics.measured(_model_of(request), name, "GRPC"):
-                    return method(request, metadata)
+                    answer = method(request, metadata)
+                found: bytes = answer.SerializeToString()
             except ServingError as exc:
                 error = exc
+            except DecodeError:
+                # The code that gRPC's own rules have for it.
+                error = ServingError(
+                    Code.INTERNAL, f"The request is no message {kind.DESCRIPTOR.full_name}."
+                )
             except Exception:
                 logger.exception("a bug, answered with INTERNAL")
                 error = ServingError(
                     Code.INTERNAL,
                     "Something went wrong inside the server. Its log has the details.",
                 )
+            else:
+                _tell(record, _heard(context))
+                return found
             _tell(record, error.code)
         context.abort(_CODES[error.code], _shortened(error.message))
+        raise AssertionError("abort raises")
 
     return call
+
+
+def _heard(context: grpc.ServicerContext) -> Code:
+    """OK, or what the caller has been told in the meantime, who then gets no answer."""
+    if context.is_active():
+        return Code.OK
+    left = context.time_remaining()
+    return Code.DEADLINE_EXCEEDED if left is not None and left <= 0 else Code.CANCELLED
+
+
+class _Unknown(grpc.GenericRpcHandler):  # type: ignore[misc]
+    """Takes what no other takes, so that the log has it. gRPC would answer alike, in silence."""
+
+    def service(self, details: Any) -> grpc.RpcMethodHandler:
+        def refuse(requests: Any, context: grpc.ServicerContext) -> None:
+            with _recorded("unknown", "unknown", _texts_of(details.invocation_metadata)) as record:
+                _tell(record, Code.UNIMPLEMENTED)
+            context.abort(grpc.StatusCode.UNIMPLEMENTED, "Method not found!")
+
+        # Of a stream, because it waits for no request.
+        return grpc.stream_unary_rpc_method_handler(refuse)
 
 
 def _texts_of(metadata: Any) -> dict[str, str]:
@@ -152,7 +187,9 @@ def _recorded(
 
 
 def _tell(record: telemetry.Record, code: Code) -> None:
-    record.outcome, record.status = code.name, HTTP_STATUS[code]
+    record.status = HTTP_STATUS[code]
+    if code != Code.OK:
+        record.outcome = code.name
 
 
 def _shortened(message: str) -> str:
@@ -178,7 +215,7 @@ class _Keys(grpc.ServerInterceptor):  # type: ignore[misc]
         self._settings = settings
 
     def intercept_service(self, continuation: Callable[[Any], Any], details: Any) -> Any:
-        if details.method.startswith(_HEALTH_PATH):
+        if details.method.startswith(HEALTH_PATH):
             return continuation(details)
         sent = _texts_of(details.invocation_metadata)
         given = first_key(

@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 # TIFF: tag, type, count, value (a number, or the bytes that are put behind the directory)
@@ -25,6 +26,12 @@ def saved(image: Image.Image, kind: str, **options: Any) -> bytes:
 def small(kind: str, mode: str = "RGB", size: tuple[int, int] = (16, 16), **options: Any) -> bytes:
     """An honest little picture."""
     return saved(Image.new("RGB", size, "red").convert(mode), kind, **options)
+
+
+def large_photo() -> bytes:
+    """8 megapixels of noise, which take a decoder some tenths of a second."""
+    noise = np.random.default_rng(0).integers(0, 255, (2400, 3200, 3), np.uint8)
+    return saved(Image.fromarray(noise), "JPEG", quality=50)
 
 
 def jpeg_segment(marker: int, content: bytes) -> bytes:

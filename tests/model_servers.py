@@ -10,9 +10,10 @@ from typing import Any
 import requests
 import trustme
 
+from tests.image_parts import large_photo
 from tests.servers import ServerProcess, clean_environment, free_port
 
-__all__ = ["Client", "ModelServer", "fill_spec", "tls_config"]
+__all__ = ["Client", "ModelServer", "fill_spec", "photos_request", "tls_config"]
 
 START_SECONDS = 60
 
@@ -115,6 +116,17 @@ class Client:
         fill_spec(request.model_spec, model, "", version)
         answer = self.model.GetModelStatus(request, timeout=60, metadata=self._metadata)
         return {each.version: each for each in answer.model_version_status}
+
+
+def photos_request(count: int) -> Any:
+    """A PredictRequest that keeps the model ``digits`` busy for some tenths of a second each."""
+    import tensorflow as tf
+    from tensorflow_serving.apis import predict_pb2
+
+    request = predict_pb2.PredictRequest()
+    fill_spec(request.model_spec, "digits", "bytes")
+    request.inputs["image"].CopyFrom(tf.make_tensor_proto([large_photo()] * count))
+    return request
 
 
 def fill_spec(

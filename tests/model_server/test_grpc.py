@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+import re
+import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,7 @@ import grpc
 import numpy as np
 import pytest
 
-from tests.model_servers import Client, ModelServer, fill_spec
+from tests.model_servers import Client, ModelServer, fill_spec, photos_request
 
 ROOT = Path(__file__).resolve().parents[2]
 NINE = (ROOT / "frontend" / "samples" / "nine.png").read_bytes()
@@ -345,13 +348,48 @@ def test_a_very_long_message_is_cut_as_tensorflow_serving_cuts_it(client: Client
 
 def test_bytes_that_are_no_message_do_no_harm(server: ModelServer, client: Client) -> None:
     call = client.channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
-    code, _ = refused(lambda: call(b"\xff\xff\xff", timeout=60))
+    code, message = refused(lambda: call(b"\xff\xff\xff", timeout=60))
     assert code == "INTERNAL"
+    assert "no message tensorflow.serving.PredictRequest" in message
 
     unknown = client.channel.unary_unary("/tensorflow.serving.PredictionService/Nothing")
     code, _ = refused(lambda: unknown(b"", timeout=60))
     assert code == "UNIMPLEMENTED"
     assert client.predict("half", {"x": ONE}).outputs["y"].float_val
+
+
+def test_every_call_has_its_line_in_the_log(server: ModelServer, client: Client) -> None:
+    before = len(server.log())
+    client.predict("half", {"x": ONE})
+    for method, data in (("Predict", b"\xff\xff\xff"), ("Nothing", b"")):
+        call = client.channel.unary_unary(f"/tensorflow.serving.PredictionService/{method}")
+        refused(partial(call, data, timeout=60))
+    server.wait_for_log(r'"door": "grpc", "outcome": "UNIMPLEMENTED", "status": 501')
+    log = server.log()[before:]
+
+    assert '{"door": "grpc", "outcome": "ok", "status": 200, "model": "half"' in log
+    assert '{"door": "grpc", "outcome": "INTERNAL", "status": 500, "total_ms"' in log
+    assert "Traceback" not in log
+
+
+def test_the_log_tells_of_callers_who_did_not_wait(server: ModelServer, client: Client) -> None:
+    request = photos_request(8)  # two seconds of work
+    given_up = client.prediction.Predict.future(request, timeout=1)
+    assert refused(given_up.result)[0] == "DEADLINE_EXCEEDED"
+    server.wait_for_log('"door": "grpc", "outcome": "DEADLINE_EXCEEDED", "status": 504')
+
+    call = client.prediction.Predict.future(request, timeout=60)
+    deadline = time.monotonic() + 60
+    while in_flight(server) != 1:
+        assert time.monotonic() < deadline
+    assert call.cancel()
+    server.wait_for_log('"door": "grpc", "outcome": "CANCELLED", "status": 499')
+
+
+def in_flight(server: ModelServer) -> int:
+    metrics = server.get("/monitoring/prometheus/metrics").text
+    found = re.search(r'requests_in_flight\{entrypoint="GRPC"\} (\d+)', metrics)
+    return int(found[1]) if found else 0
 
 
 def test_a_unix_socket_is_answered_too(server: ModelServer, models_root: Path) -> None:
