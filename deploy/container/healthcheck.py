@@ -27,6 +27,8 @@ def why_not_well(url: str, key: str) -> str | None:
         with opener.open(request, timeout=SECONDS) as response:
             answer = json.loads(response.read())
     except urllib.error.HTTPError as exc:
+        if exc.code == 429:  # it has all that it can do at once, and so is alive
+            return None
         hint = " Set API_KEYS, or ALLOW_ANONYMOUS to true." if exc.code == 401 else ""
         return f"{url} answered {exc.code}.{hint}"
     except (OSError, ValueError) as exc:

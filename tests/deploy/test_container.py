@@ -7,6 +7,8 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -307,6 +309,24 @@ def test_the_functions_image_runs_and_is_well(tmp_path: Path) -> None:
         )
 
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(("status", "well"), [(429, True), (503, False), (401, False)])
+def test_a_busy_app_is_well_and_one_that_says_no_is_not(status: int, well: bool) -> None:
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None: ...
+
+    with HTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/api/status?probe=ready"
+        done = subprocess.run([sys.executable, HEALTH, url], capture_output=True, text=True)
+
+    assert (done.returncode == 0) is well
+    assert (f"answered {status}" in done.stderr) is not well
 
 
 # --- One edge machine

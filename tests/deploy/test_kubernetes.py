@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from model_server.flags import parse_flags
+from model_server.flags import channel_arguments, parse_flags
 from tests.deploy.dockerfiles import read_image
 from tools.environments import has_node, install_node_packages
 
@@ -189,6 +189,41 @@ def test_the_model_server_is_probed_where_it_answers_and_scaled_by_one_only() ->
         variable["valueFrom"]["secretKeyRef"]["key"]
         in the("Secret", "image-classifier")["stringData"]
     )
+
+
+def test_grpc_clients_come_to_know_new_pods_while_calls_go_on() -> None:
+    [container] = the("Deployment", "model-server")["spec"]["template"]["spec"]["containers"]
+    flags, _ = parse_flags([*container["args"], "--model_base_path=/models/digits"])
+    arguments = channel_arguments(flags.grpc_channel_arguments)
+
+    # tests/model_server/test_health.py shows what they do.
+    assert arguments == {
+        "grpc.max_connection_age_ms": 120_000,
+        "grpc.max_connection_age_grace_ms": 60_000,
+    }
+
+
+def test_the_functions_pods_are_ready_once_a_picture_could_be_classified() -> None:
+    [container] = the("Deployment", "image-classifier-http")["spec"]["template"]["spec"][
+        "containers"
+    ]
+    image = read_image(ROOT / "deploy" / "container" / "functions.Dockerfile")
+    command = container["startupProbe"]["exec"]["command"]
+
+    assert command == [*image.healthcheck[:2], f"{image.healthcheck[2]}?probe=ready"]
+    assert container["startupProbe"]["timeoutSeconds"] >= 10
+
+
+def test_every_pod_is_probed() -> None:
+    for name in DEPLOYMENTS:
+        [container] = the("Deployment", name)["spec"]["template"]["spec"]["containers"]
+        named = {port["name"] for port in container["ports"]}
+        for probe in ("startupProbe", "livenessProbe"):
+            asked = container[probe]
+            place = asked.get("httpGet") or asked.get("tcpSocket")
+
+            assert place is None or place["port"] in named
+            assert place or asked.get("grpc") or asked.get("exec")
 
 
 def test_kustomize_puts_the_parts_together(check: Check) -> None:
