@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -95,6 +96,29 @@ def test_every_code_of_the_contracts_is_described() -> None:
     for status, code in CODE_OF_ERROR.values():
         assert f"`{code}`" in vision[str(status)]["description"]
     assert {"400", "401", "404", "429", "500"} <= set(serving)
+
+
+def test_every_code_that_tensorflow_servings_door_raises_is_described() -> None:
+    """Read in its source, as no model of the app makes it raise them all."""
+    folder = ROOT / "image_classifier" / "contracts"
+    texts = [path.read_text("utf-8") for path in folder.glob("*.py") if "error" not in path.stem]
+    raised = {code for text in texts for code in re.findall(r"\bCode\.([A-Z_]+)", text)}
+    described = "\n".join(each["description"] for each in of_tf_serving().values())
+
+    assert {"UNIMPLEMENTED", "INVALID_ARGUMENT"} <= raised
+    assert [code for code in sorted(raised - {"OK"}) if f"`{code}`" not in described] == []
+
+
+def test_every_key_of_a_real_status_is_described(host: LocalHost) -> None:
+    """Keys that are not described are allowed, so the schema alone would not miss them."""
+    requests.get(f"{host.url}/api/classify", params={"img": f"{host.url}/samples/seven.png"})
+    status = requests.get(f"{host.url}/api/status", timeout=60).json()
+    schemas = document()["components"]["schemas"]
+    [version] = next(each for each in status["models"] if each["name"] == "digits")["versions"]
+
+    assert version["provider"] == "CPUExecutionProvider"
+    assert set(version) <= set(schemas["Version"]["properties"])
+    assert set(status) <= set(schemas["Status"]["properties"])
 
 
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)

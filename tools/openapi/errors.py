@@ -32,9 +32,12 @@ _SERVING_MEANINGS = {
     Code.NOT_FOUND: "No such model, or version of it, is served.",
     Code.RESOURCE_EXHAUSTED: "The app has as much work as it takes on; try again a little later.",
     Code.FAILED_PRECONDITION: "The model has no such signature.",
+    Code.UNIMPLEMENTED: "The model has an input or an output of a type that JSON has no form for.",
     Code.INTERNAL: "The model cannot be run, or there is a bug; the app's log has the details.",
     Code.UNAUTHENTICATED: "The request carries no key, or one that is not in `API_KEYS`.",
 }
+# Of the request or the model itself, which no error of the app stands for.
+_MORE_SERVING_CODES = (Code.FAILED_PRECONDITION, Code.UNIMPLEMENTED)
 _BUG = "A bug in the app; its log has the details."
 
 
@@ -92,7 +95,7 @@ def of_custom_vision(*, by_url: bool) -> Answers:
 def of_tf_serving() -> Answers:
     """TensorFlow Serving's: a status and a sentence."""
     codes: dict[int, dict[str, str]] = {}
-    for code in sorted({*SERVING_CODES.values(), Code.FAILED_PRECONDITION}):
+    for code in sorted({*SERVING_CODES.values(), *_MORE_SERVING_CODES}):
         codes.setdefault(HTTP_STATUS[code], {})[code.name] = _SERVING_MEANINGS[code]
     return {
         str(status): _answer(status, codes[status], _ref("ServingError"))

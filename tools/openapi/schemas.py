@@ -32,7 +32,13 @@ STATUS_EXAMPLE = {
         {
             "name": "pets",
             "versions": [
-                {"version": 1, "labels": ["Cat", "Dog"], "engine": "onnx", "state": "loaded"}
+                {
+                    "version": 1,
+                    "labels": ["Cat", "Dog"],
+                    "engine": "onnx",
+                    "state": "loaded",
+                    "provider": "CPUExecutionProvider",
+                }
             ],
         }
     ],
@@ -124,9 +130,10 @@ SCHEMAS: dict[str, dict[str, Any]] = {
             "labels": _list_of(_TEXT),
             "engine": {"enum": [*ENGINES, None]},
             "state": _TEXT,
+            "provider": _TEXT | {"description": "What ONNX Runtime runs it on, once it is loaded."},
             "message": _TEXT,
         },
-        optional=("message",),
+        optional=("provider", "message"),
     ),
     "Probe": _object(
         {"status": {"enum": ["alive", "ready", "unavailable"]}, "message": _TEXT},
