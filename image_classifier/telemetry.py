@@ -199,8 +199,8 @@ def looked() -> None:
         record.is_look = True
 
 
-def chose(model: str, version: int, engine: str | None = None) -> None:
-    """The model that is to answer, as soon as it is known; its engine once it is loaded."""
+def chose(model: str, version: int | None, engine: str | None = None) -> None:
+    """The model and version that are to answer, as soon as they are known; then the engine."""
     if record := _current.get():
         record.model, record.version, record.engine = model, version, engine
 

@@ -109,6 +109,30 @@ def test_an_error_is_told_by_its_code_and_never_by_its_words(
     assert "model" not in found[2], "it is the caller's word"
 
 
+def test_a_model_that_does_not_load_is_named_by_every_door(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = tmp_path / "models" / "broken" / "1"
+    broken.mkdir(parents=True)
+    (broken / "model.pb").write_bytes(b"no graph")
+    (broken / "labels.txt").write_text("a\nb\n")
+    classifier = Classifier(Settings.from_environ({"ALLOW_ANONYMOUS": "true"}), app_root=tmp_path)
+    serving = tf_serving.serving(classifier)
+    body = json.dumps({"instances": [{"b64": ""}]}).encode()
+    ask(request("POST", body=picture("blue"), params={"model": "broken"}), classifier)
+    for path in ("broken", "broken/versions/1", "broken/versions/77", "secret"):
+        tf_serving.answer(request("POST", f"/v1/models/{path}:predict", body=body), serving)
+    found = [(each.get("model"), each.get("version"), each["status"]) for each in lines(caplog)]
+
+    assert found == [
+        ("broken", 1, 503),
+        ("broken", 1, 404),
+        ("broken", 1, 404),
+        ("broken", None, 404),
+        (None, None, 404),
+    ]
+
+
 def test_a_refused_key_leaves_a_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     closed = Classifier(Settings.from_environ({"API_KEYS": "k"}), app_root=tmp_path)
     ask(request(), closed)

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from image_classifier import telemetry
 from image_classifier.classifier import Classifier
 from image_classifier.contracts.serving_error import Code, ServingError
+from image_classifier.contracts.serving_types import ModelSpec, PredictResult, VersionStatus
 from image_classifier.contracts.tensor_names import Names, check_dtypes
 from image_classifier.errors import (
     ClassifierError,
@@ -66,53 +66,6 @@ _STATES = {
 _IMAGES_IN_A_BODY = 4
 
 
-@dataclass(frozen=True)
-class ModelSpec:
-    """Which model, version and signature: as asked for, or (all filled in) as used.
-
-    Attributes:
-        name: "" means the default model.
-        version: None unless named.
-        version_label: "" unless named; a version and a label exclude each other.
-        signature_name: "" means ``serving_default``.
-    """
-
-    name: str = ""
-    version: int | None = None
-    version_label: str = ""
-    signature_name: str = ""
-
-
-@dataclass(frozen=True)
-class PredictResult:
-    """The answer of one signature.
-
-    Attributes:
-        spec: the model that answered.
-        outputs: an array for each output, by the names that the caller uses.
-    """
-
-    spec: ModelSpec
-    outputs: Mapping[str, Array]
-
-
-@dataclass(frozen=True)
-class VersionStatus:
-    """How one version is doing.
-
-    Attributes:
-        version: its number.
-        state: ``START``, ``LOADING``, ``AVAILABLE``, ``UNLOADING`` or ``END``.
-        error_code: why it is not available; ``OK`` if nothing is wrong.
-        error_message: likewise, or "".
-    """
-
-    version: int
-    state: str
-    error_code: Code = Code.OK
-    error_message: str = ""
-
-
 class TensorFlowServing:
     """Answers TensorFlow Serving's questions with the models of one classifier.
 
@@ -149,6 +102,8 @@ class TensorFlowServing:
         version = self._version(served, spec)
         wanted = f"Latest({spec.name})" if version is None else f"Specific({spec.name}, {version})"
         loaded = None
+        if served:  # who reads of a failure wants to know of which model
+            telemetry.chose(served.name, _known(served, version))
         try:
             if version is not None:
                 loaded = served.load_version(version, any_version=False) if served else None
@@ -278,6 +233,14 @@ class TensorFlowServing:
                 Code.INVALID_ARGUMENT, f"Unrecognized servable version label: {spec.version_label}"
             )
         return version
+
+
+def _known(served: ServedModel, version: int | None) -> int | None:
+    """The version that would answer, if there is one; never a number that only a caller knows."""
+    if version is not None:
+        return version if version in served.versions() else None
+    picked = served.pick()
+    return picked.version if picked else None
 
 
 def used_spec(loaded: LoadedModel, signature_name: str) -> ModelSpec:
