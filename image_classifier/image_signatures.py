@@ -20,15 +20,25 @@ from image_classifier.engines import Engine
 from image_classifier.errors import InvalidRequest, ModelError
 from image_classifier.signatures import DEFAULT_SIGNATURE, Array, Signature, TensorInfo
 
-__all__ = ["BYTES", "PROBABILITIES", "TENSORS", "image_signatures", "run_image_signature"]
+__all__ = [
+    "BYTES",
+    "IMAGE",
+    "IMAGES",
+    "PROBABILITIES",
+    "TENSORS",
+    "TENSOR_IN",
+    "TENSOR_OUT",
+    "image_signatures",
+    "run_image_signature",
+]
 
 TENSORS = "tensors"
 BYTES = "bytes"
 PROBABILITIES = "probabilities"
-_IMAGE, _LABEL, _SCORES = "image", "label", "probabilities"
-_IMAGES = "images"  # what serving_default takes, as bytes, if a signatures.json says so
+IMAGE, _LABEL, _SCORES = "image", "label", "probabilities"
+IMAGES = "images"  # what serving_default takes, as bytes, if a signatures.json says so
 _OUTPUT = "output_0"  # what the articles' clients read the label from
-_TENSOR_IN, _TENSOR_OUT = "input", "output"
+TENSOR_IN, TENSOR_OUT = "input", "output"
 
 _WEB_SAFE_TO_STANDARD = bytes.maketrans(b"-_", b"+/")
 
@@ -49,21 +59,21 @@ def image_signatures(contract: Contract, labels: Sequence[str]) -> dict[str, Sig
         return TensorInfo(f"{name}:0", "DT_STRING", (-1,))
 
     def labelled(name: str) -> Signature:
-        return Signature({_IMAGE: text(f"{name}_{_IMAGE}")}, {_OUTPUT: text(f"{name}_{_OUTPUT}")})
+        return Signature({IMAGE: text(f"{name}_{IMAGE}")}, {_OUTPUT: text(f"{name}_{_OUTPUT}")})
 
     return {
         DEFAULT_SIGNATURE: labelled(DEFAULT_SIGNATURE),
         BYTES: labelled(BYTES),
         PROBABILITIES: Signature(
-            {_IMAGE: text(f"{PROBABILITIES}_{_IMAGE}")},
+            {IMAGE: text(f"{PROBABILITIES}_{IMAGE}")},
             {
                 _LABEL: text(f"{PROBABILITIES}_{_LABEL}"),
                 _SCORES: TensorInfo(f"{PROBABILITIES}_{_SCORES}:0", "DT_FLOAT", scores),
             },
         ),
         TENSORS: Signature(
-            {_TENSOR_IN: TensorInfo(contract.input_name, "DT_FLOAT", size)},
-            {_TENSOR_OUT: TensorInfo(contract.output_name, "DT_FLOAT", scores)},
+            {TENSOR_IN: TensorInfo(contract.input_name, "DT_FLOAT", size)},
+            {TENSOR_OUT: TensorInfo(contract.output_name, "DT_FLOAT", scores)},
         ),
     }
 
@@ -74,14 +84,14 @@ def check_runnable(default: Signature, folder: Path) -> None:
     Raises:
         ModelError: it takes or gives something else than image files, label and scores.
     """
-    if set(default.inputs) not in ({_IMAGE}, {_IMAGES}) or not set(default.outputs) <= {
+    if set(default.inputs) not in ({IMAGE}, {IMAGES}) or not set(default.outputs) <= {
         _OUTPUT,
         _LABEL,
         _SCORES,
     }:
         raise ModelError(
             f"{folder}: the signature {DEFAULT_SIGNATURE} in its signatures.json is no image "
-            f"classifier's: it must take {_IMAGES} and give {_LABEL} and {_SCORES}."
+            f"classifier's: it must take {IMAGES} and give {_LABEL} and {_SCORES}."
         )
 
 
@@ -110,16 +120,16 @@ def run_image_signature(
         ClassifierError: an image or a tensor cannot be used; the message says which.
     """
     if name == TENSORS:
-        batch = _batch(inputs[_TENSOR_IN], engine.contract)
-        return {_TENSOR_OUT: in_turn(lambda: engine.run(batch))}
-    key = _IMAGES if _IMAGES in inputs else _IMAGE
+        batch = _batch(inputs[TENSOR_IN], engine.contract)
+        return {TENSOR_OUT: in_turn(lambda: engine.run(batch))}
+    key = IMAGES if IMAGES in inputs else IMAGE
     images = inputs[key]
     if images.ndim != 1:
         raise InvalidRequest(
             f"The input {key} has shape {list(images.shape)}; it must be a list of images, of "
             "shape [number of images]."
         )
-    is_base64 = name == DEFAULT_SIGNATURE and key == _IMAGE
+    is_base64 = name == DEFAULT_SIGNATURE and key == IMAGE
     files = map(_from_base64, images) if is_base64 else images
     scores = np.array([scores_of(file) for file in files], np.float32).reshape(-1, len(labels))
     # The first of equals, as everywhere in the app.
@@ -133,7 +143,7 @@ def _batch(tensor: Array, contract: Contract) -> Array:
     wanted = (contract.height, contract.width, CHANNELS[contract.channels])
     if tensor.ndim != 4 or tensor.shape[1:] != wanted:
         raise InvalidRequest(
-            f"The input {_TENSOR_IN} has shape {list(tensor.shape)}; the model takes "
+            f"The input {TENSOR_IN} has shape {list(tensor.shape)}; the model takes "
             f"[number of images, {', '.join(map(str, wanted))}]."
         )
     return tensor
@@ -146,7 +156,7 @@ def _from_base64(text: bytes) -> bytes:
         return pybase64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError) as exc:
         raise InvalidRequest(
-            f"The input {_IMAGE} of {DEFAULT_SIGNATURE} is not base64 text: {exc}. Send web-safe "
+            f"The input {IMAGE} of {DEFAULT_SIGNATURE} is not base64 text: {exc}. Send web-safe "
             "base64 (in JSON as a plain string, not as b64), or the file itself to the signature "
             f"{BYTES}."
         ) from exc

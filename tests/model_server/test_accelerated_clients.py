@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -242,6 +243,19 @@ def test_over_tls(tmp_path: Path) -> None:
         )
 
     assert done.stdout.split() == ["9"], done.stderr
+
+
+def test_tls_on_one_side_only_or_with_a_certificate_of_nobody(
+    digits: ModelServer, tmp_path: Path, naps: list[float]
+) -> None:
+    config = tls_config(tmp_path, trustme.CA())
+    with ModelServer(*DIGITS, f"--ssl_config_file={config}", rest=False) as server:
+        # By name, for which the certificate is; the system's roots do not know who signed it.
+        unknown = old_client().PredictionClient("localhost", server.port, use_ssl=True)
+        for client in (old(server), unknown, old(digits, use_ssl=True)):
+            naps.clear()
+            code, _ = refused(partial(client.score_file, str(NINE)))
+            assert (code, naps) == ("UNAVAILABLE", [1, 2, 4, 8])
 
 
 def test_outputs_may_be_listed_after_all_and_labels_be_among_them(digits: ModelServer) -> None:

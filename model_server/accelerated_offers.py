@@ -1,0 +1,210 @@
+"""What a client of Azure ML's accelerated models may mean, who names no signature.
+
+Each offer is a signature that takes what was sent, and what its outputs are to be called.
+docs/accelerated-clients.md has the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from image_classifier.contracts.tensor_names import key_of
+from image_classifier.image_signatures import (
+    BYTES,
+    IMAGE,
+    IMAGES,
+    PROBABILITIES,
+    TENSOR_IN,
+    TENSOR_OUT,
+    TENSORS,
+)
+from image_classifier.loaded_model import LoadedModel
+from image_classifier.signatures import DEFAULT_SIGNATURE, Array, Signature
+
+__all__ = ["LABELS", "PREVIEW_INPUT", "ROUTE", "Metadata", "Offer", "Output", "offers"]
+
+# What a call is sent with, by lower-case name.
+Metadata = Mapping[str, str]
+
+ROUTE = "x-ms-aml-grpc-service-route"
+# The preview of the service had one input and one output, and its client knows no other names.
+PREVIEW_INPUT, _PREVIEW_OUTPUT = "images", "output_alias"
+LABELS = "labels"  # every label, in the order of the scores; no signature has it
+_INPUTS = {IMAGE, IMAGES, TENSOR_IN}
+
+
+@dataclass(frozen=True)
+class Output:
+    """An output, and what it may be called.
+
+    Attributes:
+        key: in its signature.
+        names: what it is answered under if the request lists no outputs.
+        others: what the request may list it under as well.
+    """
+
+    key: str
+    names: tuple[str, ...]
+    others: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A signature that takes what was sent.
+
+    Attributes:
+        signature_name: its name.
+        inputs: what it is fed, by names that it knows.
+        outputs: what it gives.
+    """
+
+    signature_name: str
+    inputs: Mapping[str, Array]
+    outputs: Sequence[Output]
+
+
+def offers(loaded: LoadedModel, inputs: Mapping[str, Array], metadata: Metadata) -> Iterator[Offer]:
+    """What may be meant, the likeliest first: the same whichever engine runs the model.
+
+    An image classifier has four signatures of its own, in its file or made for it. What the caller
+    calls the input says which is meant; a file's further signatures come before a guess.
+    """
+    of_images = _image_signatures(loaded) if len(inputs) == 1 else {}
+    for name, signature in of_images.items():
+        yield from _by_tensor_name(name, signature, inputs)
+    if DEFAULT_SIGNATURE in of_images:
+        yield from _of_files(of_images[DEFAULT_SIGNATURE], inputs, metadata)
+    yield from _own_offers(loaded, inputs, metadata, without=of_images)
+    yield from _of_any_name(loaded, of_images, inputs, metadata)
+
+
+def _image_signatures(loaded: LoadedModel) -> dict[str, Signature]:
+    """Those of the four that have their usual form: one input, called as image classifiers do."""
+    if loaded.image_engine is None:
+        return {}
+    four = (DEFAULT_SIGNATURE, BYTES, PROBABILITIES, TENSORS)
+    return {
+        name: signature
+        for name, signature in loaded.signatures.items()
+        if name in four and len(signature.inputs) == 1 and set(signature.inputs) <= _INPUTS
+    }
+
+
+def _by_tensor_name(
+    name: str, signature: Signature, inputs: Mapping[str, Array]
+) -> Iterator[Offer]:
+    """For who calls the input as the metadata call the signature's tensor."""
+    ((called, tensor),) = inputs.items()
+    ((input_key, info),) = signature.inputs.items()
+    if called == info.name and _is_text(tensor) == (info.dtype == "DT_STRING"):
+        several = len(signature.outputs) > 1
+        outputs = [
+            Output(key, (out.name, key) if several else (out.name,), (key,))
+            for key, out in signature.outputs.items()
+        ]
+        yield Offer(name, {input_key: tensor}, outputs)
+
+
+def _of_files(
+    default: Signature, inputs: Mapping[str, Array], metadata: Metadata
+) -> Iterator[Offer]:
+    """For who calls the input ``images`` where ``serving_default`` does: the probabilities.
+
+    The old client without ``outputs`` wants exactly one, and with ``outputs`` it most likely
+    wants these. (What the default calls ``image`` is base64, which no such client sends.)
+    """
+    ((called, tensor),) = inputs.items()
+    gives = default.outputs
+    if (
+        called == IMAGES
+        and called in default.inputs
+        and PROBABILITIES in gives
+        and _is_text(tensor)
+    ):
+        scores = _single(PROBABILITIES, PROBABILITIES, gives[PROBABILITIES].name, metadata)
+        yield Offer(DEFAULT_SIGNATURE, inputs, [scores, *_others(default, PROBABILITIES)])
+
+
+def _own_offers(
+    loaded: LoadedModel,
+    inputs: Mapping[str, Array],
+    metadata: Metadata,
+    *,
+    without: Collection[str],
+) -> Iterator[Offer]:
+    """The signatures of the file itself; who uses tensor names is answered with them.
+
+    The old client without ``outputs`` wants exactly one in the answer. If there are several it
+    cannot do without a name, and finds each under both.
+    """
+    own = _own_signatures(loaded)
+    for name in sorted(own.keys() - without, key=lambda name: (name != DEFAULT_SIGNATURE, name)):
+        signature = own[name]
+        # Of an image classifier another signature takes what is of another kind.
+        if not _takes(signature, inputs, of_its_kind=bool(without)):
+            continue
+        by_tensor_names = any(name not in signature.inputs for name in inputs)
+        outputs = []
+        for key, info in signature.outputs.items():
+            names = (info.name, key) if by_tensor_names else (key, info.name)
+            several = len(signature.outputs) > 1
+            outputs.append(Output(key, names) if several else _single(key, *names, metadata))
+        yield Offer(name, inputs, outputs)
+
+
+def _of_any_name(
+    loaded: LoadedModel,
+    of_images: Mapping[str, Signature],
+    inputs: Mapping[str, Array],
+    metadata: Metadata,
+) -> Iterator[Offer]:
+    """An image classifier's scores: of text, which is an image file, or of what its graph takes."""
+    if not of_images:
+        return
+    ((called, tensor),) = inputs.items()
+    name, scores = (PROBABILITIES, PROBABILITIES) if _is_text(tensor) else (TENSORS, TENSOR_OUT)
+    signature = of_images.get(name)
+    if signature is None or scores not in signature.outputs:
+        return
+    (input_key,) = signature.inputs
+    of_graph = loaded.engine.contract.output_name
+    names = (scores, of_graph) if called == input_key else (of_graph, scores)
+    outputs = [_single(scores, *names, metadata), *_others(signature, scores)]
+    yield Offer(name, {input_key: tensor}, outputs)
+
+
+def _own_signatures(loaded: LoadedModel) -> Mapping[str, Signature]:
+    """Without TensorFlow's own, such as ``__saved_model_init_op``, which nobody is to call."""
+    own = loaded.saved_model.signatures if loaded.saved_model is not None else {}
+    return {name: signature for name, signature in own.items() if not name.startswith("__")}
+
+
+def _others(signature: Signature, scores: str) -> list[Output]:
+    """What else may be asked for by its key."""
+    return [Output(key, (), (key,)) for key in (*signature.outputs, LABELS) if key != scores]
+
+
+def _is_text(tensor: Array) -> bool:
+    return tensor.dtype == np.dtype(object)
+
+
+def _takes(signature: Signature, inputs: Mapping[str, Array], *, of_its_kind: bool) -> bool:
+    """Whether it has inputs of these names, and perhaps takes text where text is sent."""
+    there = signature.inputs
+    keys = {name: key_of(name, there) for name in inputs}
+    if len(inputs) != len(there) or set(keys.values()) != set(there):
+        return False
+    return not of_its_kind or all(
+        _is_text(inputs[name]) == (there[key].dtype == "DT_STRING")
+        for name, key in keys.items()
+        if key is not None
+    )
+
+
+def _single(key: str, name: str, other: str, metadata: Metadata) -> Output:
+    if ROUTE not in metadata:  # the preview's client
+        return Output(key, (name, _PREVIEW_OUTPUT), (other,))
+    return Output(key, (name,), (other, _PREVIEW_OUTPUT))
