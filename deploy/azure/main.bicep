@@ -13,7 +13,8 @@ param location string
 @allowed(['centralus', 'eastasia', 'eastus2', 'westeurope', 'westus2'])
 param webLocation string = 'westeurope'
 
-// Not in main.parameters.json, so that azd asks for it and it stands in no file.
+// Not in main.parameters.json, so that azd asks for it and it stands in no file of the project. azd
+// keeps the answer in your user profile (base64, not encrypted): look after that machine, or change keys.
 @secure()
 @minLength(16)
 @description('API_KEYS: keys, comma-separated, one of which every request must carry.')
