@@ -1,4 +1,4 @@
-"""Bicep without its compiler, which PyPI, npm and Debian do not have: its grammar, a check of names.
+"""Bicep without its compiler, which PyPI, npm and Debian have not: its grammar, a check of names.
 
 The grammar is tree-sitter's for Bicep. On top of it: every name that is used is declared, every
 parameter and variable is used, modules get the parameters that they have, and are asked for outputs
