@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 _CPU = "CPUExecutionProvider"
 _LOG_ERRORS_ONLY = 3
+_RECORD_WHO_RUNS_WHAT = "session.record_ep_graph_assignment_info"
 
 
 def load(weights: Path, contract: Contract | None, options: EngineOptions) -> OnnxEngine:
@@ -59,12 +60,12 @@ class OnnxEngine:
 
     Attributes:
         contract: how it is fed.
-        provider: the execution provider that comes first; it runs all that it can.
+        provider: the first execution provider that runs a part of the graph, all that it can.
     """
 
     def __init__(self, weights: Path, session: ort.InferenceSession, contract: Contract) -> None:
         self.contract = contract
-        self.provider: str = session.get_providers()[0]
+        self.provider = _at_work(session)[0]
         self._session = session
         inputs = {node.name: _node(node) for node in session.get_inputs()}
         outputs = {node.name: node.type for node in session.get_outputs()}
@@ -118,6 +119,8 @@ def _session(weights: Path, options: EngineOptions) -> ort.InferenceSession:
     session_options.inter_op_num_threads = 1  # classifiers are chains: nothing to run side by side
     wanted = _providers(options.providers)
     told = [dict(options.provider_options.get(name, {})) for name in wanted]
+    if wanted != [_CPU]:
+        session_options.add_session_config_entry(_RECORD_WHO_RUNS_WHAT, "1")
     try:
         session = ort.InferenceSession(
             weights.read_bytes(), session_options, providers=wanted, provider_options=told
@@ -128,11 +131,27 @@ def _session(weights: Path, options: EngineOptions) -> ort.InferenceSession:
         raise ModelError(
             f"{weights} is not an ONNX model that this ONNX Runtime can load: {first_line(exc)}."
         ) from exc
-    # One that is built in may still lack its libraries or its device.
+    # One that is built in may still lack its libraries or its device, or run nothing of the model:
+    # AzureExecutionProvider, which is in every build, runs only operators that call a service.
+    at_work = _at_work(session)
     for name in wanted:
         if name not in session.get_providers():
             logger.warning("%s (ONNX_PROVIDERS) finds no device or library here: skipped", name)
+        elif name != _CPU and name not in at_work:
+            logger.warning("%s (ONNX_PROVIDERS) can run no part of this model: skipped", name)
     return session
+
+
+def _at_work(session: ort.InferenceSession) -> list[str]:
+    """The session's providers that have a part of the graph, in order, as far as is known."""
+    there: list[str] = session.get_providers()
+    if there == [_CPU]:
+        return there
+    try:
+        used = {part.ep_name for part in session.get_provider_graph_assignment_info()}
+    except Exception:  # another build of ONNX Runtime, whose errors share no base class
+        return there
+    return [name for name in there if name in used] or there
 
 
 def _providers(wanted: tuple[str, ...]) -> list[str]:

@@ -108,6 +108,22 @@ def test_providers_that_are_missing_are_skipped_with_a_word(
     assert "FpgaExecutionProvider (ONNX_PROVIDERS) is not in this ONNX Runtime" in caplog.text
 
 
+def test_a_provider_that_runs_nothing_is_skipped_with_a_word(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is in the usual build, and accepts every model."""
+    if "AzureExecutionProvider" not in ort.get_available_providers():
+        pytest.skip("another build of ONNX Runtime")
+    folder = onnx_folder(tmp_path / "models", colour_onnx(metadata=BGR8))
+    options = EngineOptions(providers=("AzureExecutionProvider",))
+    engine = load(folder / "model.onnx", None, options)
+
+    assert engine.provider == "CPUExecutionProvider"
+    assert caplog.messages == [
+        "AzureExecutionProvider (ONNX_PROVIDERS) can run no part of this model: skipped"
+    ]
+
+
 def test_providers_are_told_their_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The CPU's provider takes none, so what reaches ONNX Runtime is looked at on its way."""
     folder = onnx_folder(tmp_path / "models", colour_onnx(metadata=BGR8))
