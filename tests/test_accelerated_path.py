@@ -25,6 +25,7 @@ from tests.servers import ROOT, clean_environment
 NOTEBOOK = ROOT / "examples" / "accelerated.ipynb"
 PICTURE = ROOT / "frontend" / "samples" / "four.jpg"
 SIZE = 64  # pixels: a tenth of the time of 224
+RUN = f"none-{SIZE}"  # the notebook's folder for these weights and this size
 LARGEST_DIFFERENCE = 1e-3
 
 
@@ -33,7 +34,7 @@ class Prepared:
     """What the slow commands left behind, once for both tests.
 
     Attributes:
-        folder: has ``built`` and the registry ``models``.
+        folder: has a folder of the notebook's network, with ``built`` and the registry ``models``.
         commands: as they were typed -> what they printed.
     """
 
@@ -69,7 +70,9 @@ def printed(*words: str) -> str:
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     """ResNet-50 with random weights: built, registered, converted."""
     folder = tmp_path_factory.mktemp("accelerated")
-    built, registry = folder / "built", ["tools.models", "--models-dir", str(folder / "models")]
+    run_folder = folder / RUN
+    built, models = run_folder / "built", run_folder / "models"
+    registry = ["tools.models", "--models-dir", str(models)]
     network = ["--weights", "none", "--size", str(SIZE), "--models-dir", str(built)]
     registered = ["--name", "resnet50", "--tag", "weights=none"]
     commands = [
@@ -88,7 +91,7 @@ def test_a_network_is_built_registered_converted_served_asked_tagged_and_deleted
     assert [what for what, _ in differences] == ["pictures", "random inputs"]
     assert all(float(difference) < LARGEST_DIFFERENCE for _, difference in differences)
 
-    models = prepared.copy(tmp_path / "copy") / "models"
+    models = prepared.copy(tmp_path / "copy") / RUN / "models"
     registry = ["tools.models", "--models-dir", str(models)]
     base = f"--model_base_path={models / 'resnet50'}"
     with ModelServer("--model_name=resnet50", base) as server:
@@ -125,6 +128,12 @@ def notebook() -> Any:
     return read
 
 
+def parameters_of(notebook: Any) -> Any:
+    """The cell with the parameters."""
+    (cell,) = [each for each in notebook.cells if "parameters" in each.metadata.get("tags", [])]
+    return cell
+
+
 def test_the_notebook_goes_the_same_way(
     prepared: Prepared, notebook: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,13 +141,8 @@ def test_the_notebook_goes_the_same_way(
     folder = prepared.copy(tmp_path / "copy")
     for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "MPLCONFIGDIR"):
         monkeypatch.setenv(name, str(tmp_path / "jupyter"))  # nothing of the developer's own
-    (at,) = [
-        number
-        for number, cell in enumerate(notebook.cells)
-        if "parameters" in cell.metadata.get("tags", [])
-    ]
     values = f"from pathlib import Path\nSIZE = {SIZE}\nFOLDER = Path({str(folder)!r})"
-    notebook.cells[at].source += f"\n{values}"
+    parameters_of(notebook).source += f"\n{values}"
     where = {"metadata": {"path": str(NOTEBOOK.parent)}}
     nbclient.NotebookClient(notebook, timeout=120, resources=where).execute()
 
@@ -154,7 +158,19 @@ def test_the_notebook_goes_the_same_way(
     assert "served: resnet50 version 1" in text
     assert "the server ended with 0" in text
     assert "Deleted resnet50/1." in text
-    assert not (folder / "models" / "resnet50" / "1").exists()
+    assert not (folder / RUN / "models" / "resnet50" / "1").exists()
+
+
+def test_the_notebook_never_takes_another_network_for_the_one_that_is_wanted(
+    notebook: Any, tmp_path: Path
+) -> None:
+    at = notebook.cells.index(parameters_of(notebook))
+    results = set()
+    for weights, size in (("none", 224), ("imagenet", 224), ("none", 64)):
+        names: dict[str, Any] = {"FOLDER": tmp_path, "WEIGHTS": weights, "SIZE": size}
+        exec(notebook.cells[at + 1].source, names)
+        results |= {names["BUILT"], names["VERSION"]}
+    assert len(results) == 6
 
 
 def test_the_notebook_is_kept_without_what_a_run_adds(notebook: Any) -> None:
