@@ -130,6 +130,32 @@ def test_what_cannot_be_read_is_refused_in_words(
     assert words in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("options", [[], ["--int8"]])
+def test_a_damaged_picture_is_named_and_left_out(
+    tmp_path: Path, pictures: Path, options: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = model_folder(tmp_path / "models", graph=colour_graph())
+    noise((90, 80)).save(pictures / "cut.jpg")
+    (pictures / "cut.jpg").write_bytes((pictures / "cut.jpg").read_bytes()[:2000])
+
+    assert command.main([str(folder), *options, "--images", str(pictures)]) == 0
+    out = capsys.readouterr().out
+    assert f"left out: {pictures / 'cut.jpg'}: The image's JPEG data cannot be decoded" in out
+    assert "prove it on 3 pictures" in out
+
+
+def test_without_a_picture_that_can_be_read_nothing_is_begun(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = model_folder(tmp_path / "models", graph=colour_graph())
+    (tmp_path / "cut.png").write_bytes(picture()[:50])
+
+    for images, words in ((tmp_path, "that can be read: name"), ("nowhere", "is no folder")):
+        assert command.main([str(folder), "--images", str(images)]) == 1
+        said = capsys.readouterr()
+        assert words in said.err and "[1/" not in said.out
+
+
 def test_one_bad_folder_does_not_stop_the_others(tmp_path: Path, pictures: Path) -> None:
     bad = model_folder(tmp_path / "models", "bad")
     good = model_folder(tmp_path / "models", "good", graph=colour_graph())

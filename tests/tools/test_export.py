@@ -16,7 +16,7 @@ from image_classifier import Classifier, Settings
 from image_classifier.contract import Contract
 from image_classifier.contracts.tf_serving import ModelSpec, TensorFlowServing
 from image_classifier.model import Model
-from tests.builders import picture
+from tests.builders import noise, picture
 from tools.export import ExportError, export_classifier, preset
 from tools.export.__main__ import main
 from tools.export.proof import Agreement
@@ -206,13 +206,18 @@ def test_each_weight_is_written_once(colours: Any, exported: Path) -> None:
 def test_pictures_that_tensorflow_reads_otherwise_are_left_out_and_named(
     colours: Any, tmp_path: Path
 ) -> None:
-    rotated, tiff, broken = (tmp_path / name for name in ("rotated.jpg", "a.tiff", "broken.png"))
+    names = ("rotated.jpg", "a.tiff", "broken.png", "cut.jpg", "p.bmp", "moving.webp")
+    rotated, tiff, broken, cut, palette, moving = (tmp_path / name for name in names)
     image = Image.new("RGB", (40, 20), "red")
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 6
     image.save(rotated, exif=exif)
     image.save(tiff)
     broken.write_bytes(b"<html>")
+    noise((90, 80)).save(cut)
+    cut.write_bytes(cut.read_bytes()[:2000])  # its header is whole
+    image.quantize(8).save(palette)
+    image.save(moving, save_all=True, append_images=[image.rotate(90)])
     found: list[Agreement] = []
 
     export_classifier(
@@ -221,16 +226,19 @@ def test_pictures_that_tensorflow_reads_otherwise_are_left_out_and_named(
         preset("none", size=(24, 24)),
         name="m",
         models_dir=tmp_path / "models",
-        images=[rotated, tiff, broken],
+        images=[rotated, tiff, broken, cut, palette, moving],
         report=found.append,
     )
 
     assert found[0].pictures == 19
-    assert {path.name: reason for path, reason in found[0].left_out.items()} == {
-        "rotated.jpg": "TensorFlow does not turn it upright",
-        "a.tiff": "TensorFlow reads no TIFF",
-        "broken.png": "it is no image that can be read",
-    }
+    reasons = {path.name: reason for path, reason in found[0].left_out.items()}
+    assert reasons.keys() == set(names)
+    assert reasons["rotated.jpg"] == "TensorFlow does not turn it upright"
+    assert reasons["a.tiff"] == "TensorFlow reads no TIFF"
+    assert "not an image that can be decoded" in reasons["broken.png"]
+    assert "the file is damaged, cut short" in reasons["cut.jpg"]
+    assert reasons["p.bmp"] == "TensorFlow takes its palette for greys"
+    assert reasons["moving.webp"].startswith("TensorFlow cannot read it: ")
 
 
 def test_logits_are_noticed(tmp_path: Path) -> None:
@@ -325,6 +333,7 @@ def test_the_command_exports_what_it_is_given(
     [
         (["nothing"], "is no .keras file, no folder with a saved_model.pb, and no module:function"),
         (["no_such_module:make"], "is not there"),
+        (["MODEL", "--images", "nowhere"], "nowhere is no folder"),
         (["MODEL", "--preprocessing", "torch", "--channels", "GRAY"], "each of three channels"),
     ],
 )

@@ -6,6 +6,7 @@ import io
 import json
 import re
 import shlex
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,11 @@ from image_classifier import Classifier, Settings
 from image_classifier.contracts.tf_serving import ModelSpec, TensorFlowServing
 from image_classifier.model import Model
 from tests.builders import noise, picture
+from tools.export.classifier import TOLERANCE
+from tools.steps import Steps
 from tools.zoo.__main__ import main
 from tools.zoo.build import write_classifier, write_featuriser
+from tools.zoo.commands import pictures_of, prove_and_write
 from tools.zoo.networks import NETWORKS, PREPROCESSING, Recipe, with_head
 
 # Keras's way of reading a variable, which NumPy warns of.
@@ -285,6 +289,22 @@ def test_a_quantised_variant_is_kept_if_the_top_tags_agree(
     assert (prediction.predicted_tag_name, prediction.engine) == ("green", "onnx")
 
 
+@pytest.mark.parametrize("quantized", [False, True])
+def test_a_damaged_picture_is_named_and_left_out(
+    small: tuple[Any, Any], tmp_path: Path, quantized: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = colours(tmp_path)
+    (images / "cut.png").write_bytes((images / "0.png").read_bytes()[:60])
+    args = Namespace(images=images, tolerance=TOLERANCE, quantized=quantized)
+
+    folder = prove_and_write(
+        Steps(1), lambda **more: written(small, tmp_path, **more), args, pictures_of(args)
+    )
+    assert (folder / "model.onnx").is_file() is quantized
+    said = "left out" if quantized else "not compared"
+    assert f"{said}: {images / 'cut.png'}: The image's PNG data" in capsys.readouterr().out
+
+
 def test_a_quantised_variant_that_names_other_tags_leaves_nothing_behind(tmp_path: Path) -> None:
     """Two classes are further apart by less than a step of eight bits."""
     from image_classifier.errors import ModelError
@@ -341,6 +361,8 @@ def test_the_pages_commands_are_those_of_the_program() -> None:
         (["--weights", "none", "--labels", "a.txt"], "must be called labels.txt"),
         (["--weights", "none", "--featuriser", "--quantized"], "which a featuriser has not"),
         (["--weights", "nothing.h5"], "nothing.h5 is no file with weights"),
+        (["--weights", "none", "--images", "nowhere"], "nowhere is no folder"),
+        (["--weights", "none", "--quantized", "--images", "EMPTY"], "that can be read: name"),
     ],
 )
 def test_what_does_not_go_together_is_refused_in_words(
@@ -348,8 +370,12 @@ def test_what_does_not_go_together_is_refused_in_words(
 ) -> None:
     labels = tmp_path / "labels.txt"
     labels.write_text("a\nb\nc\n")
-    given = [str(labels) if word == "LABELS" else word for word in arguments]
+    (tmp_path / "empty").mkdir()
+    places = {"LABELS": str(labels), "EMPTY": str(tmp_path / "empty")}
+    given = [places.get(word, word) for word in arguments]
 
     assert main(["build", "resnet50", *given, "--models-dir", str(tmp_path / "models")]) == 1
-    assert words in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert words in said.err
+    assert "[1/" not in said.out or "no file with weights" in words  # before the long work
     assert not (tmp_path / "models").exists()

@@ -23,7 +23,7 @@ RECIPE = Recipe(network="vgg16", weights="none", size=32)
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Reddish, greenish and bluish pictures, ten of each, and one that is none."""
+    """Reddish, greenish and bluish pictures, ten of each, one that is none, and hidden ones."""
     root = tmp_path_factory.mktemp("pictures")
     rng = np.random.default_rng(0)
     for index, colour in enumerate(("red", "green", "blue")):
@@ -34,6 +34,10 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
             data = picture(tuple(map(int, pixel)), (40, 30))
             (root / colour / f"{number}.png").write_bytes(data)
     (root / "red" / "broken.png").write_bytes(b"<html>")
+    for hidden in (".thumbnails/a.png", "red/.ipynb_checkpoints/0-checkpoint.png", "red/._0.png"):
+        path = root / hidden
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(data)
     return root
 
 

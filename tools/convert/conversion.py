@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from image_classifier.engines import ENGINES, Engine, EngineOptions
 from image_classifier.errors import ModelError
-from image_classifier.image_files import images_in
 from tools.convert.graphs import FrozenModel, read_model
 from tools.convert.proof import Agreement, compare, image_tensors, random_tensors
+from tools.pictures import pictures_in, tell_left_out, without_damaged
 from tools.steps import Steps
 
-__all__ = ["LARGEST_DIFFERENCE", "SAMPLES", "STEPS", "Converted", "convert_folder"]
+__all__ = [
+    "LARGEST_DIFFERENCE",
+    "SAMPLES",
+    "STEPS",
+    "Converted",
+    "choose_pictures",
+    "convert_folder",
+]
 
 SAMPLES = Path(__file__).resolve().parents[2] / "frontend" / "samples"
 LARGEST_DIFFERENCE = 1e-3
@@ -36,26 +44,45 @@ class Converted:
         return f"{self.target}: {self.target.stat().st_size:,} bytes (from {before:,})"
 
 
+def choose_pictures(images: Path) -> list[Path]:
+    """The pictures of a folder that can be decoded; prints which cannot.
+
+    Raises:
+        ModelError: there is no such folder, or none in it.
+    """
+    pictures, left_out = without_damaged(pictures_in(images))
+    tell_left_out(left_out)
+    if not pictures:
+        raise ModelError(
+            f"There are no pictures in {images} that can be read: name a folder with --images."
+        )
+    return pictures
+
+
 def convert_folder(
-    folder: Path, *, images: Path = SAMPLES, int8: bool = False, steps: Steps | None = None
+    folder: Path,
+    *,
+    images: Path = SAMPLES,
+    pictures: Sequence[Path] | None = None,
+    int8: bool = False,
+    steps: Steps | None = None,
 ) -> Converted:
     """Writes ``model.onnx`` beside a TensorFlow model, if it answers alike.
 
     Args:
         folder: has model.pb or a SavedModel with its model.json.
         images: a folder of pictures to prove it on, and to measure int8's ranges on.
+        pictures: what ``choose_pictures`` gave for it, if that was asked before.
         int8: 8-bit weights and activations.
         steps: says how it gets on, if it is part of something longer.
 
     Raises:
         ClassifierError: it cannot be converted, or answers otherwise; nothing is written then.
     """
+    pictures = choose_pictures(images) if pictures is None else pictures
     steps = steps or Steps(STEPS + int8)
     with steps("read the TensorFlow model"):
         model = read_model(folder)
-    pictures = images_in(images)
-    if not pictures:
-        raise ModelError(f"There are no pictures in {images}: name a folder with --images.")
     with steps("convert"):
         from tools.convert import onnx_file
 

@@ -13,6 +13,7 @@ from image_classifier.contract import CHANNELS, Contract
 from image_classifier.decode import decode
 from image_classifier.engines import Engine
 from image_classifier.preprocess import preprocess
+from tools.pictures import MOST_PIXELS
 
 __all__ = ["Agreement", "compare", "image_tensors", "random_tensors"]
 
@@ -42,7 +43,7 @@ class Agreement:
 def image_tensors(images: Sequence[Path], contract: Contract) -> Iterator[NDArray[np.float32]]:
     """The inputs of real pictures."""
     for path in images:
-        yield preprocess(decode(path.read_bytes(), max_pixels=10**9), contract)
+        yield preprocess(decode(path.read_bytes(), max_pixels=MOST_PIXELS), contract)
 
 
 def random_tensors(count: int, contract: Contract, seed: int = 0) -> Iterator[NDArray[np.float32]]:

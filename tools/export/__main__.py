@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from image_classifier.errors import ModelError
-from image_classifier.image_files import images_in
 from image_classifier.labels import read_labels
 from tools.export.classifier import TOLERANCE, export_classifier
 from tools.export.errors import ExportError
 from tools.export.presets import PRESETS, preset
 from tools.export.proof import Agreement
 from tools.export.sources import input_size, load_source
+from tools.pictures import pictures_in
 from tools.steps import Steps
 from tools.version_folder import VersionError
 
@@ -79,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _export(args: argparse.Namespace) -> None:
     steps = Steps(2)
-    labels = _labels(args.labels)
+    labels, pictures = _labels(args.labels), pictures_in(args.images)
     with steps("load the model"):
         model = load_source(args.model)
     size = tuple(args.size) if args.size else input_size(model)
@@ -96,7 +96,7 @@ def _export(args: argparse.Namespace) -> None:
             models_dir=args.models_dir,
             version=args.version,
             softmax=args.softmax,
-            images=images_in(args.images),
+            images=pictures,
             tolerance=args.tolerance,
             report=found.append,
         )

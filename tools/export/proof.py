@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +13,11 @@ from PIL import ExifTags, Image, ImageDraw
 
 from image_classifier.contract import Contract
 from image_classifier.decode import decode
+from image_classifier.errors import ClassifierError
 from image_classifier.loaded_model import LoadedModel
 from image_classifier.preprocess import preprocess
 from tools.export.errors import ExportError
+from tools.pictures import MOST_PIXELS, UNREADABLE, reason
 
 __all__ = ["Agreement", "compare"]
 
@@ -74,32 +77,48 @@ class Agreement:
         )
 
 
-def _comparable(images: Iterable[Path]) -> tuple[list[Path], dict[Path, str]]:
-    """Those that both sides read alike, and why not the others.
+@dataclass(frozen=True)
+class _Picture:
+    """A file to compare; ``path`` is None if it was generated."""
 
-    TensorFlow's decoder applies no EXIF orientation and knows fewer formats, which says nothing
-    about the export.
-    """
-    good: list[Path] = []
-    others: dict[Path, str] = {}
+    name: str
+    data: bytes
+    image: Image.Image
+    path: Path | None = None
+
+
+def _given(images: Iterable[Path], left_out: dict[Path, str]) -> Iterator[_Picture]:
+    """Those files that both sides read alike; notes why not the others."""
     for path in images:
         try:
-            with Image.open(path) as image:
-                if image.format not in _FORMATS:
-                    others[path] = f"TensorFlow reads no {image.format}"
-                elif image.getexif().get(ExifTags.Base.Orientation, _UPRIGHT) != _UPRIGHT:
-                    others[path] = "TensorFlow does not turn it upright"
-                else:
-                    good.append(path)
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-            others[path] = "it is no image that can be read"
-    return good, others
+            data = path.read_bytes()
+            image = decode(data, max_pixels=MOST_PIXELS)
+        except UNREADABLE as exc:
+            left_out[path] = reason(exc)
+            continue
+        if unlike := _unlike(data):
+            left_out[path] = unlike
+        else:
+            yield _Picture(path.name, data, image, path)
 
 
-def _pictures(contract: Contract, images: Sequence[Path]) -> Iterator[tuple[str, bytes]]:
-    """The files to compare: those given, and generated ones of every kind that callers send."""
-    for path in images:
-        yield path.name, path.read_bytes()
+def _unlike(data: bytes) -> str:
+    """Why TensorFlow reads a picture otherwise, which says nothing about the export; or nothing.
+
+    Its decoder applies no EXIF orientation, no palette of a BMP, and knows fewer formats.
+    """
+    with Image.open(io.BytesIO(data)) as image:
+        if image.format not in _FORMATS:
+            return f"TensorFlow reads no {image.format}"
+        if image.getexif().get(ExifTags.Base.Orientation, _UPRIGHT) != _UPRIGHT:
+            return "TensorFlow does not turn it upright"
+        if image.format == "BMP" and image.mode == "P":
+            return "TensorFlow takes its palette for greys"
+    return ""
+
+
+def _generated(contract: Contract) -> Iterator[tuple[str, bytes]]:
+    """Files of every kind that callers send."""
     size = (contract.width, contract.height)
     drawn = _drawn((317, 203))
     yield "JPEG of its own size", _file(_drawn(size), "JPEG", quality=92)
@@ -130,30 +149,39 @@ def compare(loaded: LoadedModel, images: Iterable[Path]) -> Agreement:
 
     Args:
         loaded: the model, as the app loaded it.
-        images: files to compare, besides generated ones.
+        images: files to compare, besides generated ones; those that cannot be are left out.
     """
     saved, engine = loaded.saved_model, loaded.engine
     assert saved is not None
-    good, left_out = _comparable(images)
+    left_out: dict[Path, str] = {}
+    generated = (
+        _Picture(name, data, decode(data, max_pixels=MOST_PIXELS))
+        for name, data in _generated(engine.contract)
+    )
     own_size = (engine.contract.width, engine.contract.height)
     differences: list[tuple[float, str]] = []
     exact, sum_error, others = 0.0, 0.0, []
-    for name, data in _pictures(engine.contract, good):
+    for each in itertools.chain(_given(images, left_out), generated):
         file = np.empty(1, object)
-        file[0] = data
+        file[0] = each.data
         outputs = ("label", "probabilities")
-        got = saved.run("probabilities", {"image": file}, outputs)["probabilities"][0]
-        image = decode(data, max_pixels=10**9)
-        wanted = engine.run(preprocess(image, engine.contract)[None])[0]
+        try:
+            got = saved.run("probabilities", {"image": file}, outputs)["probabilities"][0]
+        except ClassifierError as exc:
+            if each.path is None:
+                raise
+            left_out[each.path] = f"TensorFlow cannot read it: {exc.message}"
+            continue
+        wanted = engine.run(preprocess(each.image, engine.contract)[None])[0]
         difference = float(np.abs(got - wanted).max())
         # NumPy's maximum keeps NaN, which Python's loses.
-        if image.size == own_size:
+        if each.image.size == own_size:
             exact = float(np.maximum(exact, difference))
-        differences.append((difference, name))
+        differences.append((difference, each.name))
         sum_error = float(np.maximum(sum_error, abs(float(wanted.sum()) - 1)))
         second, best = np.sort(wanted)[-2:] if len(wanted) > 1 else (0.0, 1.0)
         if got.argmax() != wanted.argmax() and best - second > 2 * difference:
-            others.append(name)
+            others.append(each.name)
     # A difference that is not a number counts as the largest.
     largest, worst = max(differences, key=lambda each: np.nan_to_num(each[0], nan=np.inf))
     return Agreement(len(differences), largest, exact, worst, tuple(others), sum_error, left_out)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from image_classifier.image_files import images_in
 from image_classifier.labels import read_labels
-from tools.convert.conversion import convert_folder
+from tools.convert.conversion import choose_pictures, convert_folder
 from tools.export.errors import ExportError
 from tools.export.proof import Agreement
+from tools.pictures import pictures_in
 from tools.steps import Steps
 from tools.zoo.anchors import SIDE
 from tools.zoo.build import write_classifier, write_featuriser
@@ -35,6 +35,7 @@ def build(args: argparse.Namespace) -> None:
     labels = None if args.featuriser else labels_of(args)
     if args.featuriser and args.quantized:
         raise ExportError("--quantized is judged by the top tags, which a featuriser has not.")
+    pictures = [] if args.featuriser else pictures_of(args)
     steps = Steps(2)
     with steps(f"make {recipe.network}, weights: {recipe.weights}"):
         whole = recipe.whole()
@@ -52,6 +53,7 @@ def build(args: argparse.Namespace) -> None:
                 classifier, featuriser, recipe, labels, **target, **more
             ),
             args,
+            pictures,
         )
     if args.classes is not None and not args.featuriser:
         print("  The new head is not trained: its answers mean nothing yet (see tools.zoo head).")
@@ -146,13 +148,26 @@ def _build_detector(args: argparse.Namespace) -> None:
     show(folder, name)
 
 
-def prove_and_write(steps: Steps, write: Callable[..., Path], args: argparse.Namespace) -> Path:
+def pictures_of(args: argparse.Namespace) -> list[Path]:
+    """The pictures to prove a classifier on, chosen before the long work.
+
+    Raises:
+        ModelError: there is no such folder, or no picture in it to measure ranges on.
+    """
+    # The proof leaves out what cannot be decoded by itself.
+    return choose_pictures(args.images) if args.quantized else pictures_in(args.images)
+
+
+def prove_and_write(
+    steps: Steps, write: Callable[..., Path], args: argparse.Namespace, pictures: Sequence[Path]
+) -> Path:
     """Has a classifier written, proved, and quantised if that is wanted.
 
     Args:
         steps: has one step left, in which it is written.
         write: ``write_classifier`` with all but its options for the proof.
-        args: ``images``, ``tolerance`` and ``quantized``.
+        args: ``tolerance`` and ``quantized``.
+        pictures: what ``pictures_of`` gave.
     """
     found: list[Agreement] = []
 
@@ -162,16 +177,18 @@ def prove_and_write(steps: Steps, write: Callable[..., Path], args: argparse.Nam
             if args.quantized:
                 step.close()  # conversion shows steps of its own
                 print(f"{folder.parents[1] / folder.name}")  # it is written beside its place
-                print(f"  {convert_folder(folder, images=args.images, int8=True)}")
+                print(f"  {convert_folder(folder, pictures=pictures, int8=True)}")
 
         step.enter_context(steps("write it, load it back, compare it with the app's pipeline"))
         folder = write(
-            images=images_in(args.images),
+            images=pictures,
             tolerance=args.tolerance,
             report=found.append,
             finish=quantise,
         )
     for agreement in found:
+        for path, reason in agreement.left_out.items():
+            print(f"  not compared: {path}: {reason}")
         print(
             f"  {agreement.pictures} pictures: probabilities differ by at most "
             f"{agreement.largest_difference:.1e}, by {agreement.largest_exact:.1e} where nothing "

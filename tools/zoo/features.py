@@ -13,16 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from image_classifier.decode import decode
-from image_classifier.errors import ClassifierError
-from image_classifier.image_files import images_in
 from image_classifier.preprocess import preprocess
+from tools.pictures import MOST_PIXELS, UNREADABLE, pictures_in, reason
 from tools.zoo.networks import Recipe, fingerprint
 
 __all__ = ["Features", "FeaturesError", "extract", "read_features"]
 
 BATCH = 16  # pictures at a time
-# A folder of one's own: larger than what strangers may send.
-MOST_PIXELS = 10**9
 
 
 class FeaturesError(Exception):
@@ -127,15 +124,15 @@ def _batches(
     from tqdm import tqdm
 
     contract = recipe.contract()
-    paths: Sequence[Path] = images_in(folder)
+    paths: Sequence[Path] = pictures_in(folder)
     names: list[str] = []
     tensors: list[NDArray[np.float32]] = []
     for path in tqdm(paths, unit="picture", disable=None):
         name = path.relative_to(folder).as_posix()
         try:
             image = decode(path.read_bytes(), max_pixels=MOST_PIXELS)
-        except (ClassifierError, OSError) as exc:
-            bad[name] = exc.message if isinstance(exc, ClassifierError) else str(exc)
+        except UNREADABLE as exc:
+            bad[name] = reason(exc)
             continue
         tensors.append(preprocess(image, contract))
         names.append(name)

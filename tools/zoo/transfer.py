@@ -9,7 +9,7 @@ from typing import Any
 from tools.export.errors import ExportError
 from tools.steps import Steps
 from tools.zoo.build import write_classifier
-from tools.zoo.commands import prove_and_write, recipe_of, show
+from tools.zoo.commands import pictures_of, prove_and_write, recipe_of, show
 from tools.zoo.features import Features, FeaturesError, extract, read_features
 from tools.zoo.head import Trained, accuracy, train_head
 from tools.zoo.networks import Recipe, fingerprint, with_head
@@ -45,6 +45,7 @@ def head(args: argparse.Namespace) -> None:
         raise ExportError("--held-out must be between 0 and 1.")
     if args.hidden < 0 or args.rounds < 1:
         raise ExportError("--hidden must be 0 or more, --rounds 1 or more.")
+    pictures = pictures_of(args)
     steps = Steps(3)
     with steps(f"train on {len(found.files)} pictures"):
         trained = train_head(
@@ -73,6 +74,7 @@ def head(args: argparse.Namespace) -> None:
             **more,
         ),
         args,
+        pictures,
     )
     show(folder, args.name)
 
