@@ -122,6 +122,55 @@ def test_the_head_is_not_joined_to_other_weights(
     assert not (tmp_path / "models").exists()
 
 
+def test_where_there_is_no_room_the_older_file_stays(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    resource = pytest.importorskip("resource", reason="Windows limits no file's size")
+    path = tmp_path / "f.npz"
+    made_up(3, 3).save(path)
+    before = path.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        with pytest.raises(FeaturesError, match=r"f\.npz cannot be written: File too large\. Name"):
+            made_up(5000, 5000).save(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    assert path.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == ["f.npz"]
+    assert capfd.readouterr().err == ""
+
+
+def test_a_damaged_file_is_refused_in_words_whatever_is_wrong_with_it(tmp_path: Path) -> None:
+    made_up(3, 3).save(tmp_path / "whole.npz")
+    whole = (tmp_path / "whole.npz").read_bytes()
+    path = tmp_path / "f.npz"
+    rng = np.random.default_rng(0)
+    damaged = [whole[:end] for end in range(0, len(whole), 97)]
+    for at in rng.integers(0, len(whole), 300):
+        damaged.append(whole[:at] + bytes([whole[at] ^ rng.integers(1, 256)]) + whole[at + 1 :])
+    refused = 0
+    for data in damaged:
+        path.write_bytes(data)
+        try:
+            read_features(path)  # some bytes, such as a date's, tell nothing
+        except FeaturesError as exc:
+            refused += 1
+            assert "\n" not in str(exc)
+    assert refused > len(damaged) / 2
+
+
+@pytest.mark.parametrize("seed", ["-1", "4294967296", "x"])
+@pytest.mark.parametrize("verb", [["build", "vgg16"], ["head", "f.npz", "--name", "m"]])
+def test_a_seed_that_cannot_be_one_is_refused(
+    verb: list[str], seed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main([*verb, "--seed", seed])
+    assert f"{seed} is no seed: use a whole number from 0 to 4294967295" in capsys.readouterr().err
+
+
 def test_what_can_be_told_apart_is_learned_and_what_cannot_is_not() -> None:
     easy, hopeless = train_head(made_up(60, 60, 60)), train_head(made_up(60, 60, 60, apart=0))
 
@@ -197,6 +246,8 @@ def test_a_label_that_was_not_trained_is_refused() -> None:
         (["features", "vgg16", "EMPTY", "-o", "a.npz"], "There are no pictures that can be read"),
         (["features", "vgg16", "nowhere", "-o", "a.npz"], "nowhere is no folder"),
         (["features", "vgg16", "EMPTY", "-o", "a.txt"], "must end in .npz"),
+        (["features", "vgg16", "EMPTY", "-o", "no/a.npz"], "no/a.npz cannot be written: No such"),
+        (["features", "vgg16", "EMPTY", "-o", "/proc/a.npz"], "/proc/a.npz cannot be written"),
         (["head", "nowhere.npz", "--name", "m"], "nowhere.npz cannot be read"),
         (["head", "OTHER", "--name", "m"], "is no file that `python -m tools.zoo features` wrote"),
         (["head", "WRITTEN", "--name", "m", "--held-out", "1"], "--held-out must be between"),

@@ -21,6 +21,7 @@ from tools.zoo.networks import NETWORKS, PREPROCESSING, SIZE, SMALLEST
 from tools.zoo.transfer import features, head
 
 ROOT = Path(__file__).resolve().parents[2]
+LARGEST_SEED = 2**32 - 1  # of NumPy
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -86,8 +87,16 @@ def _add_head(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument("--test", type=Path, metavar="FILE.npz", help="features to measure it on")
     verb.add_argument("--rounds", type=int, default=ROUNDS, help=f"at most (default: {ROUNDS})")
-    verb.add_argument("--seed", type=int, default=1, help="default: 1")
+    verb.add_argument("--seed", type=_seed, default=1, help="default: 1")
     verb.add_argument("--weights", help="where the weights are now, if they were moved")
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal() or int(text) > LARGEST_SEED:
+        raise argparse.ArgumentTypeError(
+            f"{text} is no seed: use a whole number from 0 to {LARGEST_SEED}"
+        )
+    return int(text)
 
 
 def _add_network(verb: argparse.ArgumentParser, names: Sequence[str]) -> None:
@@ -110,7 +119,7 @@ def _add_network(verb: argparse.ArgumentParser, names: Sequence[str]) -> None:
         default=SIZE,
         help=f"pixels, {SMALLEST} or more, with --weights none (default: {SIZE})",
     )
-    verb.add_argument("--seed", type=int, default=1, help="of random weights (default: 1)")
+    verb.add_argument("--seed", type=_seed, default=1, help="of random weights (default: 1)")
 
 
 def _add_target(verb: argparse.ArgumentParser) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from image_classifier.decode import decode
+from image_classifier.engines import first_line
 from image_classifier.preprocess import preprocess
 from tools.pictures import MOST_PIXELS, UNREADABLE, pictures_in, reason
 from tools.zoo.networks import Recipe, fingerprint
 
-__all__ = ["Features", "FeaturesError", "extract", "read_features"]
+__all__ = ["Features", "FeaturesError", "check_place", "extract", "read_features"]
 
 BATCH = 16  # pictures at a time
 
@@ -46,15 +47,52 @@ class Features:
     sha256: str
 
     def save(self, path: Path) -> None:
-        """Writes them as an ``.npz``: ``features``, ``files``, ``labels`` and ``about`` (JSON)."""
+        """Writes them as an ``.npz``: ``features``, ``files``, ``labels`` and ``about`` (JSON).
+
+        Raises:
+            FeaturesError: they cannot be written; what was there before is there still.
+        """
         about = {**self.recipe.as_dict(), "features_sha256": self.sha256}
-        np.savez(
-            path,
-            features=self.values,
-            files=np.array(self.files),
-            labels=np.array(self.labels),
-            about=np.array(json.dumps(about)),
+        with _beside(path) as beside:
+            with beside.open("wb") as file:
+                np.savez(
+                    file,
+                    features=self.values,
+                    files=np.array(self.files),
+                    labels=np.array(self.labels),
+                    about=np.array(json.dumps(about)),
+                )
+            beside.replace(path)
+
+
+def check_place(path: Path) -> None:
+    """Asks, before the long work, whether features can be kept there.
+
+    Raises:
+        FeaturesError: they cannot.
+    """
+    if path.suffix != ".npz" or path.is_dir():
+        raise FeaturesError(
+            f"{path}: the file with the features must end in .npz and be no folder."
         )
+    with _beside(path) as beside:
+        beside.touch()
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """A file beside another, which is gone in the end; FeaturesError if it cannot be written."""
+    beside = path.with_name(f"{path.name}.new")
+    try:
+        try:
+            yield beside
+        finally:
+            beside.unlink(missing_ok=True)
+    except OSError as exc:
+        raise FeaturesError(
+            f"{path} cannot be written: {exc.strerror}. Name a file in a folder that is there, can "
+            "be written to and has room."
+        ) from exc
 
 
 def read_features(path: Path) -> Features:
@@ -64,10 +102,11 @@ def read_features(path: Path) -> Features:
         FeaturesError: it is no such file.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here, as NumPy leaves a damaged one open.
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             about = json.loads(str(file["about"]))
             sha256 = about.pop("features_sha256")
-            return Features(
+            found = Features(
                 np.asarray(file["features"], np.float32),
                 tuple(file["files"].tolist()),
                 tuple(file["labels"].tolist()),
@@ -75,11 +114,13 @@ def read_features(path: Path) -> Features:
                 sha256,
             )
     except OSError as exc:
-        raise FeaturesError(f"{path} cannot be read: {exc}.") from exc
-    except (KeyError, ValueError, TypeError, zipfile.BadZipFile) as exc:
+        raise FeaturesError(f"{path} cannot be read: {exc.strerror or exc}.") from exc
+    except Exception as exc:  # what NumPy and zipfile raise for a damaged file shares no base class
         raise FeaturesError(
-            f"{path} is no file that `python -m tools.zoo features` wrote: {exc}."
+            f"{path} is no file that `python -m tools.zoo features` wrote, or is damaged "
+            f"({type(exc).__name__}: {first_line(exc)}). Make the features again."
         ) from exc
+    return found
 
 
 def extract(featuriser: Any, recipe: Recipe, folder: Path) -> tuple[Features, dict[str, str]]:

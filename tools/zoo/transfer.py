@@ -10,7 +10,7 @@ from tools.export.errors import ExportError
 from tools.steps import Steps
 from tools.zoo.build import write_classifier
 from tools.zoo.commands import pictures_of, prove_and_write, recipe_of, show
-from tools.zoo.features import Features, FeaturesError, extract, read_features
+from tools.zoo.features import Features, FeaturesError, check_place, extract, read_features
 from tools.zoo.head import Trained, accuracy, train_head
 from tools.zoo.networks import Recipe, fingerprint, with_head
 
@@ -19,11 +19,10 @@ __all__ = ["features", "head"]
 
 def features(args: argparse.Namespace) -> None:
     """Writes the features of a folder of pictures."""
-    if args.output.suffix != ".npz":
-        raise ExportError(f"{args.output}: the file with the features must end in .npz.")
     if not args.folder.is_dir():
         raise ExportError(f"{args.folder} is no folder.")
     recipe = recipe_of(args)
+    check_place(args.output)
     with Steps(1)(f"make {recipe.network}, weights: {recipe.weights}"):
         featuriser = recipe.featuriser(recipe.whole())
     found, bad = extract(featuriser, recipe, args.folder)
