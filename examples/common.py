@@ -8,6 +8,8 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from tools.local_folders import local_folder
+
 # TensorFlow's start-up chatter is not what an example is about.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -30,7 +32,7 @@ def parser(
     made = argparse.ArgumentParser(prog=f"python -m examples.{name}", description=description)
     made.add_argument(
         "--models-dir",
-        type=Path,
+        type=local_folder,
         default=Path("models"),
         help="where to export to (default: models)",
     )

@@ -19,6 +19,7 @@ from tools.add_model.report import report
 from tools.add_model.version import Filled, fill
 from tools.add_model.words import AddError, shown
 from tools.convert.conversion import STEPS as CONVERSION_STEPS
+from tools.local_folders import local_folder
 from tools.steps import Steps
 from tools.version_folder import VersionError, write_version
 
@@ -62,7 +63,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--name", required=True, help="what callers call the model")
     parser.add_argument("--version", type=int, help="default: the next free number")
     parser.add_argument(
-        "--models-dir", type=Path, default=Path("models"), help="where models are (default: models)"
+        "--models-dir",
+        type=local_folder,
+        default=Path("models"),
+        help="where models are (default: models)",
     )
     parser.add_argument(
         "--sample", type=Path, metavar="PICTURE", help="classify this picture to see that it works"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from image_classifier.errors import ClassifierError
 from tools.convert.conversion import SAMPLES, convert_folder
+from tools.local_folders import local_folder
 
 __all__ = ["main"]
 
@@ -32,7 +33,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m tools.convert",
         description="Convert model.pb or a SavedModel to model.onnx beside it, and prove it equal.",
     )
-    parser.add_argument("folders", nargs="+", type=Path, metavar="MODEL_FOLDER")
+    parser.add_argument("folders", nargs="+", type=local_folder, metavar="MODEL_FOLDER")
     parser.add_argument(
         "--images",
         type=Path,

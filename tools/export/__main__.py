@@ -14,6 +14,7 @@ from tools.export.errors import ExportError
 from tools.export.presets import PRESETS, preset
 from tools.export.proof import Agreement
 from tools.export.sources import input_size, load_source
+from tools.local_folders import local_folder
 from tools.pictures import pictures_in
 from tools.steps import Steps
 from tools.version_folder import VersionError
@@ -47,7 +48,9 @@ def _parser() -> argparse.ArgumentParser:
         "--labels", type=Path, required=True, help="labels.txt: one label a line, in their order"
     )
     parser.add_argument("--name", required=True, help="what callers call the model")
-    parser.add_argument("--models-dir", type=Path, default=Path("models"), help="default: models")
+    parser.add_argument(
+        "--models-dir", type=local_folder, default=Path("models"), help="default: models"
+    )
     parser.add_argument("--version", type=int, help="default: the next free number")
     parser.add_argument(
         "--preprocessing",

@@ -10,6 +10,7 @@ from pathlib import Path
 from image_classifier.errors import ClassifierError
 from tools.export.classifier import TOLERANCE
 from tools.export.errors import ExportError
+from tools.local_folders import local_folder
 from tools.version_folder import VersionError
 from tools.zoo.anchors import LEAST_SCORE, MOST_OVERLAP
 from tools.zoo.commands import build
@@ -123,7 +124,9 @@ def _add_network(verb: argparse.ArgumentParser, names: Sequence[str]) -> None:
 
 
 def _add_target(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--models-dir", type=Path, default=Path("models"), help="default: models")
+    verb.add_argument(
+        "--models-dir", type=local_folder, default=Path("models"), help="default: models"
+    )
     verb.add_argument("--version", type=int, help="default: the next free number")
     verb.add_argument(
         "--images",
