@@ -10,6 +10,7 @@ from pathlib import Path
 from image_classifier.errors import ClassifierError
 from tools.convert.conversion import SAMPLES, convert_folder
 from tools.local_folders import local_folder
+from tools.stopping import stoppable
 
 __all__ = ["main"]
 
@@ -45,4 +46,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(stoppable(main))

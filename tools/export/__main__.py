@@ -17,6 +17,7 @@ from tools.export.sources import input_size, load_source
 from tools.local_folders import local_folder
 from tools.pictures import pictures_in
 from tools.steps import Steps
+from tools.stopping import stoppable
 from tools.version_folder import VersionError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -125,4 +126,4 @@ def _labels(path: Path) -> tuple[str, ...]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(stoppable(main))

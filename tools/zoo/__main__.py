@@ -11,6 +11,7 @@ from image_classifier.errors import ClassifierError
 from tools.export.classifier import TOLERANCE
 from tools.export.errors import ExportError
 from tools.local_folders import local_folder
+from tools.stopping import stoppable
 from tools.version_folder import VersionError
 from tools.zoo.anchors import LEAST_SCORE, MOST_OVERLAP
 from tools.zoo.commands import build
@@ -147,4 +148,4 @@ def _add_target(verb: argparse.ArgumentParser) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(stoppable(main))
