@@ -13,7 +13,7 @@ import grpc.aio
 from numpy.typing import ArrayLike
 
 from image_classifier_client import calls
-from image_classifier_client.base_client import BaseClient
+from image_classifier_client.base_client import CLOSED, BaseClient
 from image_classifier_client.calls import Call, Names
 from image_classifier_client.images import Image, file_bytes
 from image_classifier_client.results import Classification, ModelMetadata, VersionStatus
@@ -47,7 +47,7 @@ class AsyncPredictionClient(BaseClient):
         await self.close()
 
     async def close(self) -> None:
-        """Ends the connection; calls that run are given up."""
+        """Ends the connection; calls that run are given up, with a ValueError."""
         self._is_closed = True
         if self._channel is not None and self._loop is asyncio.get_running_loop():
             await self._channel.close()
@@ -203,8 +203,10 @@ class AsyncPredictionClient(BaseClient):
                 response_deserializer=call.response_class.FromString,
             )
             try:
-                answer = await method(
-                    call.request, timeout=attempts.seconds_left(), metadata=connection.metadata
+                answer = await self._answer(
+                    method(
+                        call.request, timeout=attempts.seconds_left(), metadata=connection.metadata
+                    )
                 )
             except grpc.RpcError as exc:
                 pause = attempts.pause_after(exc)
@@ -212,10 +214,27 @@ class AsyncPredictionClient(BaseClient):
                 return call.read(answer)
             await asyncio.sleep(pause)
 
+    async def _answer(self, sent: Any) -> Any:
+        """What a call of gRPC's gives or raises.
+
+        ``close`` cancels it, which is not to look as if the task that waits had been cancelled: so
+        the call has a task of its own. (Only from Python 3.11 on does a task know which it was.)
+        """
+        answer: Any
+        (answer,) = await asyncio.gather(sent, return_exceptions=True)
+        try:
+            if isinstance(answer, asyncio.CancelledError) and self._is_closed:
+                raise ValueError(CLOSED)
+            if isinstance(answer, BaseException):
+                raise answer
+            return answer
+        finally:
+            del answer  # an error would hold the frames that hold it, and the request
+
     def _open(self) -> Any:
         """The channel of the loop that runs: gRPC's belong to one."""
         if self._is_closed:
-            raise ValueError("This client is closed. Make another.")
+            raise ValueError(CLOSED)
         loop = asyncio.get_running_loop()
         if self._channel is None or self._loop is not loop:
             self._channel, self._loop = self._connection.channel(grpc.aio), loop

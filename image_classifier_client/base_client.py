@@ -7,7 +7,9 @@ from typing import Any
 
 from image_classifier_client.connection import Connection, RootCertificates
 
-__all__ = ["BaseClient"]
+__all__ = ["CLOSED", "BaseClient"]
+
+CLOSED = "This client is closed. Make another."
 
 
 class BaseClient:

@@ -12,7 +12,7 @@ import grpc
 from numpy.typing import ArrayLike
 
 from image_classifier_client import calls
-from image_classifier_client.base_client import BaseClient
+from image_classifier_client.base_client import CLOSED, BaseClient
 from image_classifier_client.calls import Call, Names
 from image_classifier_client.images import Image, file_bytes
 from image_classifier_client.results import Classification, ModelMetadata, VersionStatus
@@ -228,7 +228,7 @@ class PredictionClient(BaseClient):
     def _open(self) -> Any:
         with self._lock:
             if self._is_closed:
-                raise ValueError("This client is closed. Make another.")
+                raise ValueError(CLOSED)
             if self._channel is None:
                 self._channel = self._connection.channel(grpc)
             return self._channel
