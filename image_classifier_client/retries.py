@@ -51,6 +51,9 @@ class Attempts:
         error.attempts = self._failed
         pause = self._pause * random.uniform(1 - _JITTER, 1 + _JITTER)
         if not error.transient or self._failed > self._retries or pause >= self.seconds_left():
-            raise error from rpc_error
+            try:
+                raise error from rpc_error
+            finally:
+                del error  # its traceback holds this frame, and with it the caller's request
         self._pause = min(2 * self._pause, _LONGEST_PAUSE_SECONDS)
         return pause

@@ -1,17 +1,21 @@
-"""What becomes of calls that run when their client is closed, or when they are cancelled."""
+"""Calls that end early: closed, cancelled or failed; and what stays of them, which is nothing."""
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 
+import numpy as np
 import pytest
 
-from image_classifier_client import AsyncPredictionClient, PredictionClient
+from image_classifier_client import AsyncPredictionClient, PredictionClient, Unavailable
 from image_classifier_client.results import VersionStatus
+from tests.servers import free_port
 
 CLOSED = "This client is closed"
 
@@ -85,3 +89,42 @@ def test_a_task_that_is_cancelled_is_cancelled_even_if_its_client_is_closed_at_o
 
     assert asyncio.run(ask(closes=False))
     assert asyncio.run(ask(closes=True))
+
+
+class Batch(np.ndarray[tuple[int, ...], np.dtype[np.float32]]):
+    """An array that can be watched."""
+
+
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_collector")
+def test_a_failed_call_lets_go_of_its_request_at_once() -> None:
+    inputs = {"x": np.ones(3, np.float32).view(Batch)}
+    watched = weakref.ref(inputs["x"])
+    client = PredictionClient("127.0.0.1", free_port(), retries=1)
+    with suppress(Unavailable):
+        client.score_numpy_arrays(inputs)
+    del inputs
+
+    assert watched() is None
+
+
+@pytest.mark.usefixtures("no_collector")
+def test_so_does_an_awaited_one() -> None:
+    async def ask() -> None:
+        inputs = {"x": np.ones(3, np.float32).view(Batch)}
+        watched = weakref.ref(inputs["x"])
+        async with AsyncPredictionClient("127.0.0.1", free_port(), retries=1) as client:
+            with suppress(Unavailable):
+                await client.score_numpy_arrays(inputs)
+        del inputs
+
+        assert watched() is None
+
+    asyncio.run(ask())
