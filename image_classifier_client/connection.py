@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import os
+import re
+from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Any, Union
 
@@ -15,6 +17,7 @@ __all__ = ["Connection", "RootCertificates"]
 RootCertificates = Union[bytes, str, "os.PathLike[str]", None]
 
 _HTTPS, _HTTP = 443, 80
+_HOST_AND_PORT = re.compile(r"(?P<host>[^:\[\]]+|\[(?P<ipv6>[^\[\]]+)\])(:(?P<port>[^:\s]*))?")
 _CERTIFICATE = b"-----BEGIN CERTIFICATE-----"
 _OPTIONS = [
     # A batch of eight pictures as floats is larger than gRPC's own 4 MB.
@@ -127,15 +130,37 @@ class Connection:
 
 
 def _target(address: str, port: int | None, default_port: int) -> str:
+    """What gRPC connects to. It would take any port modulo 65536, and keep trying any address."""
     if address.startswith("unix:"):
         return address
-    host, colon, digits = address.rpartition(":")
-    if port is None and colon and digits.isdigit() and (":" not in host or host.endswith("]")):
-        return address
-    if port is not None and not 0 < port < 65536:
-        raise ValueError(f"The port is {port}; it must be from 1 to 65535.")
-    bracketed = f"[{address}]" if ":" in address and not address.startswith("[") else address
-    return f"{bracketed}:{port or default_port}"
+    host, given = (f"[{address}]", None) if _is_ipv6(address) else _split(address)
+    if given is not None and port is not None:
+        raise ValueError(
+            f"The address {address!r} has a port, and the port {port} is given too. Pass one."
+        )
+    if given is None:
+        given = str(default_port if port is None else port)
+    if not (given.isascii() and given.isdigit() and len(given) < 6 and 0 < int(given) < 65536):
+        raise ValueError(f"The port is {given or 'empty'}; it must be from 1 to 65535.")
+    return f"{host}:{given}"
+
+
+def _split(address: str) -> tuple[str, str | None]:
+    found = _HOST_AND_PORT.fullmatch(address)
+    if found is None or (found["ipv6"] and not _is_ipv6(found["ipv6"])):
+        raise ValueError(
+            f"The address is {address!r}. Pass a name or an IP address, alone or with a port, such "
+            "as name:8500 or [::1]:8500."
+        )
+    return found["host"], found["port"]
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        IPv6Address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _pem(certificates: RootCertificates) -> bytes | None:
