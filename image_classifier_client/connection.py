@@ -26,8 +26,9 @@ _OPTIONS = [
     # Load balancers (Azure's after four minutes) drop idle connections without a word: so after
     # two minutes the next call gets a new one.
     ("grpc.client_idle_timeout_ms", 120_000),
-    # Finds a server that has vanished while it is asked. Rarer than what servers take offence at.
-    ("grpc.keepalive_time_ms", 120_000),
+    # Finds a server that has vanished while it is asked. Servers allow a ping every five minutes,
+    # unless told otherwise, and end the calls of a client that sends more ("Too many pings").
+    ("grpc.keepalive_time_ms", 330_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     # A server that starts again is found again soon; gRPC's own pauses grow to two minutes. (Its
     # least pause is left alone: that one bounds how long connecting may take.)

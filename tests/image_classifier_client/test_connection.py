@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from image_classifier_client import PredictionClient
-from image_classifier_client.connection import Connection
+from image_classifier_client.connection import _OPTIONS, Connection
 
 
 def connection(*arguments: Any, **more: Any) -> Connection:
@@ -94,6 +94,12 @@ def test_a_missing_file_of_certificates_is_named(tmp_path: Path) -> None:
 def test_a_calls_own_timeout_is_checked_too() -> None:
     with pytest.raises(ValueError, match="timeout is 0"):
         PredictionClient("a").status(timeout=0)
+
+
+def test_pings_are_rarer_than_what_grpcs_servers_end_a_call_for() -> None:
+    allowed_every_ms = 300_000  # grpc.http2.min_ping_interval_without_data_ms, by default
+
+    assert dict(_OPTIONS)["grpc.keepalive_time_ms"] > allowed_every_ms
 
 
 def test_repr_says_all_but_the_token() -> None:
