@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import re
 from ipaddress import IPv6Address
@@ -17,6 +16,8 @@ __all__ = ["Connection", "RootCertificates"]
 RootCertificates = Union[bytes, str, "os.PathLike[str]", None]
 
 _HTTPS, _HTTP = 443, 80
+# gRPC's clock overflows some centuries later, and then each call is too late at once.
+_LONGEST_SECONDS = 365 * 24 * 3600
 _HOST_AND_PORT = re.compile(r"(?P<host>[^:\[\]]+|\[(?P<ipv6>[^\[\]]+)\])(:(?P<port>[^:\s]*))?")
 _CERTIFICATE = b"-----BEGIN CERTIFICATE-----"
 _OPTIONS = [
@@ -89,7 +90,7 @@ class Connection:
         self.use_ssl = use_ssl
         self.service_name, self.model, self.signature = service_name, model, signature
         self.retries = retries
-        self.timeout = self.checked(timeout)
+        self.timeout = _seconds(timeout)
         self.has_token = bool(token)
         self.metadata = [("x-ms-aml-grpc-service-route", f"/api/v1/service/{service_name}")]
         if token:
@@ -102,11 +103,7 @@ class Connection:
         Raises:
             ValueError: it is no time.
         """
-        if timeout is None:
-            return self.timeout
-        if not 0 < timeout < math.inf:
-            raise ValueError(f"timeout is {timeout}; it must be a number of seconds above 0.")
-        return float(timeout)
+        return self.timeout if timeout is None else _seconds(timeout)
 
     def channel(self, kind: Any) -> Any:
         """A new channel, which connects when it is used.
@@ -128,6 +125,15 @@ class Connection:
         named["signature"] = self.signature
         parts += [f"{name}={value!r}" for name, value in named.items() if value]
         return f"{kind}({', '.join([*parts, f'timeout={self.timeout:g}'])})"
+
+
+def _seconds(timeout: float | None) -> float:
+    if timeout is None or not 0 < timeout <= _LONGEST_SECONDS:
+        raise ValueError(
+            f"timeout is {timeout}; it must be a number of seconds above 0, and at most a year "
+            f"({_LONGEST_SECONDS})."
+        )
+    return float(timeout)
 
 
 def _target(address: str, port: int | None, default_port: int) -> str:

@@ -124,6 +124,12 @@ def test_a_unix_socket_is_an_address_too(served: ModelServer, kind: str, nine: P
     assert client.classify(nine, 1)[0].label == "9"
 
 
+def test_a_call_may_take_a_year(served: ModelServer, kind: str) -> None:
+    year = 365 * 24 * 3600
+
+    assert Asker(kind, served.address, timeout=year).status(timeout=year)
+
+
 def test_a_closed_client_says_so(served: ModelServer, kind: str) -> None:
     client = Asker(kind, served.address)
     assert client.status()

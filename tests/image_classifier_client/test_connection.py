@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,8 @@ def test_each_call_carries_what_the_old_client_sent() -> None:
         (("a",), {"timeout": -1}, "timeout is -1"),
         (("a",), {"timeout": float("inf")}, "timeout is inf"),
         (("a",), {"timeout": float("nan")}, "timeout is nan"),
+        (("a",), {"timeout": None}, "timeout is None; it must be a number of seconds above 0"),
+        (("a",), {"timeout": sys.maxsize}, r"at most a year \(31536000\)"),
         (("a",), {"retries": -1}, "retries is -1"),
         (("a",), {"access_token": "kéy"}, "access_token must be printable ASCII"),
         (("a",), {"access_token": "a\nb"}, "access_token must be printable ASCII"),
@@ -94,6 +97,8 @@ def test_a_missing_file_of_certificates_is_named(tmp_path: Path) -> None:
 def test_a_calls_own_timeout_is_checked_too() -> None:
     with pytest.raises(ValueError, match="timeout is 0"):
         PredictionClient("a").status(timeout=0)
+    with pytest.raises(ValueError, match="at most a year"):
+        PredictionClient("a").status(timeout=1e10)
 
 
 def test_pings_are_rarer_than_what_grpcs_servers_end_a_call_for() -> None:
