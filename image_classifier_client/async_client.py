@@ -17,7 +17,6 @@ from image_classifier_client.base_client import CLOSED, BaseClient
 from image_classifier_client.calls import Call, Names
 from image_classifier_client.images import Image, file_bytes
 from image_classifier_client.results import Classification, ModelMetadata, VersionStatus
-from image_classifier_client.retries import Attempts
 from image_classifier_client.tensors import Array
 
 __all__ = ["AsyncPredictionClient"]
@@ -194,8 +193,7 @@ class AsyncPredictionClient(BaseClient):
 
     async def _ask(self, call: Call[T], timeout: float | None) -> T:
         connection = self._connection
-        seconds = connection.checked(timeout)
-        attempts = Attempts(seconds, connection.retries, connection.target)
+        attempts = connection.attempts(timeout)
         while True:
             method = self._open().unary_unary(
                 call.method,

@@ -10,6 +10,8 @@ from typing import Any, Union
 
 import grpc
 
+from image_classifier_client.retries import Attempts
+
 __all__ = ["Connection", "RootCertificates"]
 
 # PEM text, or the path of a file that has it.
@@ -97,13 +99,17 @@ class Connection:
             self.metadata.append(("authorization", f"Bearer {token}"))
         self._roots = _pem(root_certificates)
 
-    def checked(self, timeout: float | None) -> float:
-        """Seconds for one call: what is asked for, or what the client has.
+    def attempts(self, timeout: float | None) -> Attempts:
+        """Those of a call that begins now.
+
+        Args:
+            timeout: seconds; None means what the client has.
 
         Raises:
             ValueError: it is no time.
         """
-        return self.timeout if timeout is None else _seconds(timeout)
+        seconds = self.timeout if timeout is None else _seconds(timeout)
+        return Attempts(seconds, self.retries, self.target, self.use_ssl)
 
     def channel(self, kind: Any) -> Any:
         """A new channel, which connects when it is used.

@@ -122,15 +122,22 @@ _TLS_ADVICE = (
     " Is TLS on at the server (use_ssl)? For a certificate of your own, pass root_certificates, "
     "and as the address a name that is in it."
 )
+# gRPC's words where no address could be connected to. They are about the last one only: often ::1
+# of localhost, where nobody listens, while the server on 127.0.0.1 speaks TLS.
+_NOT_CONNECTED = "last error:"
+_PLAIN_ADVICE = (
+    " Is the server running, is this its gRPC port, and does it want TLS (use_ssl=True)?"
+)
 
 
-def error_of(rpc_error: Any, target: str, timeout: float) -> PredictionError:
+def error_of(rpc_error: Any, target: str, timeout: float, use_ssl: bool) -> PredictionError:
     """The error that a call ended with, as one of this tree.
 
     Args:
         rpc_error: what gRPC raised.
         target: the server's address.
         timeout: seconds that the call had, with all its tries.
+        use_ssl: whether it was sent with TLS.
     """
     status: grpc.StatusCode = rpc_error.code()
     code, words = status.name, rpc_error.details() or "no reason was given"
@@ -139,7 +146,11 @@ def error_of(rpc_error: Any, target: str, timeout: float) -> PredictionError:
         return TooLarge(words, code=code)
     if kind is Unavailable:
         is_tls = any(sign in words for sign in _BAD_TLS)
-        words = f"{target} is not available: {words}" + (f".{_TLS_ADVICE}" if is_tls else "")
+        words = f"{target} is not available: {words}"
+        if is_tls:
+            words += f".{_TLS_ADVICE}"
+        elif _NOT_CONNECTED in words and not use_ssl:
+            words += f".{_PLAIN_ADVICE}"
         return Unavailable(words, code=code, transient=not is_tls)
     if kind is Unauthorized:
         words += " In this client a key is access_token=."

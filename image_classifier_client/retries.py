@@ -23,10 +23,11 @@ class Attempts:
         timeout: seconds that all of them may take together.
         retries: attempts after the first.
         target: the server's address, for the error's message.
+        use_ssl: whether they are sent with TLS, likewise.
     """
 
-    def __init__(self, timeout: float, retries: int, target: str) -> None:
-        self._timeout, self._target = timeout, target
+    def __init__(self, timeout: float, retries: int, target: str, use_ssl: bool) -> None:
+        self._timeout, self._target, self._use_ssl = timeout, target, use_ssl
         self._deadline = time.monotonic() + timeout
         self._retries = retries
         self._failed = 0
@@ -46,7 +47,7 @@ class Attempts:
             PredictionError: there is no next one: no attempt is left, or no time for it, or it
                 would fare no better.
         """
-        error: PredictionError = error_of(rpc_error, self._target, self._timeout)
+        error: PredictionError = error_of(rpc_error, self._target, self._timeout, self._use_ssl)
         self._failed += 1
         error.attempts = self._failed
         pause = self._pause * random.uniform(1 - _JITTER, 1 + _JITTER)

@@ -108,8 +108,11 @@ def test_tls_wants_a_certificate_that_is_trusted_and_tls_on_both_sides(
             error = failed(Unavailable, client.status)
             assert "pass root_certificates" in error.message
             assert (error.attempts, error.transient) == (1, False)
-        plain = Asker(kind, "localhost", server.port, retries=0)
-        failed(Unavailable, plain.status)
+        for host in ("localhost", "127.0.0.1"):
+            plain = Asker(kind, host, server.port, retries=0)
+            assert failed(Unavailable, plain.status).message.endswith(
+                "Is the server running, is this its gRPC port, and does it want TLS (use_ssl=True)?"
+            )
 
 
 def test_a_server_without_tls_is_named_as_such(served: ModelServer, kind: str) -> None:
@@ -126,6 +129,7 @@ def test_nobody_at_the_address_is_unavailable_after_retries(kind: str) -> None:
     assert str(error).endswith("(tried 3 times)")
     assert error.code == "UNAVAILABLE"
     assert "Connection refused" in error.message
+    assert "is this its gRPC port" in error.message
 
 
 def test_retries_end_with_the_timeout_and_say_why_none_succeeded(kind: str) -> None:
@@ -248,6 +252,15 @@ def test_what_may_pass_is_tried_again(
 
     assert Asker(kind, "127.0.0.1", server.port).status() == []
     assert server.calls == 3
+
+
+def test_a_server_that_says_why_it_is_not_available_is_not_asked_about_its_port(
+    refusing: Callable[..., Refusing], kind: str
+) -> None:
+    server = refusing(grpc.StatusCode.UNAVAILABLE)
+    error = failed(Unavailable, Asker(kind, "127.0.0.1", server.port, retries=0).status)
+
+    assert error.message.endswith("is not available: the reason")
 
 
 @pytest.mark.parametrize(

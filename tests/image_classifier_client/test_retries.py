@@ -27,7 +27,7 @@ DOWN = Failure("UNAVAILABLE")
 
 
 def test_each_pause_is_about_twice_the_one_before_up_to_five_seconds() -> None:
-    attempts = Attempts(1000, 8, "a:1")
+    attempts = Attempts(1000, 8, "a:1", False)
     pauses = [attempts.pause_after(DOWN) for _ in range(8)]
 
     for pause, middle in zip(pauses, [0.2, 0.4, 0.8, 1.6, 3.2, 5, 5, 5], strict=True):
@@ -37,11 +37,11 @@ def test_each_pause_is_about_twice_the_one_before_up_to_five_seconds() -> None:
 
 
 def test_pauses_of_many_callers_are_spread() -> None:
-    assert len({Attempts(10, 1, "a:1").pause_after(DOWN) for _ in range(100)}) > 50
+    assert len({Attempts(10, 1, "a:1", False).pause_after(DOWN) for _ in range(100)}) > 50
 
 
 def test_there_is_no_pause_that_would_outlast_the_deadline() -> None:
-    attempts = Attempts(0.1, 100, "a:1")
+    attempts = Attempts(0.1, 100, "a:1", False)
 
     assert 0 < attempts.seconds_left() <= 0.1
     with pytest.raises(Unavailable) as caught:
@@ -52,9 +52,9 @@ def test_there_is_no_pause_that_would_outlast_the_deadline() -> None:
 
 def test_without_retries_the_first_failure_is_the_answer() -> None:
     with pytest.raises(Unavailable):
-        Attempts(10, 0, "a:1").pause_after(DOWN)
+        Attempts(10, 0, "a:1", False).pause_after(DOWN)
 
 
 def test_what_the_caller_has_to_mend_is_raised_at_once() -> None:
     with pytest.raises(InvalidInput, match="^the reason$"):
-        Attempts(10, 5, "a:1").pause_after(Failure("INVALID_ARGUMENT"))
+        Attempts(10, 5, "a:1", False).pause_after(Failure("INVALID_ARGUMENT"))
