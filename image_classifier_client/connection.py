@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import ssl
 from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Any, Union
@@ -185,4 +186,11 @@ def _pem(certificates: RootCertificates) -> bytes | None:
             "root_certificates has no PEM certificate (-----BEGIN CERTIFICATE-----). Pass the text "
             "as bytes, or the path of a file that has it."
         )
+    try:  # likewise; what is not ASCII may be a comment
+        ssl.create_default_context(cadata=data.decode("ascii", "backslashreplace"))
+    except ssl.SSLError as exc:
+        raise ValueError(
+            "root_certificates has a damaged certificate, or one that is cut short. Pass whole "
+            "ones, PEM, as the authority gives them out."
+        ) from exc
     return data

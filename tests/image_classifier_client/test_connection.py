@@ -7,9 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from image_classifier_client import PredictionClient
 from image_classifier_client.connection import _OPTIONS, Connection
+
+ROOTS = trustme.CA().cert_pem.bytes()
+BAD = b"-----BEGIN CERTIFICATE-----\nno base64!\n-----END CERTIFICATE-----\n"
 
 
 def connection(*arguments: Any, **more: Any) -> Connection:
@@ -80,6 +84,9 @@ def test_each_call_carries_what_the_old_client_sent() -> None:
         (("a",), {"service_name": "ä"}, "service_name must be printable ASCII"),
         (("a",), {"root_certificates": b"PEM"}, "pass use_ssl=True too"),
         (("a", 1, True), {"root_certificates": b"PEM"}, "no PEM certificate"),
+        (("a", 1, True), {"root_certificates": BAD}, "a damaged certificate"),
+        (("a", 1, True), {"root_certificates": ROOTS + BAD}, "cut short. Pass whole ones"),
+        (("a", 1, True), {"root_certificates": ROOTS[:300]}, "cut short. Pass whole ones"),
     ],
 )
 def test_what_cannot_be_is_refused_when_the_client_is_made(
@@ -87,6 +94,12 @@ def test_what_cannot_be_is_refused_when_the_client_is_made(
 ) -> None:
     with pytest.raises(ValueError, match=words):
         PredictionClient(*arguments, **more)
+
+
+def test_several_certificates_and_comments_among_them_are_fine() -> None:
+    pem = "Ämter\n".encode() + ROOTS + b"# another\n" + trustme.CA().cert_pem.bytes() + ROOTS
+
+    assert connection("a", use_ssl=True, root_certificates=pem).use_ssl
 
 
 def test_a_missing_file_of_certificates_is_named(tmp_path: Path) -> None:
