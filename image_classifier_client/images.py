@@ -37,6 +37,7 @@ class PillowImage(Protocol):
 Image = Union[bytes, bytearray, memoryview, str, "os.PathLike[str]", Array, PillowImage]
 
 _PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA")
+_ORIENTATION, _SHORT = 0x0112, 3  # EXIF's tag, and the type of its value
 _COLOUR_TYPES = {1: 0, 3: 2, 4: 6}  # channels -> PNG's grey, RGB and RGBA
 
 
@@ -67,13 +68,27 @@ def file_bytes(image: Image) -> bytes:
 
 
 def _png_of_pillow(image: PillowImage) -> bytes:
-    exif = image.getexif()
+    exif = _which_side_is_up(image)
     if image.mode not in _PNG_MODES and not image.mode.startswith("I;16"):
         image = image.convert("RGB")
     made = io.BytesIO()
-    # With EXIF, so that a photograph is turned as it is when its file is sent.
     image.save(made, format="PNG", compress_level=1, exif=exif)
     return made.getvalue()
+
+
+def _which_side_is_up(image: PillowImage) -> bytes:
+    """EXIF with the orientation, so that a photograph is turned as it is when its file is sent.
+
+    And with nothing else: Pillow reads metadata that it cannot write.
+    """
+    try:
+        orientation = image.getexif().get(_ORIENTATION)
+    except Exception:  # damaged metadata count as none, as the server has it
+        return b""
+    if orientation not in range(2, 9):
+        return b""
+    entry = struct.pack("<HHIHH", _ORIENTATION, _SHORT, 1, int(orientation), 0)
+    return b"Exif\0\0" + struct.pack("<2sHIH", b"II", 42, 8, 1) + entry + bytes(4)
 
 
 def _png_of_array(pixels: Array) -> bytes:

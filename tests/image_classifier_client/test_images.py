@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import struct
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms, ImageOps
 
 from image_classifier_client import InvalidInput
 from image_classifier_client.images import file_bytes
@@ -55,14 +56,51 @@ def test_a_pillow_image_keeps_its_pixels(mode: str) -> None:
     assert np.array_equal(np.asarray(found.convert("RGB")), np.asarray(expected.convert("RGB")))
 
 
-def test_a_photograph_is_turned_as_its_file_is() -> None:
-    image = Image.new("RGB", (4, 2))
-    exif = Image.Exif()
-    exif[0x0112] = 6
+def photograph(*tags: tuple[int, int, int, bytes]) -> bytes:
+    """A JPEG file with EXIF of number, type, count and value."""
+    entries = b"".join(struct.pack("<HHI", *tag[:3]) + tag[3].ljust(4, b"\0") for tag in tags)
+    exif = b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<H", len(tags)) + entries + bytes(4)
     made = io.BytesIO()
-    image.save(made, "JPEG", exif=exif)
+    Image.new("RGB", (4, 2)).save(made, "JPEG", exif=exif)
+    return made.getvalue()
 
-    assert decoded(file_bytes(decoded(made.getvalue()))).getexif()[0x0112] == 6
+
+@pytest.mark.parametrize("orientation", range(10))
+def test_a_photograph_is_turned_as_its_file_is(orientation: int) -> None:
+    """Its other metadata stay where they are, such as the place where it was taken."""
+    file = photograph((0x010F, 2, 4, b"Me"), (0x0112, 3, 1, bytes([orientation])))
+    sent = decoded(file_bytes(decoded(file)))
+
+    expected = {0x0112: orientation} if 2 <= orientation <= 8 else {}
+    assert dict(sent.getexif()) == expected
+    assert ImageOps.exif_transpose(sent).size == ImageOps.exif_transpose(decoded(file)).size
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        (0x0112, 2, 2, b"6"),  # the orientation as a text
+        (0x0112, 9, 1, struct.pack("<i", -1)),
+        (0x0112, 11, 1, struct.pack("<f", 1.5)),
+        (0x011A, 7, 4, b"abcd"),  # XResolution of no type
+        (0x0100, 9, 1, struct.pack("<i", -5)),
+        (0x8769, 4, 1, struct.pack("<I", 99999)),  # more of it, behind the end
+        (0x0112, 3, 99999, b"\xff\xff\xff\xff"),
+    ],
+)
+def test_metadata_that_cannot_be_written_do_not_matter(tag: tuple[int, int, int, bytes]) -> None:
+    sent = decoded(file_bytes(decoded(photograph(tag))))
+
+    assert sent.size == (4, 2)
+    assert not dict(sent.getexif())
+
+
+def test_a_picture_keeps_its_colour_profile() -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    image = Image.new("RGB", (4, 2))
+    image.info["icc_profile"] = profile
+
+    assert decoded(file_bytes(image)).info["icc_profile"] == profile
 
 
 def test_a_files_bytes_are_sent_as_they_are(tmp_path: Path) -> None:
