@@ -63,11 +63,10 @@ def fill_proto(proto: Any, value: ArrayLike, name: str) -> None:
         InvalidInput: it is ragged, or of a type that cannot be sent.
     """
     array = _as_array(value, name)
-    kind = _KIND.get(array.dtype.newbyteorder("="), "")
-    if array.dtype.kind in "OSU":
+    if array.dtype.kind in "OSUT":  # T: NumPy 2's StringDType, which has no byte order
         kind = "DT_STRING"
         proto.string_val.extend(_as_bytes(each, name) for each in array.reshape(-1).tolist())
-    elif kind:
+    elif kind := _KIND.get(array.dtype.newbyteorder("="), ""):
         little = array.dtype.newbyteorder("<")
         proto.tensor_content = array.astype(little, copy=False).tobytes()
     else:

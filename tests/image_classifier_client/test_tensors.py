@@ -62,7 +62,8 @@ def test_texts_keep_the_zeros_at_their_ends() -> None:
         found = to_array(sent(value), "x")
         assert found.tolist() == [b"a\0", b""]
     assert to_array(sent("ä"), "x").tolist() == "ä".encode()
-    assert to_array(sent(np.array([["ä"]])), "x").tolist() == [["ä".encode()]]
+    for array in (np.array([["ä"]]), np.array([["ä"]], np.dtypes.StringDType())):
+        assert to_array(sent(array), "x").tolist() == [["ä".encode()]]
 
 
 @pytest.mark.parametrize(
@@ -95,6 +96,7 @@ def test_pythons_numbers_are_sent_as_tensorflow_sends_them(value: Any, dtype: st
         ([[1], [1, 2]], "is ragged"),
         (np.array(["2020-01-01"], "datetime64[D]"), "the type datetime64"),
         (np.array([None]), "holds a NoneType"),
+        (np.array([None], np.dtypes.StringDType(na_object=None)), "holds a NoneType"),
         ([None], "holds a NoneType"),
         ({"a": 1}, "holds a dict"),
     ],
