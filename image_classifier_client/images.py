@@ -29,6 +29,9 @@ class PillowImage(Protocol):
     def convert(self, mode: str, /) -> Any:
         """A copy with another kind of pixels."""
 
+    def getextrema(self) -> Any:
+        """Its least and its greatest value."""
+
     def getexif(self) -> Any:
         """Says which side is up."""
 
@@ -69,7 +72,10 @@ def file_bytes(image: Image) -> bytes:
 
 def _png_of_pillow(image: PillowImage) -> bytes:
     exif = _which_side_is_up(image)
-    if image.mode not in _PNG_MODES and not image.mode.startswith("I;16"):
+    if image.mode == "I" and image.getextrema()[1] > 255:
+        # 16-bit grey, which PNG holds. As RGB all that is above 255 would be white.
+        image = image.convert("I;16")
+    elif image.mode not in _PNG_MODES and not image.mode.startswith("I;16"):
         image = image.convert("RGB")
     made = io.BytesIO()
     image.save(made, format="PNG", compress_level=1, exif=exif)

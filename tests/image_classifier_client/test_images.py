@@ -46,7 +46,9 @@ def test_an_array_that_is_no_picture_is_refused_in_words(pixels: Array) -> None:
         file_bytes(pixels)
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "F", "I;16"])
+@pytest.mark.parametrize(
+    "mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "F", "I", "I;16"]
+)
 def test_a_pillow_image_keeps_its_pixels(mode: str) -> None:
     image = Image.linear_gradient("L").convert("RGB").convert(mode if mode != "I;16" else "L")
     image = image.convert(mode)
@@ -54,6 +56,14 @@ def test_a_pillow_image_keeps_its_pixels(mode: str) -> None:
 
     expected = image if mode != "I;16" else image.convert("I;16")
     assert np.array_equal(np.asarray(found.convert("RGB")), np.asarray(expected.convert("RGB")))
+
+
+def test_sixteen_bits_stay_sixteen_whichever_way_pillow_holds_them() -> None:
+    grey = np.linspace(0, 65535, 64).astype(np.uint16).reshape(8, 8)
+    for mode in ("I;16", "I"):
+        image = Image.fromarray(grey if mode == "I;16" else grey.astype(np.int32))
+        assert image.mode == mode
+        assert np.array_equal(np.asarray(decoded(file_bytes(image))), grey)
 
 
 def photograph(*tags: tuple[int, int, int, bytes]) -> bytes:
