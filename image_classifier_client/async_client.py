@@ -80,7 +80,8 @@ class AsyncPredictionClient(BaseClient):
         Args:
             path: of the file.
             input_name: of the model; an image classifier takes any.
-            outputs: the name of one, or a list of names; None means the only one.
+            outputs: the name of one, or a list of names; None means the only one, or
+                ``probabilities`` among several.
             timeout: seconds; None means the client's.
 
         Returns:

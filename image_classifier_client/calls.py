@@ -63,7 +63,8 @@ def score(
         connection: names model and signature.
         inputs: an array for each input.
         outputs: the name of one, or several; None means the only one.
-        is_one_image: the answer's arrays lose their first dimension, of size 1.
+        is_one_image: the answer's arrays lose their first dimension, of size 1; and without
+            ``outputs`` the probabilities are given, where they are one of several.
 
     Returns:
         A call that gives an array, or a list of them if several outputs were named.
@@ -81,6 +82,8 @@ def score(
             found = {name: _first(array) for name, array in found.items()}
         if outputs is not None and not isinstance(outputs, str):
             return [found[name] for name in names]
+        if is_one_image and _PROBABILITIES in found:
+            return found[_PROBABILITIES]  # a model that gives its label too, or has more names
         if len(found) != 1:
             listed = ", ".join(sorted(found)) or "none"
             raise InvalidInput(f"There are several outputs: {listed}. Name one or more in outputs.")

@@ -55,6 +55,19 @@ def test_score_file_gives_the_probabilities_in_label_order(client: Asker, nine: 
     assert client.score_file(nine, "image", "label", 5.0) == b"9"
 
 
+def test_of_several_outputs_a_picture_gives_the_probabilities(
+    served: ModelServer, client: Asker, kind: str, nine: Path
+) -> None:
+    named = Asker(kind, served.address, model="digits", signature="probabilities")
+
+    assert list(named.metadata().signatures["probabilities"].outputs) == ["label", "probabilities"]
+    for score in (named.score_file, named.score_image):
+        assert np.array_equal(score(nine, "image"), client.score_file(nine))
+    assert named.score_file(nine, "image", "label") == b"9"
+    with pytest.raises(InvalidInput, match="several outputs: label, probabilities. Name one"):
+        named.score_numpy_arrays({"image": [nine.read_bytes()]})
+
+
 def test_a_picture_may_come_as_bytes_or_path_or_pillow_image_or_pixels(
     client: Asker, nine: Path
 ) -> None:
