@@ -68,6 +68,14 @@ class AsyncPredictionClient(BaseClient):
         outputs: Names,
         timeout: float | None = ...,
     ) -> list[Array]: ...
+    @overload
+    async def score_file(
+        self,
+        path: str | os.PathLike[str],
+        input_name: str,
+        outputs: Names,
+        timeout: float | None = ...,
+    ) -> list[Array]: ...
     async def score_file(
         self,
         path: str | os.PathLike[str],
@@ -105,6 +113,10 @@ class AsyncPredictionClient(BaseClient):
     @overload
     async def score_image(
         self, image: Image, input_name: str = ..., *, outputs: Names, timeout: float | None = ...
+    ) -> list[Array]: ...
+    @overload
+    async def score_image(
+        self, image: Image, input_name: str, outputs: Names, timeout: float | None = ...
     ) -> list[Array]: ...
     async def score_image(
         self,
@@ -193,8 +205,7 @@ class AsyncPredictionClient(BaseClient):
         return await self._ask(call, timeout)
 
     async def _ask(self, call: Call[T], timeout: float | None) -> T:
-        connection = self._connection
-        attempts = connection.attempts(timeout)
+        metadata, attempts = self._connection.metadata, self._connection.attempts(timeout)
         while True:
             method = self._open().unary_unary(
                 call.method,
@@ -202,11 +213,8 @@ class AsyncPredictionClient(BaseClient):
                 response_deserializer=call.response_class.FromString,
             )
             try:
-                answer = await self._answer(
-                    method(
-                        call.request, timeout=attempts.seconds_left(), metadata=connection.metadata
-                    )
-                )
+                sent = method(call.request, timeout=attempts.seconds_left(), metadata=metadata)
+                answer = await self._answer(sent)
             except grpc.RpcError as exc:
                 pause = attempts.pause_after(exc)
             else:

@@ -82,6 +82,14 @@ class PredictionClient(BaseClient):
         outputs: Names,
         timeout: float | None = ...,
     ) -> list[Array]: ...
+    @overload
+    def score_file(
+        self,
+        path: str | os.PathLike[str],
+        input_name: str,
+        outputs: Names,
+        timeout: float | None = ...,
+    ) -> list[Array]: ...
     def score_file(
         self,
         path: str | os.PathLike[str],
@@ -119,6 +127,10 @@ class PredictionClient(BaseClient):
     @overload
     def score_image(
         self, image: Image, input_name: str = ..., *, outputs: Names, timeout: float | None = ...
+    ) -> list[Array]: ...
+    @overload
+    def score_image(
+        self, image: Image, input_name: str, outputs: Names, timeout: float | None = ...
     ) -> list[Array]: ...
     def score_image(
         self,

@@ -177,6 +177,8 @@ def test_types_follow_what_is_asked_for(served: ModelServer, nine: Path) -> None
         assert_type(client.score_file(nine), Array)
         assert_type(client.score_image(nine, "images", "labels", 5.0), Array)
         assert_type(client.score_file(nine, outputs=["labels"]), list[Array])
+        assert_type(client.score_file(nine, "images", ["labels"]), list[Array])
+        assert_type(client.score_image(nine, "images", ("labels",), 5.0), list[Array])
         half = PredictionClient(served.address, model="half")
         assert_type(half.score_numpy_arrays({"x": [[1.0]]}, "y"), Array)
         several = half.score_numpy_arrays({"x": [[1.0]]}, ["y"])
@@ -187,6 +189,8 @@ def test_types_follow_what_is_asked_for(served: ModelServer, nine: Path) -> None
         async with AsyncPredictionClient(served.address) as client:
             assert_type(await client.score_file(nine), Array)
             assert_type(await client.score_image(nine, outputs=("labels",)), list[Array])
+            assert_type(await client.score_image(nine, "images", ["labels"]), list[Array])
+            assert_type(await client.score_file(nine, "images", ("labels",), 5.0), list[Array])
             assert_type(await client.classify(nine), list[Classification])
 
     asyncio.run(awaited())
