@@ -53,13 +53,22 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_what_is_installed_is_the_package_with_its_types_and_needs_three(installed: Path) -> None:
     (info,) = installed.glob("*.dist-info")
     distribution = Distribution.at(info)
-    names = {path.name for path in (installed / "image_classifier_client").glob("*.*")}
+    package = installed / "image_classifier_client"
+    names = {path.name for path in package.iterdir() if path.name != "__pycache__"}
 
     assert names == {path.name for path in FOLDER.glob("*.py")} | {"py.typed"}
     required = {re.split(r"[<>=]", each)[0] for each in distribution.requires or ()}
     assert required == {"grpcio", "numpy", "protobuf"}
     project = tomllib.loads((FOLDER / "pyproject.toml").read_text("utf-8"))["project"]
     assert distribution.version == project["version"]
+
+
+def test_the_licence_is_installed_and_is_the_repositorys(installed: Path) -> None:
+    (info,) = installed.glob("*.dist-info")
+    licence = (ROOT / "LICENSE").read_bytes()
+
+    assert (info / "licenses" / "LICENSE").read_bytes() == licence
+    assert (FOLDER / "LICENSE").read_bytes() == licence
 
 
 def test_installed_alone_it_asks_a_server_and_loads_nothing_else(
