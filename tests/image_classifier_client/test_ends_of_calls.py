@@ -117,14 +117,15 @@ def test_a_failed_call_lets_go_of_its_request_at_once() -> None:
 
 @pytest.mark.usefixtures("no_collector")
 def test_so_does_an_awaited_one() -> None:
-    async def ask() -> None:
+    async def fail() -> weakref.ref[Batch]:
         inputs = {"x": np.ones(3, np.float32).view(Batch)}
-        watched = weakref.ref(inputs["x"])
         async with AsyncPredictionClient("127.0.0.1", free_port(), retries=1) as client:
             with suppress(Unavailable):
                 await client.score_numpy_arrays(inputs)
-        del inputs
+        return weakref.ref(inputs["x"])
 
+    async def ask() -> None:
+        watched = await fail()
         assert watched() is None
 
     asyncio.run(ask())
