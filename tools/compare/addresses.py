@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
 from uuid import UUID
 
-__all__ = ["Address", "AddressError", "read_addresses"]
+__all__ = ["Address", "AddressError", "is_on_this_machine", "read_addresses"]
 
 EXAMPLE = (
     "https://NAME.cognitiveservices.azure.com/customvision/v3.0/Prediction/PROJECT-ID/classify/"
@@ -58,15 +58,20 @@ class Address:
     @property
     def is_local(self) -> bool:
         """Whether it is on this machine."""
-        host = urlsplit(self.url).hostname or ""
-        try:
-            return ipaddress.ip_address(host).is_loopback
-        except ValueError:
-            return host == "localhost" or host.endswith(".localhost")
+        return is_on_this_machine(self.url)
 
     @property
     def is_encrypted(self) -> bool:
         return urlsplit(self.url).scheme == "https"
+
+
+def is_on_this_machine(url: str) -> bool:
+    """Whether a URL's host is this machine, by its own loopback."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def read_addresses(

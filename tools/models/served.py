@@ -13,6 +13,7 @@ from urllib.parse import quote, urlsplit
 
 import requests
 
+from tools.compare.addresses import is_on_this_machine
 from tools.models.versions import RegistryError, Version
 
 __all__ = ["DEFAULT_APPS", "servers_of"]
@@ -23,6 +24,8 @@ DEFAULT_APPS = ("http://localhost:7071", "http://localhost:8501")
 TIMEOUT_SECONDS = (2.0, 60.0)
 # States of /api/status in which a version holds or takes its files.
 IN_USE = ("loading", "loaded", "unloading")
+# How TensorFlow Serving's 404 begins; one for a path that it does not know begins otherwise.
+NO_SUCH_MODEL = "Could not find any versions of model"
 
 
 @dataclass(frozen=True)
@@ -38,67 +41,89 @@ def servers_of(
 
     Args:
         version: what to ask for.
-        apps: addresses of servers, which then must answer; None: the usual ones, if any is there.
+        apps: addresses of servers, which then must say; None: the usual ones, if any is there.
         key: one of API_KEYS.
 
     Raises:
-        RegistryError: a server that was named does not answer, or one that is there does not say.
+        RegistryError: a server that was named does not say, or one that is there cannot now.
     """
     found = []
     for app in DEFAULT_APPS if apps is None else apps:
         app = app.rstrip("/")
         if urlsplit(app).scheme not in ("http", "https"):
             raise RegistryError(f"--app {app}: it must be an address such as {DEFAULT_APPS[0]}.")
-        serves = _serves(app, version, key)
-        if serves is None and apps is not None:
+        answer = _ask(app, version, key)
+        if answer is None and apps is not None:
             raise RegistryError(
                 f"{app} does not answer, so nobody knows whether it serves {version}. Start it, "
                 "leave --app out if it is gone, or say --force."
+            )
+        serves = answer and _serves(answer, version)
+        # On the usual ports another program may listen; one that is broken may be the app.
+        if answer and serves is None and (apps is not None or answer.status >= 500):
+            raise RegistryError(
+                f"{app} answers {answer.status} and does not say whether it serves {version}. "
+                "Check the address and the server, or say --force."
             )
         if serves:
             found.append(app)
     return found
 
 
-def _serves(app: str, version: Version, key: str | None) -> bool | None:
-    """None: nothing that answers HTTP is there."""
+def _ask(app: str, version: Version, key: str | None) -> _Answer | None:
+    """The answer that tells, or the last one; None: nothing that answers HTTP is there."""
     answer = _get(f"{app}/api/status", key)
-    if answer is None:
-        return None
-    if isinstance(answer.body, dict) and isinstance(answer.body.get("models"), list):
-        return any(
-            model.get("name") == version.name
-            and any(
-                each.get("version") == version.number and each.get("state") in IN_USE
-                for each in model.get("versions", [])
-            )
-            for model in answer.body["models"]
-        )
-    if answer.status != 401:
+    if answer and answer.status != 401 and _serves(answer, version) is None:
         answer = _get(f"{app}/v1/models/{quote(version.name)}", key) or answer
-    if answer.status == 401:
+    if answer and answer.status == 401:
         raise RegistryError(
             f"{app} wants a key before it says whether it serves {version}. Put one into API_KEYS "
             "in the environment or in local.settings.json."
         )
-    states = answer.body.get("model_version_status") if isinstance(answer.body, dict) else None
-    return any(
-        str(each.get("version")) == str(version.number) and each.get("state") != "END"
-        for each in states or []
-    )
+    return answer
+
+
+def _serves(answer: _Answer, version: Version) -> bool | None:
+    """None: the answer is neither the app's nor that of TensorFlow Serving's API."""
+    body = answer.body if isinstance(answer.body, dict) else {}
+    try:
+        if "models" in body:
+            return any(
+                each["version"] == version.number and each["state"] in IN_USE
+                for model in body["models"]
+                if model["name"] == version.name
+                for each in model["versions"]
+            )
+        if "model_version_status" in body:
+            return any(
+                str(each["version"]) == str(version.number) and each["state"] != "END"
+                for each in body["model_version_status"]
+            )
+    except (KeyError, TypeError):  # it is another program's
+        return None
+    if answer.status == 404 and str(body.get("error", "")).startswith(NO_SUCH_MODEL):
+        return False
+    return None
 
 
 def _get(url: str, key: str | None) -> _Answer | None:
-    headers = {"x-functions-key": key, "Authorization": f"Bearer {key}"} if key else {}
-    try:
-        # Without redirects: the key is meant for this address.
-        got = requests.get(url, headers=headers, timeout=TIMEOUT_SECONDS, allow_redirects=False)
-    except requests.Timeout as exc:
-        raise RegistryError(
-            f"{url} does not answer within {TIMEOUT_SECONDS[1]:g} s. Try again, or say --force."
-        ) from exc
-    except requests.RequestException:
-        return None
+    with requests.Session() as session:
+        session.headers.update(
+            {"x-functions-key": key, "Authorization": f"Bearer {key}"} if key else {}
+        )
+        # Without this a .netrc would put a password in place of the key.
+        session.auth = lambda request: request
+        # A proxy has no business with what stays on this machine, nor with its key.
+        session.trust_env = not is_on_this_machine(url)
+        try:
+            # Without redirects: the key is meant for this address.
+            got = session.get(url, timeout=TIMEOUT_SECONDS, allow_redirects=False)
+        except requests.Timeout as exc:
+            raise RegistryError(
+                f"{url} does not answer within {TIMEOUT_SECONDS[1]:g} s. Try again, or say --force."
+            ) from exc
+        except requests.RequestException:
+            return None
     try:
         return _Answer(got.status_code, got.json())
     except ValueError:

@@ -7,6 +7,8 @@ import pty
 import shutil
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -69,6 +71,92 @@ def test_an_app_that_was_named_must_answer(
     assert "does not answer" in capsys.readouterr().err
     assert delete(registry, "digits/1", "--yes", "--app", "localhost:7071") == 1
     assert "must be an address" in capsys.readouterr().err
+
+
+class Answers:
+    """A server that gives one answer to everything, and notes what it was sent."""
+
+    def __init__(self, status: int, body: bytes) -> None:
+        asked = self.asked = list[tuple[str, str | None]]()
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                asked.append((self.path, self.headers["x-functions-key"]))
+                self.send_response(status)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *args: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+
+    def __enter__(self) -> Answers:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (502, b"<h1>Bad Gateway</h1>"),
+        (404, b""),
+        (404, b'{"error": "Not Found"}'),
+        (403, b'{"error": "no"}'),
+        (302, b""),
+        (200, b"<h1>another program</h1>"),
+        (200, b'{"models": [1]}'),
+    ],
+)
+def test_an_app_that_was_named_and_does_not_say_is_no_leave_to_delete(
+    registry: Path, capsys: pytest.CaptureFixture[str], status: int, body: bytes
+) -> None:
+    with Answers(status, body) as server:
+        assert delete(registry, "digits/1", "--yes", "--app", server.url) == 1
+    said = f"{server.url} answers {status} and does not say whether it serves digits/1."
+    assert said in capsys.readouterr().err
+    assert (registry / "digits" / "1" / "model.onnx").is_file()
+
+
+def test_a_mistyped_path_to_the_app_is_no_leave_to_delete(
+    host: LocalHost, registry: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert delete(registry, "digits/2", "--yes", "--app", f"{host.url}/api") == 1
+    assert "answers 404 and does not say" in capsys.readouterr().err
+
+
+def test_a_model_server_that_never_had_the_model_says_so(registry: Path) -> None:
+    gone = b'{"error": "Could not find any versions of model digits"}'
+    with Answers(404, gone) as server:
+        assert delete(registry, "digits/2", "--yes", "--app", server.url) == 0
+
+
+@pytest.mark.parametrize(("status", "deleted"), [(502, 1), (200, 0), (404, 0)])
+def test_on_the_usual_ports_another_program_is_passed_over_and_a_broken_server_is_not(
+    registry: Path, monkeypatch: pytest.MonkeyPatch, status: int, deleted: int
+) -> None:
+    with Answers(status, b"<h1>page</h1>") as server:
+        monkeypatch.setattr("tools.models.served.DEFAULT_APPS", (server.url,))
+        assert delete(registry, "digits/1", "--yes") == deleted
+
+
+def test_no_proxy_sees_the_key_for_this_machine(
+    registry: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("API_KEYS", "k1")
+    with Answers(200, b'{"models": []}') as server, Answers(200, b'{"models": []}') as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        assert delete(registry, "digits/2", "--yes", "--app", server.url) == 0
+    assert (server.asked, proxy.asked) == ([("/api/status", "k1")], [])
 
 
 def test_the_last_version_of_the_default_model_is_kept(
