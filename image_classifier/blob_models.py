@@ -195,7 +195,7 @@ def download_version(container: BlobContainer, version: BlobVersion, folder: Pat
         StorageTrouble: it cannot be downloaded as a whole and undamaged.
         OSError: a file cannot be written.
     """
-    place = f"{container.location.shown}/{version.name}/{version.number}"
+    place = f"{container.location.shown}/{version.place}"
     if fault := version.fault:
         raise StorageTrouble(f"{place} is not downloaded: {fault}.", transient=False)
     files = dict.fromkeys(version.files, "")

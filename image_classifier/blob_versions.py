@@ -40,6 +40,7 @@ class BlobVersion:
         files: the blobs to download, by their path from the version folder.
         manifest: the list of files, if there is one.
         tags: what people say of it, if there is anything.
+        stored: the number as its folder has it, such as ``01``; empty: the plain number.
     """
 
     name: str
@@ -47,6 +48,12 @@ class BlobVersion:
     files: Mapping[str, BlobEntry] = field(default_factory=dict)
     manifest: BlobEntry | None = None
     tags: BlobEntry | None = None
+    stored: str = ""
+
+    @property
+    def place(self) -> str:
+        """What the names of its blobs start with, before a slash."""
+        return f"{self.name}/{self.stored or self.number}"
 
     @property
     def key(self) -> str:
@@ -108,7 +115,7 @@ def versions_in(listing: Listing) -> dict[str, dict[int, BlobVersion]]:
         manifest, tags = files.pop(MANIFEST_FILE, None), files.pop(TAGS_FILE, None)
         folders = {path for path in files.keys() & _folders(files) if not files[path].size}
         kept = {path: blob for path, blob in files.items() if path not in folders}
-        version = BlobVersion(name, int(number), kept, manifest, tags)
+        version = BlobVersion(name, int(number), kept, manifest, tags, number)
         found.setdefault(name, {})[int(number)] = version
     return found
 

@@ -91,14 +91,15 @@ class BlobRegistry:
         return next(each for each in self.versions(name) if each.number == number)
 
     def set_tags(self, name: str, version: int | None, tags: Mapping[str, str]) -> None:
-        path = f"{name}/{TAGS_FILE}" if version is None else f"{name}/{version}/{TAGS_FILE}"
+        place = name if version is None else self._found(name, version).place
+        path = f"{place}/{TAGS_FILE}"
         if tags:
             self._put(path, tags_as_json(tags).encode(), overwrite=True)
         else:
             self._delete([path])
 
     def delete(self, version: Version) -> None:
-        blobs = self._found(version)
+        blobs = self._found(version.name, version.number)
         last = [blob.name for blob in (blobs.tags, blobs.manifest) if blob]
         weights = [name for name in weights_files() if name in blobs.files]
         others = [name for name in blobs.files if name not in weights]
@@ -106,7 +107,7 @@ class BlobRegistry:
         self._delete([*names, *last])
 
     def read(self, version: Version, path: str) -> bytes | None:
-        blob = self._found(version).files.get(path)
+        blob = self._found(version.name, version.number).files.get(path)
         return self._container.read(blob) if blob else None
 
     def with_checksums(self, version: Version) -> Version:
@@ -116,27 +117,27 @@ class BlobRegistry:
     def working_copy(self, version: Version) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix="model-") as temporary:
             folder = Path(temporary)
-            found = self._found(version)
+            found = self._found(version.name, version.number)
             download_version(self._container, found, folder)
             before = {file.path: file for file in record_folder(folder)}
             yield folder
             after = record_folder(folder)
             changed = [file.path for file in after if before.get(file.path) != file]
             for path in changed:
-                self._put_file(f"{version}/{path}", folder / path, overwrite=True)
+                self._put_file(f"{found.place}/{path}", folder / path, overwrite=True)
             if changed:
                 created = version.created.isoformat(timespec="seconds")
                 text = Manifest(created, after).as_json()
-                self._put(f"{version}/{MANIFEST_FILE}", text.encode(), overwrite=True)
+                self._put(f"{found.place}/{MANIFEST_FILE}", text.encode(), overwrite=True)
 
     def _list(self) -> tuple[Listing, dict[str, dict[int, BlobVersion]]]:
         listing = self._listing = self._listing or self._container.list()
         return listing, versions_in(listing)
 
-    def _found(self, version: Version) -> BlobVersion:
-        found = self._list()[1].get(version.name, {}).get(version.number)
+    def _found(self, name: str, number: int) -> BlobVersion:
+        found = self._list()[1].get(name, {}).get(number)
         if found is None:
-            raise RegistryError(f"{version} is not in {self.where} any more.")
+            raise RegistryError(f"{name}/{number} is not in {self.where} any more.")
         return found
 
     def _version(self, blobs: BlobVersion, listing: Listing) -> Version:
@@ -147,7 +148,7 @@ class BlobRegistry:
         elif not blobs.is_complete(listing.now):
             problem = f"it was uploaded less than {QUIET_SECONDS} s ago, and has no {MANIFEST_FILE}"
         if blobs.manifest:
-            where = f"{blobs.name}/{blobs.number}/{MANIFEST_FILE}"
+            where = f"{blobs.place}/{MANIFEST_FILE}"
             try:
                 manifest = parse_manifest(self._container.read(blobs.manifest), where=where)
                 recorded = {file.path: file.sha256 for file in manifest.files}

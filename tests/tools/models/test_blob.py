@@ -179,6 +179,24 @@ def test_converting_uploads_the_new_file_and_the_list_of_files(
     assert shown["loaded"].startswith("yes, with onnx")
 
 
+def test_a_version_in_a_folder_with_a_leading_zero_stays_there(
+    run: Run, container: Container, capsys: pytest.CaptureFixture[str]
+) -> None:
+    demo = ROOT / "models" / "digits" / "1"
+    for file in ("model.pb", "labels.txt"):
+        container.put(f"live/m/01/{file}", (demo / file).read_bytes())
+
+    assert run("tag", "m/1", "stage=live") == 0
+    assert run("convert", "m/1") == 0
+    capsys.readouterr()
+    assert run("show", "m/1", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["tags"] == {"stage": "live"}
+    files = ("labels.txt", "model.onnx", "model.pb", "registry.json", "tags.json")
+    assert container.names() == [f"live/m/01/{file}" for file in files]
+    assert run("delete", "m/1", "--yes", "--force") == 0
+    assert container.names() == []
+
+
 def test_what_an_app_serves_from_there_is_kept(
     run: Run,
     container: Container,
