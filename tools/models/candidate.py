@@ -113,7 +113,9 @@ def _place(files: Mapping[str, Path], folder: Path) -> None:
         target = folder / inside
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            os.link(path, target)  # only to look at: what is kept is a copy
+            # Only to look at: what is kept is a copy. Of a symbolic link it is the file itself,
+            # for the link would point elsewhere from there.
+            os.link(path.resolve(), target)
         except OSError:
             shutil.copyfile(path, target)
 

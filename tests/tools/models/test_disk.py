@@ -109,6 +109,25 @@ def test_a_zip_of_an_export_and_a_file_of_weights_can_be_registered(
         assert files == {"model.pb", "labels.txt"}
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links there need a right of their own")
+def test_links_to_files_elsewhere_are_followed(
+    registry: Path, export: Path, tmp_path: Path
+) -> None:
+    """As Hugging Face's cache and DVC keep what is large."""
+    (tmp_path / "blobs").mkdir()
+    for path in list(export.iterdir()):
+        path.rename(tmp_path / "blobs" / path.name)
+        path.symlink_to(Path("../../../blobs") / path.name)
+
+    assert run(registry, "register", str(export), "--name", "folder") == 0
+    assert run(registry, "register", str(export / "model.pb"), "--name", "file") == 0
+    for name in ("folder", "file"):
+        for file in ("model.pb", "labels.txt"):
+            kept = registry / name / "1" / file
+            assert not kept.is_symlink()
+            assert kept.read_bytes() == (tmp_path / "blobs" / file).read_bytes()
+
+
 @pytest.mark.parametrize(
     "name", ["../../labels.txt", "/etc/labels.txt", "C:\\labels.txt", "a/../b"]
 )
