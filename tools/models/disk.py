@@ -119,6 +119,8 @@ class DiskRegistry:
             _write_manifest(folder, Manifest(created, record_folder(folder)))
 
     def _folders(self, name: str) -> dict[int, Path]:
+        if not MODEL_NAME.fullmatch(name):  # such as .., which is outside
+            return {}
         try:
             found = [path for path in (self.root / name).iterdir() if path.is_dir()]
         except OSError:

@@ -210,6 +210,20 @@ def test_names_that_are_not_there_list_those_that_are(
     assert "no version '2'; there are: 1" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["..", "../registry", ""])
+def test_nothing_outside_of_the_registry_can_be_named(
+    tmp_path: Path, colours_pb: bytes, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    registry = tmp_path / "registry"
+    folders = [model_folder(tmp_path, each, 7, graph=colours_pb) for each in (".", "registry")]
+
+    for arguments in (["show"], ["tag"], ["delete", "--yes", "--force"]):
+        assert run(registry, arguments[0], f"{name}/7", *arguments[1:]) == 1
+        assert f"There is no model {name.partition('/')[0]!r}" in capsys.readouterr().err
+    assert run(registry, "list", "..") == 1
+    assert all((folder / "model.pb").is_file() for folder in folders)
+
+
 def test_a_version_registered_by_hand_is_listed_like_any_other(
     registry: Path, colours_pb: bytes, capsys: pytest.CaptureFixture[str]
 ) -> None:
