@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import shutil
+import struct
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +34,18 @@ __all__ = ["gather", "try_out"]
 BESIDE = (LABELS_FILE, "model.json", EXPORT_MANIFEST)
 WEIGHTS_OF_SUFFIX = {".onnx": "model.onnx", ".pb": "model.pb"}
 
+# What zipfile raises for a file that is damaged, or of a kind that it cannot read.
+_NO_ZIP = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+)
+
 
 @contextmanager
 def gather(source: Path) -> Iterator[Path]:
@@ -43,16 +58,15 @@ def gather(source: Path) -> Iterator[Path]:
     Raises:
         RegistryError: there is no model in it, or too much besides.
     """
-    if not source.exists():
-        raise RegistryError(f"{source} is not there: name a folder, a .zip, or a file of weights.")
     with tempfile.TemporaryDirectory(prefix="register-") as staging:
         folder = Path(staging)
-        if source.is_dir():
-            _place(_files_in(source), folder)
-        elif source.suffix.lower() == ".zip":
-            _unpack(source, folder)
-        else:
-            _place(_files_beside(source), folder)
+        try:
+            _fill(folder, source)
+        except OSError as exc:
+            raise RegistryError(
+                f"{source} cannot be read or copied: {exc.strerror or exc}. Check its name, and "
+                f"that there is room in {folder.parent}."
+            ) from exc
         if not any((folder / name).is_file() for name in weights_files()):
             raise RegistryError(
                 f"{source} holds no {' or '.join(weights_files())}{_hint(folder, source)}"
@@ -71,6 +85,17 @@ def try_out(folder: Path, name: str) -> LoadedModel:
     except ModelError as exc:
         said = exc.message.replace(f"{folder}{os.sep}", "").replace(str(folder), "the folder")
         raise RegistryError(f"No server could load it: {said}") from exc
+
+
+def _fill(folder: Path, source: Path) -> None:
+    if not source.exists():
+        raise RegistryError(f"{source} is not there: name a folder, a .zip, or a file of weights.")
+    if source.is_dir():
+        _place(_files_in(source), folder)
+    elif source.suffix.lower() == ".zip":
+        _unpack(source, folder)
+    else:
+        _place(_files_beside(source), folder)
 
 
 def _files_in(source: Path) -> dict[str, Path]:
@@ -139,8 +164,13 @@ def _unpack(source: Path, folder: Path) -> None:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with archive.open(entry) as stream, target.open("wb") as out:
                     shutil.copyfileobj(stream, out)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as exc:
-        raise RegistryError(f"{source} cannot be unpacked: {exc}.") from exc
+    except (FileExistsError, NotADirectoryError, IsADirectoryError) as exc:
+        raise RegistryError(
+            f"{source} has an entry that is a file and a folder in one: unpack it yourself, and "
+            "register the folder."
+        ) from exc
+    except _NO_ZIP as exc:
+        raise RegistryError(f"{source} cannot be unpacked: {exc}. Download it again.") from exc
 
 
 def _check_size(source: Path, count: int, total: int) -> None:

@@ -9,6 +9,7 @@ import sys
 from image_classifier import Settings
 from image_classifier.errors import ClassifierError
 from image_classifier.labels import LABELS_FILE
+from image_classifier.model_names import VERSION
 from image_classifier.model_places import find_place
 from image_classifier.repository import DEMO_MODEL
 from tools.models.candidate import gather, try_out
@@ -176,7 +177,11 @@ def _agreed(version: Version, others: list[int], where: str) -> bool:
     else:
         after = f"Version {others[0]} goes on answering"
     print(f"{version} ({megabytes(version.bytes)}) in {where}. {after}; this cannot be undone.")
-    return input("Delete it? [y/N] ").strip().lower() in ("y", "yes")
+    try:
+        return input("Delete it? [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:  # Ctrl+D
+        print()
+        return False
 
 
 def find(registry: Registry, text: str, *, exact: bool = False) -> Version:
@@ -199,9 +204,10 @@ def find(registry: Registry, text: str, *, exact: bool = False) -> Version:
         raise RegistryError(f"Say which version, as in {versions[-1]}; there are: {listed}.")
     if not slash:
         return versions[0]
-    wanted = [each for each in versions if number.isdecimal() and each.number == int(number)]
+    is_number = VERSION.fullmatch(number)
+    wanted = [each for each in versions if is_number and each.number == int(number)]
     if not wanted:
-        raise RegistryError(f"{name} has no version {number!r}; there are: {listed}.")
+        raise RegistryError(f"{name} has no version {number[:40]!r}; there are: {listed}.")
     return wanted[0]
 
 

@@ -82,14 +82,16 @@ class DiskRegistry:
 
     def delete(self, version: Version) -> None:
         folder = self._folders(version.name)[version.number]
-        # In one step, as it came: a server never sees half of it.
-        aside = Path(tempfile.mkdtemp(prefix=".deleted-", dir=folder.parent))
+        aside: Path | None = None
         try:
+            # In one step, as it came: a server never sees half of it.
+            aside = Path(tempfile.mkdtemp(prefix=".deleted-", dir=folder.parent))
             folder.rename(aside / folder.name)
         except OSError as exc:
             raise RegistryError(f"{folder} cannot be removed: {exc.strerror}.") from exc
         finally:
-            shutil.rmtree(aside, ignore_errors=True)
+            if aside is not None:
+                shutil.rmtree(aside, ignore_errors=True)
             with contextlib.suppress(OSError):  # not empty: there are other versions, or tags
                 folder.parent.rmdir()
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from tests.builders import model_folder
 from tests.model_servers import ModelServer
 from tests.servers import ROOT, LocalHost, clean_environment, free_port
 from tools.models.__main__ import main
+from tools.models.disk import DiskRegistry
+from tools.models.versions import RegistryError
 
 
 @pytest.fixture
@@ -170,7 +175,29 @@ def test_the_last_version_of_the_default_model_is_kept(
     assert list(registry.iterdir()) == []
 
 
-@pytest.mark.parametrize(("typed", "is_deleted"), [("y\n", True), ("\n", False), ("\x03", False)])
+def test_who_may_not_delete_is_told_so(colours_pb: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        registry = Path(folder)
+        model_folder(registry, "m", graph=colours_pb)
+        for each, mode in ((registry, 0o777), (registry / "m", 0o555)):
+            each.chmod(mode)
+        is_root = os.geteuid() == 0  # who may do everything
+        if is_root:
+            os.seteuid(65534)
+        try:
+            version = DiskRegistry(registry).versions("m")[0]
+            with pytest.raises(RegistryError, match=r"m/1 cannot be removed: Permission denied\."):
+                DiskRegistry(registry).delete(version)
+        finally:
+            if is_root:
+                os.seteuid(0)
+            (registry / "m").chmod(0o755)
+        assert (registry / "m" / "1" / "model.pb").is_file()
+
+
+@pytest.mark.parametrize(
+    ("typed", "is_deleted"), [("y\n", True), ("\n", False), ("\x03", False), ("\x04", False)]
+)
 def test_a_person_at_a_terminal_is_asked(registry: Path, typed: str, is_deleted: bool) -> None:
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "tools.models", "--models-dir", str(registry)]
@@ -188,10 +215,18 @@ def test_a_person_at_a_terminal_is_asked(registry: Path, typed: str, is_deleted:
     said = b""
     while b"[y/N]" not in said:
         said += os.read(ours, 1000)
-    os.write(ours, typed.encode())
-    status = process.wait(60)
+    status = None
+    for _ in range(
+        30
+    ):  # a signal that comes just before it reads is lost, so that it is sent again
+        os.write(ours, typed.encode())
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            status = process.wait(2)
+            break
+    said += os.read(ours, 10_000)
     os.close(ours)
 
+    assert b"Traceback" not in said
     assert b"Version 1 will answer instead; this cannot be undone." in said
     assert status == (0 if is_deleted else 130 if typed == "\x03" else 1)
     assert (registry / "digits" / "2").exists() is not is_deleted

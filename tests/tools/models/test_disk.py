@@ -143,6 +143,41 @@ def test_a_zip_writes_nothing_outside_of_its_place(
     assert not registry.exists()
 
 
+def test_a_zip_that_cannot_be_unpacked_is_one_sentence(
+    registry: Path, export: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = tmp_path / "bad.zip"
+
+    def said() -> str:
+        assert run(registry, "register", str(broken), "--name", "m", "--no-check") == 1
+        err = capsys.readouterr().err
+        assert err.startswith(f"error: {broken}") and err.count("\n") == 1
+        return err
+
+    for names in (("a", "a/b"), ("a/b", "a")):
+        with zipfile.ZipFile(broken, "w") as archive:
+            for name in names:
+                archive.writestr(name, "x")
+        assert "a file and a folder in one" in said()
+    for method in (zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2):
+        with zipfile.ZipFile(broken, "w", method) as archive:
+            archive.write(export / "model.pb", "model.pb")
+        data = bytearray(broken.read_bytes())
+        data[60:120] = bytes(60)
+        broken.write_bytes(data)
+        assert "cannot be unpacked" in said() or method == zipfile.ZIP_BZIP2
+    broken.write_bytes(b"PK" + bytes(100))
+    assert "cannot be unpacked" in said()
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "x" * 300 + ".zip", "x/" * 3000])
+def test_a_source_whose_name_is_too_long_is_one_sentence(
+    registry: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(registry, "register", name, "--name", "m") == 1
+    assert "cannot be read or copied: File name too long." in capsys.readouterr().err
+
+
 def test_what_no_server_could_load_is_refused_and_leaves_nothing(
     registry: Path, export: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -208,6 +243,9 @@ def test_names_that_are_not_there_list_those_that_are(
         assert "no model 'dogs'" in capsys.readouterr().err
     assert run(registry, "show", "cats/2") == 1
     assert "no version '2'; there are: 1" in capsys.readouterr().err
+    for number in ("9" * 5000, "²", "-1", ""):
+        assert run(registry, "show", f"cats/{number}") == 1
+        assert f"no version {number[:40]!r}; there are: 1" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["..", "../registry", ""])
