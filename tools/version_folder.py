@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from image_classifier.model_names import MODEL_NAME, MOST_VERSION_DIGITS
+from image_classifier.model_names import MODEL_NAME, MOST_VERSION_DIGITS, VERSION
+from tools.version_numbers import NOTES_FILE, VersionError, next_number, parse_notes
 
-__all__ = ["VersionError", "write_version"]
+__all__ = ["DELETED", "VersionError", "read_notes", "write_version"]
 
-
-class VersionError(Exception):
-    """The version cannot be written; the message says why and what to do."""
+UNFINISHED, DELETED = ".unfinished-", ".deleted-"
 
 
 def write_version(
@@ -27,7 +27,8 @@ def write_version(
         write: fills the folder that it is given; if it raises, nothing is left behind.
         name: of the model.
         models_dir: the folder with all models.
-        version: None means the next free number.
+        version: None means the next free number: the one that is free when all is written, and
+            never that of a version that was deleted.
 
     Raises:
         VersionError: that version is there already, or name or version cannot be served.
@@ -43,14 +44,13 @@ def write_version(
             f"{MOST_VERSION_DIGITS} digits."
         )
     base = models_dir / name
-    there = [int(path.name) for path in base.glob("*") if path.name.isdecimal()]
-    chosen = max(there, default=0) + 1 if version is None else version
-    target = base / str(chosen)
-    if chosen in there:
+    there = _numbers(base)
+    if version in there:
         raise VersionError(
-            f"{target} is there already, and versions are never overwritten: leave the version "
-            f"out to get the next free one ({max(there) + 1})."
+            f"{base / str(version)} is there already, and versions are never overwritten: leave "
+            f"the version out to get the next free one ({_next(models_dir, name)})."
         )
+    chosen = _next(models_dir, name) if version is None else version
     # Innermost first: the folders that are made for it, and go again if nothing comes of it.
     made = [folder for folder in (base, *base.parents) if not folder.exists()]
     beside: Path | None = None
@@ -58,21 +58,54 @@ def write_version(
         try:
             base.mkdir(parents=True, exist_ok=True)
             # On the same disk, under a name that is no version.
-            beside = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=base))
+            beside = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=base))
         except OSError as exc:
             raise VersionError(f"{base} cannot be written to: {exc.strerror}.") from exc
         folder = beside / str(chosen)
         folder.mkdir()
         write(folder)
-        try:
-            folder.rename(target)
-        except OSError as exc:
-            raise VersionError(f"{target} cannot be put in place: {exc.strerror}.") from exc
+        return _put_in_place(folder, models_dir, name, version)
     finally:
         if beside is not None:
             shutil.rmtree(beside, ignore_errors=True)
         _remove_empty(made)
-    return target
+
+
+def read_notes(models_dir: Path) -> dict[str, int]:
+    """The highest number that was deleted, for each model.
+
+    Raises:
+        VersionError: the file with them cannot be read.
+    """
+    file = models_dir / NOTES_FILE
+    try:
+        return parse_notes(file.read_bytes(), where=str(file))
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except OSError as exc:
+        raise VersionError(f"{file} cannot be read: {exc.strerror}.") from exc
+
+
+def _numbers(base: Path) -> set[int]:
+    return {int(path.name) for path in base.glob("*") if VERSION.fullmatch(path.name)}
+
+
+def _next(models_dir: Path, name: str) -> int:
+    return next_number(name, _numbers(models_dir / name), read_notes(models_dir))
+
+
+def _put_in_place(folder: Path, models_dir: Path, name: str, version: int | None) -> Path:
+    """Renames it to its number, or if that was free to choose, to the one that is free now."""
+    target = models_dir / name / folder.name
+    while True:
+        try:
+            folder.rename(target)
+        except OSError as exc:
+            if version is not None or not os.path.lexists(target):
+                raise VersionError(f"{target} cannot be put in place: {exc.strerror}.") from exc
+            target = target.with_name(str(_next(models_dir, name)))
+        else:
+            return target
 
 
 def _remove_empty(folders: list[Path]) -> None:

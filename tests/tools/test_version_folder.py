@@ -67,18 +67,28 @@ def test_a_version_is_never_overwritten(tmp_path: Path) -> None:
     assert (tmp_path / "m" / "2" / "saved_model.pb").read_bytes() == b"it"
 
 
-def test_who_comes_second_to_a_version_is_told_so(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", [None, 1])
+def test_who_comes_second_to_a_number_gets_the_next_unless_it_was_asked_for(
+    tmp_path: Path, version: int | None
+) -> None:
     """Two exports at once take the same number; one of them finds it taken at the end."""
 
     def overtaken(folder: Path) -> None:
         one_file(folder)
-        first = tmp_path / "m" / "1"
-        first.mkdir()
-        (first / "saved_model.pb").write_bytes(b"first")
+        for number in ("1", "2"):
+            first = tmp_path / "m" / number
+            first.mkdir()
+            (first / "saved_model.pb").write_bytes(b"first")
 
-    with pytest.raises(VersionError, match="cannot be put in place"):
-        write_version(overtaken, name="m", models_dir=tmp_path, version=None)
-    assert [path.name for path in (tmp_path / "m").iterdir()] == ["1"]
+    if version is None:
+        written = write_version(overtaken, name="m", models_dir=tmp_path, version=None)
+        assert written == tmp_path / "m" / "3"
+        assert (written / "saved_model.pb").read_bytes() == b"it"
+    else:
+        with pytest.raises(VersionError, match="cannot be put in place"):
+            write_version(overtaken, name="m", models_dir=tmp_path, version=version)
+    names = sorted(path.name for path in (tmp_path / "m").iterdir())
+    assert names == (["1", "2", "3"] if version is None else ["1", "2"])
     assert (tmp_path / "m" / "1" / "saved_model.pb").read_bytes() == b"first"
 
 

@@ -31,6 +31,7 @@ from image_classifier.version_manifest import (
     parse_manifest,
     record_folder,
 )
+from tools.models.blob_notes import note_deleted, read_notes
 from tools.models.disk import now, parse_time
 from tools.models.versions import (
     RegistryError,
@@ -41,6 +42,7 @@ from tools.models.versions import (
     parse_tags,
     tags_as_json,
 )
+from tools.version_numbers import VersionError, next_number
 
 __all__ = ["BlobRegistry"]
 
@@ -81,12 +83,12 @@ class BlobRegistry:
         check_name(name)
         check_version(version)
         there = self._list()[1].get(name, {})
-        number = max(there, default=0) + 1 if version is None else version
-        if number in there:
+        if version in there:
             raise RegistryError(
-                f"{name}/{number} is there already, and versions are never overwritten: register "
-                f"without --version to get the next free one ({max(there) + 1})."
+                f"{name}/{version} is there already, and versions are never overwritten: register "
+                f"without --version to get the next free one ({self._next(name)})."
             )
+        number = self._next(name) if version is None else version
         self._upload(folder, f"{name}/{number}", tags)
         return next(each for each in self.versions(name) if each.number == number)
 
@@ -100,6 +102,7 @@ class BlobRegistry:
 
     def delete(self, version: Version) -> None:
         blobs = self._found(version.name, version.number)
+        note_deleted(self._container, version.name, version.number)
         last = [blob.name for blob in (blobs.tags, blobs.manifest) if blob]
         weights = [name for name in weights_files() if name in blobs.files]
         others = [name for name in blobs.files if name not in weights]
@@ -129,6 +132,13 @@ class BlobRegistry:
                 created = version.created.isoformat(timespec="seconds")
                 text = Manifest(created, after).as_json()
                 self._put(f"{found.place}/{MANIFEST_FILE}", text.encode(), overwrite=True)
+
+    def _next(self, name: str) -> int:
+        notes, _ = read_notes(self._container)
+        try:
+            return next_number(name, self._list()[1].get(name, {}), notes)
+        except VersionError as exc:
+            raise RegistryError(str(exc)) from exc
 
     def _list(self) -> tuple[Listing, dict[str, dict[int, BlobVersion]]]:
         listing = self._listing = self._listing or self._container.list()

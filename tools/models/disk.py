@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -25,7 +26,13 @@ from image_classifier.version_manifest import (
     sha256_of,
 )
 from tools.models.versions import RegistryError, StoredFile, Version, parse_tags, tags_as_json
-from tools.version_folder import VersionError, write_version
+from tools.version_folder import (
+    DELETED,
+    VersionError,
+    read_notes,
+    write_version,
+)
+from tools.version_numbers import NOTES_FILE, as_notes, noted
 
 __all__ = ["DiskRegistry", "now", "parse_time"]
 
@@ -82,10 +89,11 @@ class DiskRegistry:
 
     def delete(self, version: Version) -> None:
         folder = self._folders(version.name)[version.number]
+        self._note(version)
         aside: Path | None = None
         try:
             # In one step, as it came: a server never sees half of it.
-            aside = Path(tempfile.mkdtemp(prefix=".deleted-", dir=folder.parent))
+            aside = Path(tempfile.mkdtemp(prefix=DELETED, dir=folder.parent))
             folder.rename(aside / folder.name)
         except OSError as exc:
             raise RegistryError(f"{folder} cannot be removed: {exc.strerror}.") from exc
@@ -119,6 +127,17 @@ class DiskRegistry:
         if was_registered:
             created = version.created.isoformat(timespec="seconds")
             _write_manifest(folder, Manifest(created, record_folder(folder)))
+
+    def _note(self, version: Version) -> None:
+        """Notes a number before it is free, so that no other version gets it."""
+        with _one_at_a_time(self.root):
+            try:
+                before = read_notes(self.root)
+            except VersionError as exc:
+                raise RegistryError(str(exc)) from exc
+            after = noted(before, version.name, version.number)
+            if after != before:
+                _replace(self.root / NOTES_FILE, as_notes(after))
 
     def _folders(self, name: str) -> dict[int, Path]:
         if not MODEL_NAME.fullmatch(name):  # such as .., which is outside
@@ -158,6 +177,23 @@ class DiskRegistry:
             parse_tags(_read(folder / TAGS_FILE)),
             problem,
         )
+
+
+@contextlib.contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Waits for other processes that are in here; the system's lock ends with its process."""
+    if sys.platform == "win32":  # there a folder cannot be locked
+        yield
+        return
+    import fcntl
+
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # some network drives have no locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def now() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ def test_the_life_of_a_model(
 
     assert run("delete", "pets/1", "--yes", "--force") == 0
     assert run("delete", "pets/2", "--yes", "--force") == 0
-    assert container.names() == ["live/pets/tags.json"]
+    assert container.names() == ["live/.versions.json", "live/pets/tags.json"]
 
 
 def test_every_file_carries_a_checksum_that_other_tools_know(
@@ -111,6 +112,7 @@ def test_the_weights_come_last_and_go_first(
     run("delete", "m/1", "--yes", "--force")
 
     uploads = ["tags.json", "labels.txt", "model.onnx", "registry.json"]
+    uploads += [".versions.json"]  # the number, before it is free
     deletes = ["model.onnx", "labels.txt", "tags.json", "registry.json"]
     assert seen == [f"upload {name}" for name in uploads] + [f"delete {name}" for name in deletes]
 
@@ -125,6 +127,54 @@ def test_of_two_who_register_at_once_one_gets_the_number(
 
     with pytest.raises(Exception, match="is there already.*somebody else"):
         registry.register(export, name="m", version=None, tags={})
+    assert container.names() == before
+
+
+def test_the_number_of_a_deleted_version_is_not_given_out_again(
+    run: Run, container: Container, export: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    register = ("register", str(export), "--no-check", "--name")
+    assert [run(*register, "m"), run(*register, "m")] == [0, 0]
+    assert run("delete", "m/2", "--yes", "--force") == 0
+    assert run("delete", "m/1", "--yes", "--force") == 0
+    assert container.names() == ["live/.versions.json"]
+    assert run("list") == 0
+    assert "There is no model in" in capsys.readouterr().out
+
+    assert run(*register, "m") == 0
+    assert run(*register, "m", "--version", "2") == 0, "who says it, may"
+    registry = registry_in(container, "/live")
+    assert [each.number for each in registry.versions("m")] == [3, 2]
+    container.put("live/.versions.json", b"?")
+    assert run(*register, "m") == 1
+    assert ".versions.json is not the list of the highest numbers" in capsys.readouterr().err
+
+
+def test_deletions_at_once_are_all_noted(container: Container) -> None:
+    names = [f"m{number}" for number in range(4)]
+    for name in names:
+        container.put(f"live/{name}/5/model.onnx", b"x")
+
+    def delete(name: str) -> None:
+        registry = registry_in(container, "/live")
+        registry.delete(registry.versions(name)[0])
+
+    with ThreadPoolExecutor(len(names)) as pool:
+        list(pool.map(delete, names))
+    with container.client() as client:
+        notes = json.loads(client.download_blob("live/.versions.json").readall())
+    assert notes == dict.fromkeys(names, 5)
+
+
+def test_after_the_last_number_that_a_server_sees_comes_none(
+    run: Run, container: Container, export: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    last = "9" * 18
+    assert run("register", str(export), "--name", "m", "--no-check", "--version", last) == 0
+    before = container.names()
+
+    assert run("register", str(export), "--name", "m", "--no-check") == 1
+    assert f"After {last} m has no next number" in capsys.readouterr().err
     assert container.names() == before
 
 
@@ -194,7 +244,7 @@ def test_a_version_in_a_folder_with_a_leading_zero_stays_there(
     files = ("labels.txt", "model.onnx", "model.pb", "registry.json", "tags.json")
     assert container.names() == [f"live/m/01/{file}" for file in files]
     assert run("delete", "m/1", "--yes", "--force") == 0
-    assert container.names() == []
+    assert container.names() == ["live/.versions.json"]
 
 
 def test_what_an_app_serves_from_there_is_kept(

@@ -7,8 +7,10 @@ import json
 import os
 import re
 import shlex
+import shutil
 import sys
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ import pytest
 from image_classifier import Classifier, Settings
 from tests.builders import model_folder, picture
 from tests.servers import ROOT
+from tools.list_package import list_package
 from tools.models.__main__ import _parser, main
 from tools.models.disk import DiskRegistry
 
@@ -61,6 +64,98 @@ def test_versions_count_up_and_a_lower_one_says_which_answers(
     assert [each.number for each in DiskRegistry(registry).versions("m")] == [8, 7, 3, 1]
     assert run(registry, "register", str(export), "--name", "m", "--no-check", "--version", "7")
     assert "never overwritten" in capsys.readouterr().err
+
+
+def test_the_number_of_a_deleted_version_is_not_given_out_again(
+    registry: Path, export: Path, colours_pb: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A server may hold it still, and would go on answering with it."""
+    register = ("register", str(export), "--no-check", "--name")
+    for _ in range(3):
+        assert run(registry, *register, "m") == 0
+    for number in (3, 2):
+        assert run(registry, "delete", f"m/{number}", "--yes", "--force") == 0
+    assert json.loads((registry / ".versions.json").read_text()) == {"m": 3}
+
+    assert run(registry, *register, "m") == 0
+    assert run(registry, *register, "other") == 0
+    assert run(registry, *register, "m", "--version", "2") == 0, "who says it, may"
+    capsys.readouterr()
+    assert run(registry, "list") == 0
+    lines = capsys.readouterr().out.splitlines()[1:]
+    assert [line.split()[:2] for line in lines] == [
+        ["m", "4"],
+        ["m", "2"],
+        ["m", "1"],
+        ["other", "1"],
+    ]
+    environ = {"MODELS_DIR": str(registry), "DEFAULT_MODEL": "m"}
+    assert Classifier(Settings.from_environ(environ)).repository.names() == ["m", "other"]
+
+
+def test_when_all_of_a_model_is_deleted_its_numbers_go_on(registry: Path, export: Path) -> None:
+    run(registry, "register", str(export), "--name", "m", "--no-check")
+    run(registry, "delete", "m/1", "--yes", "--force")
+    assert not (registry / "m").exists()
+
+    run(registry, "register", str(export), "--name", "m", "--no-check")
+    assert [each.number for each in DiskRegistry(registry).versions("m")] == [2]
+
+
+@pytest.mark.parametrize("text", ["", "[1]", '{"m": "2"}', '{"m": -1}'])
+def test_numbers_that_cannot_be_read_are_not_guessed(
+    registry: Path, export: Path, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(registry, "register", str(export), "--name", "m", "--no-check")
+    (registry / ".versions.json").write_text(text)
+
+    assert run(registry, "register", str(export), "--name", "m", "--no-check") == 1
+    assert run(registry, "delete", "m/1", "--yes", "--force") == 1
+    said = capsys.readouterr().err
+    assert said.count(".versions.json is not the list of the highest numbers") == 2
+    assert (
+        run(registry, "register", str(export), "--name", "m", "--no-check", "--version", "5") == 0
+    )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a folder cannot be locked there")
+def test_deletions_at_once_are_all_noted(registry: Path, colours_pb: bytes) -> None:
+    names = [f"m{number}" for number in range(24)]
+    for name in names:
+        model_folder(registry, name, 5, graph=colours_pb)
+
+    def delete(name: str) -> None:
+        one = DiskRegistry(registry)
+        one.delete(one.versions(name)[0])
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(delete, names))
+    assert json.loads((registry / ".versions.json").read_text()) == dict.fromkeys(sorted(names), 5)
+
+
+def test_what_is_noted_of_deleted_versions_is_not_deployed(tmp_path: Path) -> None:
+    shutil.copyfile(ROOT / ".funcignore", tmp_path / ".funcignore")
+    model_folder(tmp_path / "models", "m", graph=b"graph")
+    (tmp_path / "models" / ".versions.json").write_text("{}")
+
+    assert [path.as_posix() for path in list_package(tmp_path)] == [
+        "models/m/1/labels.txt",
+        "models/m/1/model.pb",
+    ]
+
+
+def test_after_the_last_number_that_a_server_sees_comes_none(
+    registry: Path, export: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    last = "9" * 18
+    register = ("register", str(export), "--no-check", "--name", "m")
+    assert run(registry, *register, "--version", last) == 0
+
+    assert run(registry, *register) == 1
+    assert f"After {last} m has no next number" in capsys.readouterr().err
+    (registry / "m" / last).rename(registry / "m" / f"{last}0")  # no version any more
+    assert run(registry, *register) == 0
+    assert (registry / "m" / "1").is_dir()
 
 
 def test_show_has_every_file_with_its_checksum(
@@ -319,4 +414,4 @@ def test_without_a_terminal_deleting_needs_yes(
         assert run(registry, "delete", "m", "--force", "--yes") == 1
         assert "Say which version, as in m/1" in capsys.readouterr().err
         assert run(registry, "delete", "m/1", "--force", "--yes") == 0
-    assert list(registry.iterdir()) == []
+    assert [path.name for path in registry.iterdir()] == [".versions.json"]

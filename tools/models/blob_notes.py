@@ -1,0 +1,70 @@
+"""The numbers of deleted versions, in one blob that several may change at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from image_classifier.blob_container import BlobContainer
+from image_classifier.storage_trouble import in_words
+from tools.models.versions import RegistryError
+from tools.version_numbers import NOTES_FILE, VersionError, as_notes, noted, parse_notes
+
+__all__ = ["note_deleted", "read_notes"]
+
+TRIES = 10
+
+
+def read_notes(container: BlobContainer) -> tuple[dict[str, int], str | None]:
+    """The highest number that was deleted, for each model, and the ETag of the blob that says so.
+
+    Raises:
+        RegistryError: the blob says something else.
+        StorageTrouble: it cannot be read.
+    """
+    from azure.core.exceptions import ResourceNotFoundError
+
+    with in_words(container.location, NOTES_FILE):
+        try:
+            stream = container.client.download_blob(f"{container.location.prefix}{NOTES_FILE}")
+            text, etag = stream.readall(), stream.properties.etag
+        except ResourceNotFoundError:
+            return {}, None
+    try:
+        return parse_notes(text, where=f"{container.location.shown}/{NOTES_FILE}"), etag
+    except VersionError as exc:
+        raise RegistryError(str(exc)) from exc
+
+
+def note_deleted(container: BlobContainer, name: str, number: int) -> None:
+    """Notes a number before it is free, so that no other version gets it.
+
+    Raises:
+        RegistryError: the blob says something else, or others change it all the time.
+        StorageTrouble: it cannot be read or written.
+    """
+    for _ in range(TRIES):
+        before, etag = read_notes(container)
+        after = noted(before, name, number)
+        if after == before or _put(container, as_notes(after), etag):
+            return
+    raise RegistryError(
+        f"{container.location.shown}/{NOTES_FILE} is changed by others all the time. Try again."
+    )
+
+
+def _put(container: BlobContainer, text: str, etag: str | None) -> bool:
+    """Whether it was written: only over what was read, or where there was nothing."""
+    from azure.core import MatchConditions
+    from azure.core.exceptions import ResourceExistsError, ResourceModifiedError
+
+    unless: dict[str, Any] = {"overwrite": False}
+    if etag is not None:
+        condition = MatchConditions.IfNotModified
+        unless = {"overwrite": True, "etag": etag, "match_condition": condition}
+    with in_words(container.location, NOTES_FILE, writing=True):
+        try:
+            name = f"{container.location.prefix}{NOTES_FILE}"
+            container.client.upload_blob(name, text.encode(), **unless)
+        except (ResourceExistsError, ResourceModifiedError):
+            return False
+    return True
