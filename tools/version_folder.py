@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from image_classifier.model_names import MODEL_NAME, MOST_VERSION_DIGITS, VERSION
 from tools.version_numbers import NOTES_FILE, VersionError, next_number, parse_notes
 
-__all__ = ["DELETED", "VersionError", "read_notes", "write_version"]
+__all__ = ["DELETED", "VersionError", "read_notes", "remove_leftovers", "write_version"]
 
 UNFINISHED, DELETED = ".unfinished-", ".deleted-"
+# Longer than any export takes from one file to the next.
+_LEFT_SECONDS = 24 * 3600.0
 
 
 def write_version(
@@ -57,6 +60,7 @@ def write_version(
     try:
         try:
             base.mkdir(parents=True, exist_ok=True)
+            remove_leftovers(base)
             # On the same disk, under a name that is no version.
             beside = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=base))
         except OSError as exc:
@@ -86,6 +90,14 @@ def read_notes(models_dir: Path) -> dict[str, int]:
         raise VersionError(f"{file} cannot be read: {exc.strerror}.") from exc
 
 
+def remove_leftovers(base: Path) -> None:
+    """Removes what killed processes left half done in a model's folder, when it is a day old."""
+    for prefix in (UNFINISHED, DELETED):
+        for left in base.glob(f"{prefix}*"):
+            if time.time() - _last_written(left) > _LEFT_SECONDS:
+                shutil.rmtree(left, ignore_errors=True)
+
+
 def _numbers(base: Path) -> set[int]:
     return {int(path.name) for path in base.glob("*") if VERSION.fullmatch(path.name)}
 
@@ -106,6 +118,13 @@ def _put_in_place(folder: Path, models_dir: Path, name: str, version: int | None
             target = target.with_name(str(_next(models_dir, name)))
         else:
             return target
+
+
+def _last_written(folder: Path) -> float:
+    try:
+        return max(path.lstat().st_mtime for path in (folder, *folder.rglob("*")))
+    except OSError:  # something goes there right now
+        return time.time()
 
 
 def _remove_empty(folders: list[Path]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +92,27 @@ def test_who_comes_second_to_a_number_gets_the_next_unless_it_was_asked_for(
     names = sorted(path.name for path in (tmp_path / "m").iterdir())
     assert names == (["1", "2", "3"] if version is None else ["1", "2"])
     assert (tmp_path / "m" / "1" / "saved_model.pb").read_bytes() == b"first"
+
+
+def test_what_killed_commands_left_is_removed_after_a_day(tmp_path: Path) -> None:
+    long_ago = time.time() - 2 * 24 * 3600
+    for prefix in (".unfinished-", ".deleted-"):
+        for which in ("old", "new", "slow"):
+            folder = tmp_path / "m" / f"{prefix}{which}" / "1"
+            folder.mkdir(parents=True)
+            (folder / "model.pb").write_bytes(b"half")
+            touched = {"old": [folder / "model.pb", folder, folder.parent], "new": []}
+            for path in touched.get(which, [folder, folder.parent]):
+                os.utime(path, (long_ago, long_ago))
+
+    write_version(one_file, name="m", models_dir=tmp_path, version=None)
+    assert sorted(path.name for path in (tmp_path / "m").iterdir()) == [
+        ".deleted-new",
+        ".deleted-slow",
+        ".unfinished-new",
+        ".unfinished-slow",
+        "1",
+    ]
 
 
 def test_a_server_that_watches_never_sees_half_a_version(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ from tools.version_folder import (
     DELETED,
     VersionError,
     read_notes,
+    remove_leftovers,
     write_version,
 )
 from tools.version_numbers import NOTES_FILE, as_notes, noted
@@ -92,6 +93,7 @@ class DiskRegistry:
         self._note(version)
         aside: Path | None = None
         try:
+            remove_leftovers(folder.parent)
             # In one step, as it came: a server never sees half of it.
             aside = Path(tempfile.mkdtemp(prefix=DELETED, dir=folder.parent))
             folder.rename(aside / folder.name)

@@ -133,6 +133,18 @@ def test_deletions_at_once_are_all_noted(registry: Path, colours_pb: bytes) -> N
     assert json.loads((registry / ".versions.json").read_text()) == dict.fromkeys(sorted(names), 5)
 
 
+def test_deleting_removes_what_killed_commands_left_long_ago(
+    registry: Path, colours_pb: bytes
+) -> None:
+    model_folder(registry, "m", graph=colours_pb)
+    left = registry / "m" / ".deleted-x"
+    left.mkdir()
+    os.utime(left, (0, 0))
+
+    assert run(registry, "delete", "m/1", "--yes", "--force") == 0
+    assert [path.name for path in registry.iterdir()] == [".versions.json"]
+
+
 def test_what_is_noted_of_deleted_versions_is_not_deployed(tmp_path: Path) -> None:
     shutil.copyfile(ROOT / ".funcignore", tmp_path / ".funcignore")
     model_folder(tmp_path / "models", "m", graph=b"graph")
