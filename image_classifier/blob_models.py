@@ -8,7 +8,6 @@ away, what was listed counts on, and after a restart what is in the cache.
 from __future__ import annotations
 
 import logging
-import shutil
 import threading
 import time
 from collections.abc import Collection, Mapping
@@ -16,19 +15,17 @@ from functools import partial
 from pathlib import Path
 
 from image_classifier.blob_container import BlobContainer, Listing
+from image_classifier.blob_download import download_version, is_whole
 from image_classifier.blob_location import BlobLocation
 from image_classifier.blob_versions import BlobVersion, versions_in
 from image_classifier.errors import ModelError
 from image_classifier.model_cache import ModelCache
 from image_classifier.storage_trouble import StorageTrouble
-from image_classifier.version_manifest import MANIFEST_FILE, FileRecord, parse_manifest
 
-__all__ = ["BlobModels", "download_version"]
+__all__ = ["BlobModels"]
 
 logger = logging.getLogger(__name__)
 
-# What a full disk would break is not only this app's.
-_SPARE_BYTES = 100_000_000
 _RETRY_SECONDS = 30.0
 
 
@@ -156,8 +153,11 @@ class BlobOrigin:
         self._tries = 0
         self._again_at: float | None = None
 
-    def fetch(self) -> None:
+    def fetch(self, *, check: bool = False) -> None:
         """Downloads the version, unless it is there already.
+
+        Args:
+            check: not only the sizes of what is there, but its checksums.
 
         Raises:
             ModelError: that failed; the message says which blob, and why.
@@ -165,7 +165,8 @@ class BlobOrigin:
         started = time.perf_counter()
         write = partial(download_version, self._container, self._version)
         try:
-            is_new = self._cache.fill(self._folder, write, partial(_is_whole, self._version))
+            is_there = partial(is_whole, self._version, check=check)
+            is_new = self._cache.fill(self._folder, write, is_there)
         except (StorageTrouble, ModelError) as exc:
             if not isinstance(exc, StorageTrouble) or exc.transient:
                 self._again_at = time.monotonic() + _RETRY_SECONDS
@@ -181,63 +182,3 @@ class BlobOrigin:
         if self._again_at is not None and time.monotonic() >= self._again_at:
             self._tries, self._again_at = self._tries + 1, None
         return self._tries
-
-
-def download_version(container: BlobContainer, version: BlobVersion, folder: Path) -> None:
-    """Writes the files of a version into an empty folder, and checks each.
-
-    Args:
-        container: where they are.
-        version: which.
-        folder: where to.
-
-    Raises:
-        StorageTrouble: it cannot be downloaded as a whole and undamaged.
-        OSError: a file cannot be written.
-    """
-    place = f"{container.location.shown}/{version.place}"
-    if fault := version.fault:
-        raise StorageTrouble(f"{place} is not downloaded: {fault}.", transient=False)
-    files = dict.fromkeys(version.files, "")
-    if version.manifest is not None:
-        text = container.read(version.manifest)
-        try:
-            recorded = parse_manifest(text, where=f"{place}/{MANIFEST_FILE}")
-        except ModelError as exc:
-            raise StorageTrouble(exc.message, transient=False) from exc
-        files = {file.path: _checked(file, version, place).sha256 for file in recorded.files}
-        (folder / MANIFEST_FILE).write_bytes(text)
-    free = shutil.disk_usage(folder).free
-    if version.bytes + _SPARE_BYTES > free:
-        raise StorageTrouble(
-            f"{place} has {version.bytes / 1e6:,.0f} MB, and {folder.parent} has room for "
-            f"{max(0, free - _SPARE_BYTES) / 1e6:,.0f} MB. MODELS_CACHE_DIR can name another place."
-        )
-    for path, sha256 in files.items():
-        target = folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        container.download(version.files[path], target, sha256=sha256 or None)
-
-
-def _checked(file: FileRecord, version: BlobVersion, place: str) -> FileRecord:
-    blob = version.files.get(file.path)
-    if blob is None or blob.size != file.bytes:
-        found = "is missing" if blob is None else f"has {blob.size:,} bytes, not {file.bytes:,}"
-        raise StorageTrouble(
-            f"{place} is not as it was registered: {file.path} {found}. Register the version "
-            "anew, under a new number.",
-            transient=False,
-        )
-    return file
-
-
-def _is_whole(version: BlobVersion, folder: Path) -> bool:
-    """Whether a folder still has what was downloaded: some systems clear old temporary files."""
-    sizes = {path: blob.size for path, blob in version.files.items()}
-    try:
-        if version.manifest is not None:
-            text = (folder / MANIFEST_FILE).read_bytes()
-            sizes = {file.path: file.bytes for file in parse_manifest(text, where="").files}
-        return all((folder / path).stat().st_size == size for path, size in sizes.items())
-    except (OSError, ModelError):
-        return False

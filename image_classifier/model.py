@@ -41,8 +41,11 @@ class ModelRetired(ModelError):
 class Origin(Protocol):
     """Where the files of a version come from, if they are not in its folder from the start."""
 
-    def fetch(self) -> None:
-        """Puts them there, all or none, unless they are there; ModelError says what failed."""
+    def fetch(self, *, check: bool = False) -> None:
+        """Puts them there, all or none, unless they are there; ModelError says what failed.
+
+        With ``check`` what is there is read as a whole, and fetched again if it is damaged.
+        """
         ...
 
     def state(self) -> object:

@@ -18,8 +18,8 @@ from typing import Any
 from tqdm import tqdm
 
 from image_classifier.blob_container import BlobContainer, Listing
+from image_classifier.blob_download import download_version
 from image_classifier.blob_location import BlobLocation
-from image_classifier.blob_models import download_version
 from image_classifier.blob_versions import QUIET_SECONDS, BlobVersion, versions_in
 from image_classifier.engines import weights_files
 from image_classifier.errors import ModelError

@@ -125,7 +125,7 @@ def fetch(registry: Registry, args: argparse.Namespace) -> int:
     if folder is None:
         raise RegistryError(f"{version} is not ready: {version.problem or place.trouble()}.")
     if origin := place.origin(folder):
-        origin.fetch()
+        origin.fetch(check=True)
     print(folder)
     return 0
 

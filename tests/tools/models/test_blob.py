@@ -78,6 +78,33 @@ def test_the_life_of_a_model(
     assert container.names() == ["live/.versions.json", "live/pets/tags.json"]
 
 
+@pytest.mark.parametrize("registered", [True, False])
+def test_fetch_replaces_a_copy_that_was_damaged_at_the_same_size(
+    run: Run,
+    container: Container,
+    export: Path,
+    registered: bool,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if registered:
+        assert run("register", str(export), "--name", "m", "--no-check") == 0
+    else:
+        monkeypatch.setattr("image_classifier.blob_versions.QUIET_SECONDS", 0)
+        container.put_folder(export, "live/m/1")
+
+    def fetch() -> Path:
+        capsys.readouterr()
+        assert run("fetch", "m") == 0
+        return Path(capsys.readouterr().out.strip()) / "model.onnx"
+
+    copy, sound = fetch(), (export / "model.onnx").read_bytes()
+    copy.write_bytes(sound[:-1] + bytes([sound[-1] ^ 1]))
+    assert fetch().read_bytes() == sound
+    before = copy.stat().st_ino
+    assert fetch().stat().st_ino == before, "what is sound stays"
+
+
 def test_every_file_carries_a_checksum_that_other_tools_know(
     run: Run, container: Container, export: Path
 ) -> None:
