@@ -9,10 +9,12 @@ import sys
 from image_classifier import Settings
 from image_classifier.errors import ClassifierError
 from image_classifier.labels import LABELS_FILE
+from image_classifier.model_folders import DiskModels, ModelPlace
 from image_classifier.model_names import VERSION
 from image_classifier.model_places import find_place
 from image_classifier.repository import DEMO_MODEL
 from tools.models.candidate import gather, try_out
+from tools.models.disk import DiskRegistry
 from tools.models.served import servers_of
 from tools.models.show import as_details, as_json, as_table, megabytes
 from tools.models.versions import (
@@ -80,6 +82,8 @@ def show(registry: Registry, args: argparse.Namespace) -> int:
         loaded = f"yes, with {model.engine_name}; signatures: {', '.join(model.signatures)}"
         if model.image_engine is not None:
             contract = json.dumps(model.engine.contract.as_dict())
+        else:
+            contract = "none: served through its signatures only"
     if args.json:
         details = as_json(version) | {"registry": registry.where, "labels": labels}
         details |= {"contract": contract, "loaded": loaded}
@@ -119,11 +123,16 @@ def convert(registry: Registry, args: argparse.Namespace) -> int:
 
 def fetch(registry: Registry, args: argparse.Namespace) -> int:
     version = find(registry, args.version)
-    settings = Settings.from_environ({**args.settings, "MODELS_DIR": args.place})
-    place = find_place(settings, args.root)
+    place: ModelPlace
+    if isinstance(registry, DiskRegistry):  # it knows what a relative folder is relative to
+        place = DiskModels(registry.root.absolute())
+    else:
+        settings = Settings.from_environ({**args.settings, "MODELS_DIR": args.place})
+        place = find_place(settings, args.root)
     folder = place.versions(version.name).get(version.number)
     if folder is None:
-        raise RegistryError(f"{version} is not ready: {version.problem or place.trouble()}.")
+        why = version.problem or place.trouble() or "it is gone"
+        raise RegistryError(f"{version} is not ready: {why.rstrip('.')}.")
     if origin := place.origin(folder):
         origin.fetch(check=True)
     print(folder)

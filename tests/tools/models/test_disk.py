@@ -17,6 +17,7 @@ import pytest
 
 from image_classifier import Classifier, Settings
 from tests.builders import model_folder, picture
+from tests.saved_models import half_plus_two
 from tests.servers import ROOT
 from tools.list_package import list_package
 from tools.models.__main__ import _parser, main
@@ -187,6 +188,32 @@ def test_show_has_every_file_with_its_checksum(
     assert run(registry, "show", "m/1") == 0
     text = capsys.readouterr().out
     assert sha256 in text and "3: Blue, Green, Red" in text
+
+
+def test_what_is_no_image_classifier_has_no_contract(
+    registry: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    half_plus_two(registry / "half" / "1")
+
+    assert run(registry, "show", "half") == 0
+    assert "contract  said by the graph itself; --load reads it\n" in capsys.readouterr().out
+    assert run(registry, "show", "half", "--load") == 0
+    assert "contract  none: served through its signatures only\n" in capsys.readouterr().out
+
+
+def test_a_relative_folder_is_meant_from_where_the_command_is_typed(
+    registry: Path,
+    export: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(registry.parent)
+    here = Path(registry.name)
+    assert run(here, "register", str(export), "--name", "m", "--no-check") == 0
+    capsys.readouterr()
+
+    assert run(here, "fetch", "m") == 0
+    assert capsys.readouterr().out == f"{registry / 'm' / '1'}\n"
 
 
 def test_a_file_that_changed_after_it_was_registered_is_pointed_out(
