@@ -75,7 +75,7 @@ def keys(text: str) -> tuple[str, ...]:
         raise ValueError(
             "must be keys, and Azure gave the app the text of a reference (@Microsoft.…) that it "
             "could not resolve. See the setting's state in the portal: the secret must be there, "
-            "and the app's identity must be allowed to read it. Restart the app then"
+            "and the app's identity must be allowed to read it. Then save the setting again"
         )
     return found
 
