@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import struct
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,24 +12,14 @@ from typing import BinaryIO
 from tools.add_model.entries import checked_sizes
 from tools.add_model.source import MOST_FILES, damaged
 from tools.add_model.words import AddError
+from tools.zip_errors import ZIP_ERRORS
 
 __all__ = ["Archive"]
 
 # zipfile reads the whole directory at once. Entries take 46 bytes and their names.
 _MOST_DIRECTORY_BYTES = MOST_FILES * 512
 
-# What zipfile and zlib raise for files that are damaged, or made to do damage.
-_ERRORS = (
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-    EOFError,
-    NotImplementedError,
-    RuntimeError,
-    ValueError,
-    OverflowError,
-    OSError,
-)
+_ERRORS = (*ZIP_ERRORS, OSError)
 
 # What else is given for a zip file, by its first bytes.
 _MAGIC = (

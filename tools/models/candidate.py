@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import lzma
 import os
 import shutil
-import struct
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,24 +24,13 @@ from image_classifier.version_manifest import (
     is_safe_path,
 )
 from tools.models.versions import RegistryError
+from tools.zip_errors import ZIP_ERRORS
 
 __all__ = ["gather", "try_out"]
 
 # What is taken along with a single file of weights.
 BESIDE = (LABELS_FILE, "model.json", EXPORT_MANIFEST)
 WEIGHTS_OF_SUFFIX = {".onnx": "model.onnx", ".pb": "model.pb"}
-
-# What zipfile raises for a file that is damaged, or of a kind that it cannot read.
-_NO_ZIP = (
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    struct.error,
-    EOFError,
-    NotImplementedError,
-    RuntimeError,
-    ValueError,
-)
 
 
 @contextmanager
@@ -169,7 +155,7 @@ def _unpack(source: Path, folder: Path) -> None:
             f"{source} has an entry that is a file and a folder in one: unpack it yourself, and "
             "register the folder."
         ) from exc
-    except _NO_ZIP as exc:
+    except ZIP_ERRORS as exc:
         raise RegistryError(f"{source} cannot be unpacked: {exc}. Download it again.") from exc
 
 
