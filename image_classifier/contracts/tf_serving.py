@@ -102,8 +102,6 @@ class TensorFlowServing:
         version = self._version(served, spec)
         wanted = f"Latest({spec.name})" if version is None else f"Specific({spec.name}, {version})"
         loaded = None
-        if served:  # who reads of a failure wants to know of which model
-            telemetry.chose(served.name, _known(served, version))
         try:
             if version is not None:
                 loaded = served.load_version(version, any_version=False) if served else None
@@ -113,6 +111,8 @@ class TensorFlowServing:
             # The model's status says why; who asks for the model hears TensorFlow Serving's words.
             logger.warning("%s: %s", wanted, exc.message)
         if loaded is None:
+            if served:  # who reads of a failure wants to know of which model
+                telemetry.chose(served.name, _known(served, version))
             raise ServingError(Code.NOT_FOUND, f"Servable not found for request: {wanted}")
         telemetry.chose(loaded.name, loaded.version, loaded.engine_name)
         return loaded
