@@ -163,13 +163,24 @@ class _Unknown(grpc.GenericRpcHandler):  # type: ignore[misc]
     """Takes what no other takes, so that the log has it. gRPC would answer alike, in silence."""
 
     def service(self, details: Any) -> grpc.RpcMethodHandler:
-        def refuse(requests: Any, context: grpc.ServicerContext) -> None:
-            with _recorded("unknown", "unknown", _texts_of(details.invocation_metadata)) as record:
-                _tell(record, Code.UNIMPLEMENTED)
-            context.abort(grpc.StatusCode.UNIMPLEMENTED, "Method not found!")
-
         # Of a stream, because it waits for no request.
-        return grpc.stream_unary_rpc_method_handler(refuse)
+        return grpc.stream_unary_rpc_method_handler(
+            _refusal(details, Code.UNIMPLEMENTED, "Method not found!")
+        )
+
+
+def _refusal(details: Any, code: Code, message: str) -> Callable[[Any, grpc.ServicerContext], None]:
+    """Answers a call that reaches no method with an error, and has it in the log."""
+    service, _, method = details.method.lstrip("/").partition("/")
+    if method not in SERVICES.get(service, ()):
+        service, method = "unknown", "unknown"
+
+    def refuse(request: Any, context: grpc.ServicerContext) -> None:
+        with _recorded(service, method, _texts_of(details.invocation_metadata)) as record:
+            _tell(record, code)
+        context.abort(_CODES[code], message)
+
+    return refuse
 
 
 def _texts_of(metadata: Any) -> dict[str, str]:
@@ -224,15 +235,7 @@ class _Keys(grpc.ServerInterceptor):  # type: ignore[misc]
         try:
             check_given_key(given, self._settings)
         except Unauthorized as exc:
-            message = exc.message
-            service, _, method = details.method.lstrip("/").partition("/")
-            if method not in SERVICES.get(service, ()):
-                service, method = "unknown", "unknown"
-
-            def refuse(request: Any, context: grpc.ServicerContext) -> Any:
-                with _recorded(service, method, sent) as record:
-                    _tell(record, Code.UNAUTHENTICATED)
-                context.abort(grpc.StatusCode.UNAUTHENTICATED, message)
-
-            return grpc.unary_unary_rpc_method_handler(refuse)
+            return grpc.unary_unary_rpc_method_handler(
+                _refusal(details, Code.UNAUTHENTICATED, exc.message)
+            )
         return continuation(details)
