@@ -31,9 +31,10 @@ from tests.custom_vision_exports import (
     tflite,
     write_saved_model,
 )
-from tools.add_model.__main__ import INTERRUPTED, main
+from tools.add_model.__main__ import main
 from tools.convert.graphs import read_model
 from tools.convert.proof import compare, random_tensors
+from tools.stopping import INTERRUPTED
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL = (

@@ -21,9 +21,8 @@ from tools.add_model.words import AddError, shown
 from tools.convert.conversion import STEPS as CONVERSION_STEPS
 from tools.local_folders import local_folder
 from tools.steps import Steps
+from tools.stopping import INTERRUPTED
 from tools.version_folder import VersionError, write_version
-
-INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -27,10 +27,10 @@ from tools.compare.options import KEYS, parser
 from tools.compare.plot import PlotError, draw
 from tools.compare.report import Run, sections, verdict
 from tools.progress import show_progress
+from tools.stopping import INTERRUPTED
 
 REPORT, PLOT, PICTURES = "comparison.md", "comparison.svg", "comparison.csv"
 ANSWERS = "answers.jsonl"
-INTERRUPTED = 130
 
 
 class CompareError(Exception):

@@ -16,9 +16,9 @@ from local_host.settings_file import LocalSettings
 from tools.models import commands
 from tools.models.opening import open_registry
 from tools.models.versions import RegistryError
+from tools.stopping import INTERRUPTED
 
 ROOT = Path(__file__).resolve().parents[2]
-INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
