@@ -1,8 +1,9 @@
 """The app's managed identity, for blobs of its own storage account and for nothing else.
 
 A token opens all that the identity may read, so the one question here is who gets to see it: the
-account's own blob host, over https on port 443, and only for a plain read of a blob. It is loaded
-when ``FETCH_BLOB_IDENTITY`` is true, and then with the first such blob.
+account's own blob host, over https on port 443, and only for a plain read of a blob in one of the
+containers that the owner named. It is loaded when ``FETCH_BLOB_IDENTITY`` is true, and then with
+the first download.
 
 Tokens come from the endpoint that App Service, Functions and Container Apps give their apps:
 https://learn.microsoft.com/azure/app-service/overview-managed-identity#rest-endpoint-reference
@@ -43,8 +44,10 @@ _PLAIN_QUERY = {"snapshot", "versionid"}
 
 
 def is_own_blob(url: Url, own: OwnBlobs) -> bool:
-    """Whether it is a plain read of one of the app's own blobs, where nobody else listens."""
+    """Whether it is a plain read of a blob in one of the containers, where nobody else listens."""
     if url.scheme != "https" or url.port != 443 or url.host != own.host:
+        return False
+    if not own.has(url.path):
         return False
     names = {name.lower() for name, _ in parse_qsl(url.query[1:], keep_blank_values=True)}
     return names <= _PLAIN_QUERY

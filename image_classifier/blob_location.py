@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from image_classifier.errors import SettingsError
-from image_classifier.setting_values import StorageSettings
+from image_classifier.setting_values import CONTAINER_NAME, StorageSettings
 from image_classifier.version_manifest import is_safe_path
 
 __all__ = ["BlobLocation", "find_location"]
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
-_CONTAINER = re.compile(r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*")
 # What UseDevelopmentStorage=true stands for. Microsoft publishes the emulator's account and key.
 _EMULATOR_ACCOUNT = "devstoreaccount1"
 _EMULATOR_KEY = (
@@ -87,8 +86,9 @@ def _in_own_account(url: SplitResult, storage: StorageSettings) -> BlobLocation:
     opens = _account(storage)
     if opens is None:
         raise ValueError(
-            "azure:// means the account of AzureWebJobsStorage, which is not set. Set it to a "
-            "connection string, or AzureWebJobsStorage__accountName to the account's name"
+            "azure:// means the account of AzureWebJobsStorage, which names none. Set it to a "
+            "connection string; or, for the app's identity, AzureWebJobsStorage__accountName to "
+            "the account's name or AzureWebJobsStorage__blobServiceUri to the address of its blobs"
         )
     return _location(opens, url.netloc, url.path)
 
@@ -123,7 +123,7 @@ def _at_address(url: SplitResult, storage: StorageSettings) -> BlobLocation:
 
 def _location(opens: Mapping[str, str], container: str, path: str) -> BlobLocation:
     prefix = unquote(path.strip("/"))
-    if not _CONTAINER.fullmatch(container):
+    if not CONTAINER_NAME.fullmatch(container):
         raise ValueError(
             f"{container!r} cannot be a container's name, which has 3 to 63 lower-case letters, "
             f"digits and hyphens. {_ALLOWED}"

@@ -80,7 +80,7 @@ def fetch(url: str, settings: Settings) -> bytes:
         # A redirect is another server's word: the app shows itself only where the caller sent it.
         login = _login(target, settings, deadline) if target is named else {}
         try:
-            answer = _get(target, limits, login)
+            answer = _get(target, limits, login, settings)
         except (OSError, EOFError, HTTPException, ValueError, zlib.error) as exc:
             if isinstance(exc, TimeoutError) or time.monotonic() >= deadline:
                 raise FetchTimedOut(
@@ -142,7 +142,7 @@ class _Connection(HTTPConnection):
         self.sock = dial(self._url, self._limits)
 
 
-def _get(url: Url, limits: Limits, login: dict[str, str]) -> bytes | Url:
+def _get(url: Url, limits: Limits, login: dict[str, str], settings: Settings) -> bytes | Url:
     """Asks once; returns the body, or where to ask instead."""
     connection = _Connection(url, limits)
     try:
@@ -151,13 +151,13 @@ def _get(url: Url, limits: Limits, login: dict[str, str]) -> bytes | Url:
             if response.status in _REDIRECTS:
                 return _next_url(url, response)
             if not 200 <= response.status < 300:
-                raise _refused(url, response.status, with_login=bool(login))
+                raise _refused(url, response.status, settings, with_login=bool(login))
             return _body(url, response, limits)
     finally:
         connection.close()
 
 
-def _refused(url: Url, status: int, *, with_login: bool) -> FetchFailed:
+def _refused(url: Url, status: int, settings: Settings, *, with_login: bool) -> FetchFailed:
     # The phrase is not the server's own: it could write anything there.
     phrase = HTTPStatus(status).phrase if status in list(HTTPStatus) else "unknown status"
     advice = {
@@ -166,9 +166,16 @@ def _refused(url: Url, status: int, *, with_login: bool) -> FetchFailed:
         404: "Check the address.",
         410: "Check the address.",
     }.get(status, "Try again later, or send the image itself.")
+    own = settings.own_blobs
+    is_own = own is not None and url.host == own.host
     if with_login and status in (401, 403):
         advice = (
             "The app's managed identity may not read it: give it the role Storage Blob Data Reader."
+        )
+    elif is_own and not with_login and not url.query and status in (401, 403, 404, 409):
+        advice = (
+            "Check the address. The app's managed identity opens only blobs in the containers of "
+            "FETCH_BLOB_CONTAINERS, by plain URLs that callers sent themselves."
         )
     return FetchFailed(f"{url} answered {status} {phrase}. {advice}", upstream_status=status)
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 from uuid import UUID
 
 __all__ = [
+    "CONTAINER_NAME",
     "PublishedName",
     "StorageSettings",
+    "containers",
     "count",
     "decode",
     "flag",
@@ -24,6 +27,11 @@ __all__ = [
     "text",
     "threads",
 ]
+
+#: Azure's rule for names of containers; those with a dollar ($root, $web, $logs) are its own.
+CONTAINER_NAME = re.compile(r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*")
+# Here the Functions host keeps its keys and locks, and the platform the app's own code.
+_PLATFORMS_CONTAINERS = ("azure-webjobs-", "app-package-")
 
 
 @dataclass(frozen=True)
@@ -91,6 +99,23 @@ def hosts(text: str) -> tuple[str, ...]:
         if "*" in host[1:] or (host.startswith("*") and not host.startswith("*.")):
             raise ValueError("may have a star only at the front, as in *.example.com")
     return found
+
+
+def containers(text: str) -> frozenset[str]:
+    """Names of containers on Azure Blob Storage, separated by commas."""
+    found = items(text)
+    for name in found:
+        if not CONTAINER_NAME.fullmatch(name):
+            raise ValueError(
+                "must be names of containers, separated by commas, each with 3 to 63 lower-case "
+                f"letters, digits and single hyphens, and {name!r} is not"
+            )
+        if name.startswith(_PLATFORMS_CONTAINERS):
+            raise ValueError(
+                f"must be names of containers for images, and {name!r} holds what Azure Functions "
+                "needs for itself, such as keys and the app's code. Leave it out"
+            )
+    return frozenset(found)
 
 
 def ports(text: str) -> frozenset[int]:

@@ -157,6 +157,12 @@ SETTINGS: tuple[Setting, ...] = (
         setting_values.flag,
     ),
     Setting(
+        "FETCH_BLOB_CONTAINERS",
+        "",
+        "the containers whose blobs FETCH_BLOB_IDENTITY may open, comma-separated",
+        setting_values.containers,
+    ),
+    Setting(
         "CUSTOM_VISION_MODELS",
         "",
         "published names of the Custom Vision API and the models that answer to them, as "
@@ -202,6 +208,7 @@ class Settings:
     fetch_allowed_ports: frozenset[int]
     fetch_allow_private_addresses: bool
     fetch_blob_identity: bool
+    fetch_blob_containers: frozenset[str]
     custom_vision_models: tuple[setting_values.PublishedName, ...]
     api_keys: tuple[str, ...]
     allow_anonymous: bool
@@ -216,7 +223,7 @@ class Settings:
         ``storage`` is the host's own setting, which has the account of MODELS_DIR=azure://….
         ``development`` is true when ``AZURE_FUNCTIONS_ENVIRONMENT`` is ``Development``, which
         ``func start`` and the local host set and Azure does not. ``own_blobs`` says, with
-        ``FETCH_BLOB_IDENTITY``, which blobs are the app's own and where it gets its tokens.
+        ``FETCH_BLOB_IDENTITY``, which blobs that may open and where the app gets its tokens.
 
         Raises:
             SettingsError: a value cannot be used; the message names key, value (unless that is a
@@ -236,7 +243,8 @@ class Settings:
         # The switch counts only in Development: a published copy of local settings stays safe.
         values["fetch_allow_private_addresses"] &= development
         storage = setting_values.StorageSettings.from_environ(environ)
-        own_blobs = _own_blobs(environ) if values["fetch_blob_identity"] else None
+        opened = values["fetch_blob_containers"]
+        own_blobs = _own_blobs(environ, opened) if values["fetch_blob_identity"] else None
         return cls(development=development, storage=storage, own_blobs=own_blobs, **values)
 
     def __repr__(self) -> str:
@@ -246,7 +254,7 @@ class Settings:
         return f"Settings({', '.join(f'{key}={value!r}' for key, value in shown.items())})"
 
 
-def _own_blobs(environ: Mapping[str, str]) -> OwnBlobs:
+def _own_blobs(environ: Mapping[str, str], containers: frozenset[str]) -> OwnBlobs:
     from image_classifier.own_blobs import OwnBlobs  # few apps need it
 
-    return OwnBlobs.from_environ(environ)
+    return OwnBlobs.from_environ(environ, containers)

@@ -6,7 +6,7 @@ import base64
 import binascii
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from urllib.parse import quote, urlsplit
@@ -117,18 +117,39 @@ def find_account(connection: str, environ: Mapping[str, str]) -> StorageAccount:
     """The account that a binding's ``connection`` names; empty means AzureWebJobsStorage.
 
     Raises:
-        HostError: there is no such setting, or it is no connection string.
+        HostError: there is no such setting, it is no connection string, or only settings for an
+            identity are there, which this host has none to show for.
     """
     connection = connection or "Storage"
     candidates = (f"AzureWebJobs{connection}", connection)
     found = next((name for name in candidates if environ.get(name, "").strip()), None)
     if found is None:
         wanted = "AzureWebJobsStorage" if connection == "Storage" else connection
+        if by_identity := _set_for_an_identity(candidates, environ):
+            raise HostError(
+                f"{by_identity} names a storage account for the app's identity, and the local host "
+                f"opens queues with a connection string only. Set {wanted} to one as well, or turn "
+                f"off the functions with this connection (AzureWebJobs.NAME.Disabled=true). {HINT}"
+            )
         raise HostError(
             f"Storage account connection string '{wanted}' does not exist. Set {wanted} in "
             f"local.settings.json. {HINT}"
         )
     return StorageAccount.parse(environ[found], found)
+
+
+def _set_for_an_identity(candidates: Sequence[str], environ: Mapping[str, str]) -> str | None:
+    """The setting that names an account to be opened by an identity, if there is one."""
+    starts = tuple(f"{name}__" for name in candidates)
+    ends = ("__accountname", "serviceuri")  # also blobServiceUri, queueServiceUri, tableServiceUri
+    return next(
+        (
+            name
+            for name, value in environ.items()
+            if name.startswith(starts) and name.lower().endswith(ends) and value.strip()
+        ),
+        None,
+    )
 
 
 def _parts(text: str, setting: str) -> dict[str, str]:

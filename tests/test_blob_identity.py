@@ -58,6 +58,7 @@ class BlobServer(TlsServer):
 
     def __init__(self, authority: trustme.CA, identity: IdentityEndpoint) -> None:
         self.identity, self.status = identity, "200 OK"
+        self.missing: set[bytes] = set()
         super().__init__(authority, HOST, self._reply)
 
     def _reply(self, sock: socket.socket) -> None:
@@ -66,6 +67,8 @@ class BlobServer(TlsServer):
         let_in = wanted in head and b"\r\nx-ms-version: 20" in head
         is_fine = let_in and self.status == "200 OK"
         status = self.status if let_in else "409 Public access is not permitted"
+        if let_in and self.requests[-1].split()[1] in self.missing:
+            is_fine, status = False, "404 The specified blob does not exist."
         sock.sendall(ok(b"private picture") if is_fine else http(status, "Content-Length: 0"))
 
 
@@ -82,6 +85,7 @@ def settings_of(identity: IdentityEndpoint, **environ: str) -> Settings:
     return Settings.from_environ(
         {
             "FETCH_BLOB_IDENTITY": "true",
+            "FETCH_BLOB_CONTAINERS": "pictures",
             "AzureWebJobsStorage__accountName": "store",
             "FETCH_TIMEOUT_SECONDS": "5",
         }
@@ -158,12 +162,15 @@ def test_a_user_assigned_identity_is_asked_for_by_its_id(
         f"{BLOB}?SIG",
         f"https://{HOST}/?comp=list",
         f"https://{HOST}/pictures?restype=container&comp=list",
+        f"https://{HOST}/pictures",
+        f"https://{HOST}/packages/released.zip",
+        f"https://{HOST}/pictures/../packages/released.zip",
         f"{BLOB}?comp=tags",
         f"{BLOB}?snapshot=1&comp=metadata",
     ],
 )
 def test_no_token_goes_with_any_other_url(url: str) -> None:
-    own = OwnBlobs(HOST, "", "", "")
+    own = OwnBlobs(HOST, frozenset({"pictures"}), "", "", "")
 
     assert is_own_blob(parse_url(BLOB), own)
     assert is_own_blob(parse_url(f"{BLOB}?snapshot=2026-11-20T14:13:43Z"), own)
@@ -177,6 +184,94 @@ def test_a_signature_in_the_url_wins(blobs: BlobServer, identity: IdentityEndpoi
 
     assert identity.asked == []
     assert tokens_in(blobs) == []
+
+
+# Whoever decodes these, folds them or takes the dots out reads another container, or no blob.
+TRICKS = [
+    "packages/released.zip",
+    "azure-webjobs-secrets/app/host.json",
+    "azure-webjobs-hosts/ids/usage/abc",
+    "cat.png",
+    "pictures",
+    "$root/cat.png",
+    "Pictures/cat.png",
+    "%70ackages/released.zip",
+    "%70ictures/cat.png",
+    "pictures%2f..%2fpackages/released.zip",
+    "pictures/../packages/released.zip",
+    "pictures/%2e%2e/packages/released.zip",
+    "pictures/%2E./packages/released.zip",
+    "pictures/..%2fpackages/released.zip",
+    "pictures/..%5cpackages/released.zip",
+    "pictures/%252e%252e%252fpackages/released.zip",
+    "pictures/..;/packages/released.zip",
+    "pictures/%c0%ae%c0%ae/packages/released.zip",
+    "pictures/．．/packages/released.zip",
+    "pictures//cat.png",
+    "/pictures/cat.png",
+    "pictures/./cat.png",
+    "pictures/cat.png%00",
+]
+
+
+@pytest.mark.parametrize("path", TRICKS)
+def test_a_blob_outside_the_named_containers_is_fetched_as_from_any_host(
+    path: str, blobs: BlobServer, identity: IdentityEndpoint
+) -> None:
+    with pytest.raises(FetchFailed, match="answered 409.*FETCH_BLOB_CONTAINERS") as error:
+        fetch(f"https://{HOST}/{path}", settings_of(identity))
+
+    assert error.value.upstream_status == 409
+    assert identity.asked == []
+    assert len(blobs.requests) == 1
+    assert tokens_in(blobs) == []
+
+
+def test_nobody_learns_which_blobs_are_in_other_containers(
+    blobs: BlobServer, identity: IdentityEndpoint
+) -> None:
+    settings = settings_of(identity)
+    blobs.missing = {b"/packages/none.zip", b"/pictures/none.zip"}
+    answers = {}
+    for container in ("packages", "pictures"):
+        for name in ("have.zip", "none.zip"):
+            url = f"https://{HOST}/{container}/{name}"
+            try:
+                answers[container, name] = fetch(url, settings).decode()
+            except FetchFailed as exc:
+                answers[container, name] = exc.message.replace(name, "*")
+
+    assert answers["packages", "have.zip"] == answers["packages", "none.zip"]
+    assert answers["pictures", "have.zip"] == "private picture"
+    assert "answered 404" in answers["pictures", "none.zip"]
+
+
+def test_a_container_must_be_named_even_where_others_are(
+    blobs: BlobServer, identity: IdentityEndpoint
+) -> None:
+    two = settings_of(identity, FETCH_BLOB_CONTAINERS="pictures,uploads")
+
+    assert fetch(f"https://{HOST}/uploads/cat.png", two) == b"private picture"
+    with pytest.raises(FetchFailed, match="answered 409"):
+        fetch(f"https://{HOST}/uploads/cat.png", settings_of(identity))
+
+
+def test_a_redirect_within_the_account_takes_no_token_along(
+    identity: IdentityEndpoint, internet: Internet, authority: trustme.CA
+) -> None:
+    """Neither to another container nor to another blob of the same one."""
+    for path in ("/packages/released.zip", "../packages/released.zip", "/pictures/dog.png"):
+
+        def answer(sock: socket.socket, path: str = path) -> None:
+            is_first = account.requests[-1].startswith(b"GET /pictures/cat.png ")
+            sock.sendall(http("302 Found", f"Location: {path}") if is_first else ok())
+
+        with TlsServer(authority, HOST, answer) as account:
+            internet.publish(account, ADDRESS, 443)
+
+            assert fetch(BLOB, settings_of(identity)) == b"picture"
+            assert len(account.requests) == 2
+            assert tokens_in(account) == account.requests[:1]
 
 
 def test_neither_plain_http_nor_another_host_or_port_gets_a_token(

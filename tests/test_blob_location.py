@@ -10,6 +10,16 @@ from image_classifier.setting_values import StorageSettings
 KEY = "c2VjcmV0LWtleQ=="
 OWN = StorageSettings(f"AccountName=own;AccountKey={KEY};EndpointSuffix=core.windows.net")
 IDENTITY = StorageSettings(account_name="own", client_id="c-1")
+# What Microsoft's templates set; the sisters for queues and tables change nothing here.
+BY_ADDRESS = StorageSettings.from_environ(
+    {
+        "AzureWebJobsStorage__blobServiceUri": "https://own.blob.core.windows.net/",
+        "AzureWebJobsStorage__queueServiceUri": "https://own.queue.core.windows.net/",
+        "AzureWebJobsStorage__tableServiceUri": "https://own.table.core.windows.net/",
+        "AzureWebJobsStorage__credential": "managedidentity",
+        "AzureWebJobsStorage__clientId": "c-1",
+    }
+)
 SIGNED = "sv=2024-01-01&sp=rl&sig=very-secret"
 
 
@@ -57,13 +67,16 @@ def test_azure_means_the_account_of_the_app() -> None:
     assert (find("azure://models", shared).sas) == "sig=s"
 
 
-def test_an_identity_opens_its_own_account_and_others_of_azure() -> None:
-    own = find("azure://models", IDENTITY)
-    other = find("https://other.blob.core.windows.net/models", IDENTITY)
-    elsewhere = find("https://files.example.com/models", IDENTITY)
+@pytest.mark.parametrize("storage", [IDENTITY, BY_ADDRESS], ids=["by name", "by address"])
+def test_an_identity_opens_its_own_account_and_others_of_azure(storage: StorageSettings) -> None:
+    own = find("azure://models", storage)
+    other = find("https://other.blob.core.windows.net/models", storage)
+    elsewhere = find("https://files.example.com/models", storage)
+    by_url = find("https://own.blob.core.windows.net/models", storage)
 
     assert own.account_url == "https://own.blob.core.windows.net"
     assert own.identity and own.client_id == "c-1"
+    assert by_url == own
     assert other.identity and other.client_id == "c-1"
     assert not elsewhere.identity, "what proves the identity is not for others to see"
 
@@ -104,6 +117,15 @@ def test_a_connection_string_that_opens_nothing_is_named_and_not_shown(text: str
         find("azure://models", StorageSettings(text))
 
     assert KEY not in str(caught.value)
+
+
+def test_an_account_that_is_not_named_can_be_named_in_each_way() -> None:
+    queues = {"AzureWebJobsStorage__queueServiceUri": "https://own.queue.core.windows.net"}
+    with pytest.raises(SettingsError, match="names none") as caught:
+        find("azure://models", StorageSettings.from_environ(queues))
+
+    for name in ("connection string", "__accountName", "__blobServiceUri"):
+        assert name in str(caught.value)
 
 
 def test_no_secret_shows_in_the_settings() -> None:

@@ -88,7 +88,11 @@ def test_an_app_with_an_identity_needs_no_key(
         key = {"account_name": ACCOUNT, "account_key": KEY}
         with ContainerClient(azurite.endpoint, "models", key, api_version=API_VERSION) as client:
             client.create_container()
+        # As Microsoft's templates set them; the emulator of this test has blobs only.
         monkeypatch.setenv("AzureWebJobsStorage__blobServiceUri", azurite.endpoint)
+        monkeypatch.setenv("AzureWebJobsStorage__queueServiceUri", "https://a.queue.invalid/")
+        monkeypatch.setenv("AzureWebJobsStorage__tableServiceUri", "https://a.table.invalid/")
+        monkeypatch.setenv("AzureWebJobsStorage__credential", "managedidentity")
         monkeypatch.setenv("AzureWebJobsStorage__clientId", "client-1")
         monkeypatch.setenv("MODELS_DIR", "azure://models")
         monkeypatch.setenv("MODELS_CACHE_DIR", str(tmp_path / "cache"))

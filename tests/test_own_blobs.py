@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from image_classifier.errors import SettingsError
 from image_classifier.own_blobs import OwnBlobs
 from image_classifier.settings import Settings
+from image_classifier.urls import parse_url
 
+PICTURES = frozenset({"pictures", "cat-photos"})
 CONNECTION = "DefaultEndpointsProtocol=https;AccountName=store;AccountKey=c2VjcmV0"
 
 
@@ -15,6 +19,14 @@ CONNECTION = "DefaultEndpointsProtocol=https;AccountName=store;AccountKey=c2Vjcm
         ({"__accountName": "store"}, "store.blob.core.windows.net"),
         ({"__accountName": " Store "}, "store.blob.core.windows.net"),
         ({"__blobServiceUri": "https://a.blob.core.windows.net"}, "a.blob.core.windows.net"),
+        (
+            {
+                "__blobServiceUri": "https://a.blob.core.windows.net/",
+                "__queueServiceUri": "https://b.queue.core.windows.net/",
+                "__tableServiceUri": "https://c.table.core.windows.net/",
+            },
+            "a.blob.core.windows.net",
+        ),
         (
             {"__blobServiceUri": "https://A.Blob.Core.ChinaCloudApi.cn:443/", "__accountName": "x"},
             "a.blob.core.chinacloudapi.cn",
@@ -34,7 +46,7 @@ CONNECTION = "DefaultEndpointsProtocol=https;AccountName=store;AccountKey=c2Vjcm
 def test_the_account_is_the_one_that_the_host_uses(environ: dict[str, str], host: str) -> None:
     named = {f"AzureWebJobsStorage{name}": value for name, value in environ.items()}
 
-    assert OwnBlobs.from_environ(named).host == host
+    assert OwnBlobs.from_environ(named, PICTURES).host == host
 
 
 @pytest.mark.parametrize(
@@ -48,6 +60,9 @@ def test_the_account_is_the_one_that_the_host_uses(environ: dict[str, str], host
         {"__blobServiceUri": "http://store.blob.core.windows.net"},
         {"__blobServiceUri": "https://store.blob.core.windows.net:8443"},
         {"__blobServiceUri": "https://store.blob.core.windows.net:many"},
+        {"__queueServiceUri": "https://store.queue.core.windows.net"},
+        {"__blobServiceUri": "https://blobs.example.com/store"},
+        {"__blobServiceUri": "https://store.blob.core.windows.net/?sig=c2VjcmV0"},
         {"__blobServiceUri": "https://"},
         {"__blobServiceUri": "https://[store"},
     ],
@@ -55,7 +70,9 @@ def test_the_account_is_the_one_that_the_host_uses(environ: dict[str, str], host
 def test_an_app_without_such_an_account_does_not_start(environ: dict[str, str]) -> None:
     named = {f"AzureWebJobsStorage{name}": value for name, value in environ.items()}
     with pytest.raises(SettingsError, match="FETCH_BLOB_IDENTITY='true'") as error:
-        Settings.from_environ({"FETCH_BLOB_IDENTITY": "true", **named})
+        Settings.from_environ(
+            {"FETCH_BLOB_IDENTITY": "true", "FETCH_BLOB_CONTAINERS": "pictures", **named}
+        )
 
     assert "c2VjcmV0" not in str(error.value)
     assert Settings.from_environ(named).own_blobs is None
@@ -63,8 +80,128 @@ def test_an_app_without_such_an_account_does_not_start(environ: dict[str, str]) 
 
 def test_the_endpoints_key_does_not_show() -> None:
     own = OwnBlobs.from_environ(
-        {"AzureWebJobsStorage__accountName": "store", "IDENTITY_HEADER": "secret"}
+        {"AzureWebJobsStorage__accountName": "store", "IDENTITY_HEADER": "secret"}, PICTURES
     )
 
     assert own.token_key == "secret"
     assert "secret" not in repr(own)
+
+
+@pytest.mark.parametrize("text", ["", " ", ",", " , ,"])
+def test_no_container_never_means_all_of_them(text: str) -> None:
+    environ = {
+        "FETCH_BLOB_IDENTITY": "true",
+        "FETCH_BLOB_CONTAINERS": text,
+        "AzureWebJobsStorage__accountName": "store",
+    }
+    with pytest.raises(SettingsError, match="Set FETCH_BLOB_CONTAINERS to"):
+        Settings.from_environ(environ)
+
+    own = Settings.from_environ(environ | {"FETCH_BLOB_CONTAINERS": "pictures"}).own_blobs
+    assert own is not None
+    assert own.containers == {"pictures"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/pictures/cat.png",
+        "/cat-photos/2026/07/cat.png",
+        "/pictures/2026%2F07%2Fcat.png",
+        "/pictures/my%20cat%20%281%29.png",
+        "/pictures/K%C3%A4tzchen%E2%80%AFAM.png",
+        "/pictures/100%25.png",
+        "/pictures/a%2520b.png",
+        "/pictures/.hidden/..cat..png",
+        "/pictures/cat.png.",
+        "/pictures/a;b.png",
+        "/pictures/packages",
+        "/pictures/why%3F.png",
+    ],
+)
+def test_blobs_of_the_named_containers_are_the_apps_own(path: str) -> None:
+    assert own_blobs().has(path)
+
+
+# What a server, or something before it, could read as the path of another container.
+TRICKS = [
+    "/packages/released.zip",
+    "/azure-webjobs-secrets/app/host.json",
+    "/pictures2/cat.png",
+    "/pictures-/cat.png",
+    "/picture/s/cat.png",
+    "/cat.png",
+    "/pictures",
+    "/pictures/",
+    "/",
+    "/$root/cat.png",
+    "/%24web/cat.png",
+    "//pictures/cat.png",
+    "//packages/released.zip",
+    "/./pictures/cat.png",
+    "/x/../pictures/cat.png",
+    "/Pictures/cat.png",
+    "/PICTURES/cat.png",
+    "/%70ictures/cat.png",
+    "/pictures%20/cat.png",
+    "/pictures%00/cat.png",
+    "/pictures;packages/cat.png",
+    "/pictures,packages/cat.png",
+    "/pictures%2Fcat.png",
+    "/pictures%2f..%2fpackages/released.zip",
+    "/%70ackages/released.zip",
+    "/%EF%BD%90ictures/cat.png",
+    "/pictures/../packages/released.zip",
+    "/pictures/a/../../packages/released.zip",
+    "/pictures/..",
+    "/pictures/./cat.png",
+    "/pictures/.../packages",
+    "/pictures/..;/packages/released.zip",
+    "/pictures/..;x=1/packages/released.zip",
+    "/pictures/..%3b/packages/released.zip",
+    "/pictures/..%20/packages/released.zip",
+    "/pictures/..%2fpackages/released.zip",
+    "/pictures/%2e%2e/packages/released.zip",
+    "/pictures/.%2E/packages/released.zip",
+    "/pictures/%2e%2e%2fpackages%2freleased.zip",
+    "/pictures/%252e%252e/packages/released.zip",
+    "/pictures/%25252e%25252e%25252fpackages/released.zip",
+    "/pictures/%2525252525252e%2525252525252e/packages/released.zip",
+    "/pictures/..%5cpackages%5creleased.zip",
+    "/pictures/x%5c..%5c..%5cpackages",
+    "/pictures/%255c%255cpackages",
+    "/pictures/%c0%ae%c0%ae/packages/released.zip",
+    "/pictures/%c0%af..",
+    "/pictures/%ff",
+    "/pictures/%EF%BC%8E%EF%BC%8E/packages/released.zip",
+    "/pictures/%EF%BC%8E%EF%BC%8E%EF%BC%8Fpackages",
+    "/pictures/x%EF%BC%BC..%EF%BC%BCpackages",
+    "/pictures/%E2%80%A5/packages/released.zip",
+    "/pictures//cat.png",
+    "/pictures/%2fcat.png",
+    "/pictures/%2F%2Fstore.example/cat.png",
+    "/pictures/cat.png/",
+    "/pictures/cat.png%2f",
+    "/pictures/%20/cat.png",
+    "/pictures/cat.png%00.jpg",
+    "/pictures/cat%0d%0aX-More:%20lines.png",
+    "/pictures/cat%C2%85.png",
+]
+
+
+@pytest.mark.parametrize("path", TRICKS)
+def test_a_path_that_could_lead_elsewhere_is_not(path: str) -> None:
+    url = parse_url(f"https://store.blob.core.windows.net{path}")
+
+    assert not own_blobs().has(url.path)
+
+
+def test_a_path_that_is_encoded_many_times_is_soon_done_with() -> None:
+    started = time.monotonic()
+
+    assert not own_blobs().has("/pictures/%" + "25" * 4000)
+    assert time.monotonic() - started < 1
+
+
+def own_blobs() -> OwnBlobs:
+    return OwnBlobs("store.blob.core.windows.net", PICTURES, "", "", "")

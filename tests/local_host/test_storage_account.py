@@ -98,6 +98,29 @@ def test_connection_may_be_the_settings_own_name() -> None:
     assert find_account("Mine", {"Mine": "UseDevelopmentStorage=true"}).setting == "Mine"
 
 
+@pytest.mark.parametrize("address", ["accountName", "queueServiceUri", "blobServiceUri"])
+@pytest.mark.parametrize("connection", ["", "AzureWebJobsStorage", "Mine"])
+def test_an_account_for_an_identity_alone_is_told_apart_from_none(
+    connection: str, address: str
+) -> None:
+    setting = connection or "AzureWebJobsStorage"
+    named = f"{setting}__{address}"
+    environ = {named: "https://cats.queue.core.windows.net", f"{setting}__clientId": "1"}
+    with pytest.raises(HostError, match="connection string only") as caught:
+        find_account(connection, environ)
+
+    assert str(caught.value).startswith(f"{named} names")
+    assert f"Set {setting} to one as well" in str(caught.value)
+    opened = find_account(connection, environ | {setting: "UseDevelopmentStorage=true"})
+    assert opened.setting == setting
+
+
+def test_settings_that_name_no_account_do_not_count_as_one() -> None:
+    environ = {"AzureWebJobsStorage__credential": "managedidentity", "Other__accountName": "cats"}
+    with pytest.raises(HostError, match="does not exist"):
+        find_account("", environ | {"AzureWebJobsStorage__accountName": " "})
+
+
 def test_missing_connection_names_the_setting_to_make() -> None:
     with pytest.raises(HostError, match=r"'AzureWebJobsStorage' does not exist\. Set"):
         find_account("", {"AzureWebJobsStorage": " "})
