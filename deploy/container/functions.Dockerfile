@@ -3,7 +3,8 @@
 #     docker build -f deploy/container/functions.Dockerfile -t image-classifier .
 #
 # --build-arg ENGINE=onnx leaves TensorFlow out (1.5 GB), for when every model has a model.onnx.
-FROM mcr.microsoft.com/azure-functions/python:4-python3.12
+# Microsoft builds this base image for x86-64 only; docs/deploy.md says what to do on Arm.
+FROM mcr.microsoft.com/azure-functions/python:4-python3.13
 
 ENV AzureWebJobsScriptRoot=/home/site/wwwroot \
     AzureFunctionsJobHost__Logging__Console__IsEnabled=true \
@@ -12,7 +13,11 @@ ENV AzureWebJobsScriptRoot=/home/site/wwwroot \
     ASPNETCORE_URLS=http://+:8080 \
     # Both as in local.settings.json.example, where they are explained.
     PYTHON_THREADPOOL_THREAD_COUNT=32 \
-    FUNCTIONS_REQUEST_BODY_SIZE_LIMIT=29360128
+    FUNCTIONS_REQUEST_BODY_SIZE_LIMIT=29360128 \
+    # For those who change the base image to Python 3.11 or 3.12; the worker of 3.13 ignores it. The
+    # older worker imports its own protobuf 4.25 before the app, and TensorFlow 2.21, which wants
+    # 6.31, then cannot be imported. Compose and Kubernetes take the setting from here.
+    PYTHON_ISOLATE_WORKER_DEPENDENCIES=1
 
 # Packages first: they change less often than the code, and Docker keeps the layer.
 ARG ENGINE=auto

@@ -7,7 +7,7 @@
 # image's name. `--target mounted` bakes no model in; mount one:
 #     -v "$PWD/models/pets:/models/pets:ro" -e MODEL_NAME=pets
 # --build-arg ENGINE=onnx leaves TensorFlow out (1.5 GB), for when every model has a model.onnx.
-FROM python:3.12-slim AS packages
+FROM python:3.13-slim AS packages
 
 ARG ENGINE=auto
 WORKDIR /build
@@ -18,7 +18,7 @@ RUN if [ "$ENGINE" = onnx ]; then sed -i '/^tensorflow/d; /^ai-edge-litert/d' re
     && /venv/bin/pip install --no-cache-dir -r requirements.txt -r model_server/requirements.txt
 
 
-FROM python:3.12-slim AS mounted
+FROM python:3.13-slim AS mounted
 
 COPY --from=packages /venv /venv
 WORKDIR /app

@@ -12,12 +12,17 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+import requests
 import yaml
 from compose_spec import PyCompose
 
+from tests.azurite import wait_until
 from tests.deploy.dockerfiles import ROOT, Image, context_files, read_image
 from tests.model_servers import Client
 from tests.servers import LocalHost, ServerProcess, clean_environment, free_port
+from tools.azurite.emulator import ACCOUNT, PROGRAMS, install, is_azurite
+from tools.azurite.emulator import KEY as ACCOUNT_KEY
+from tools.environments import has_node
 from tools.list_package import list_package
 from tools.package import slim_requirements
 
@@ -51,7 +56,7 @@ def test_the_linter_has_nothing_to_say(path: Path) -> None:
 
 def test_the_linter_would_say_something(tmp_path: Path) -> None:
     spoilt = tmp_path / "Dockerfile"
-    spoilt.write_text(SERVER.read_text("utf-8").replace("python:3.12-slim", "python"))
+    spoilt.write_text(SERVER.read_text("utf-8").replace("python:3.13-slim", "python"))
     done = hadolint(spoilt)
 
     assert done.returncode == 1
@@ -165,8 +170,34 @@ def test_the_images_settings_are_those_of_the_example() -> None:
     example = json.loads((ROOT / "local.settings.json.example").read_text("utf-8"))["Values"]
     shared = set(environ) & set(example)
 
-    assert len(shared) == 3
+    assert {"PYTHON_THREADPOOL_THREAD_COUNT", "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"} < shared
     assert {name: environ[name] for name in shared} == {name: example[name] for name in shared}
+
+
+def test_both_images_have_python_3_13_and_an_older_worker_would_let_tensorflow_in() -> None:
+    """The worker of 3.12 and older imports its own protobuf first, unless it is told not to."""
+    functions, server = read_image(FUNCTIONS), read_image(SERVER)
+
+    assert functions.base == "mcr.microsoft.com/azure-functions/python:4-python3.13"
+    assert server.base == read_image(SERVER, "packages").base == "python:3.13-slim"
+    assert functions.environ["PYTHON_ISOLATE_WORKER_DEPENDENCIES"] == "1"
+
+
+def test_nothing_takes_a_setting_of_the_image_away_again() -> None:
+    """Compose and Kubernetes repeat none of them with another value."""
+    environ = read_image(FUNCTIONS).environ
+    services = yaml.safe_load(compose_text())["services"]
+    for name in ("functions", "queue"):
+        ours = services[name]["environment"]
+
+        assert {each: ours[each] for each in environ if each in ours} == {}
+    for path in (ROOT / "deploy" / "kubernetes").glob("*.yaml"):
+        for manifest in yaml.safe_load_all(path.read_text("utf-8")):
+            if manifest["kind"] != "Deployment" or path.stem == "model_server":
+                continue
+            [container] = manifest["spec"]["template"]["spec"]["containers"]
+            for each in container["env"]:
+                assert each["value"] == environ.get(each["name"], each["value"]), path.name
 
 
 # --- The containers' commands, in this environment
@@ -354,6 +385,55 @@ def test_the_compose_file_opens_the_ports_that_the_images_have() -> None:
 
         assert inside == read_image(dockerfile).ports
         assert services[name]["environment"]["API_KEYS"].startswith("${API_KEYS:?")
+
+
+@pytest.mark.skipif(not has_node(), reason="the storage emulator needs Node.js with npm")
+def test_the_emulator_answers_wherever_the_queues_connection_string_leads(tmp_path: Path) -> None:
+    """The very emulator and its flags, but on free ports of this machine."""
+    install()
+    services = yaml.safe_load(compose_text())["services"]
+    connection = services["queue"]["environment"]["AzureWebJobsStorage"]
+    parts = dict(part.split("=", 1) for part in connection.strip(";").split(";"))
+    program, *flags = services["storage"]["command"].split()
+    ports = {service: free_port() for service in ("blob", "queue", "table")}
+    node = [str(shutil.which("node")), str(PROGRAMS / f"{program}.js")]
+    # In a container each must listen beyond itself; here nothing may.
+    here = [flag.replace("0.0.0.0", "127.0.0.1").replace("/data", str(tmp_path)) for flag in flags]
+    here += [text for service in ports for text in (f"--{service}Port", str(ports[service]))]
+    with subprocess.Popen([*node, *here], stdout=subprocess.DEVNULL, cwd=tmp_path) as emulator:
+        try:
+            wait_until(lambda: all(map(is_azurite, ports.values())), "all three answer", 60)
+            names = {service: server_name(port) for service, port in ports.items()}
+        finally:
+            emulator.terminate()
+
+    assert (parts["AccountName"], parts["AccountKey"]) == (ACCOUNT, ACCOUNT_KEY)
+    for service, port in (("blob", 10000), ("queue", 10001), ("table", 10002)):
+        assert flags[flags.index(f"--{service}Host") + 1] == "0.0.0.0"
+        assert parts[f"{service.capitalize()}Endpoint"] == f"http://storage:{port}/{ACCOUNT}"
+        assert names[service].startswith(f"Azurite-{service.capitalize()}/")
+    [version] = {name.split("/")[1] for name in names.values()}
+    assert services["storage"]["image"].endswith(f"azurite:{version}")
+
+
+def server_name(port: int) -> str:
+    """What the emulator calls itself, for example Azurite-Table/3.35.0."""
+    answer = requests.get(f"http://127.0.0.1:{port}/{ACCOUNT}?comp=list", timeout=10)
+    return answer.headers["Server"]
+
+
+def test_people_with_an_arm_machine_are_told_before_the_build_ends_in_a_riddle() -> None:
+    head = compose_text().split("\nname:")[0]
+    docs = (ROOT / "docs" / "deploy.md").read_text("utf-8")
+    section = docs.split("\n## One machine, with Compose\n")[1].split("\n## ")[0]
+    services = yaml.safe_load(compose_text())["services"]
+
+    for text in (head, section, FUNCTIONS.read_text("utf-8").split("FROM")[0]):
+        assert "x86-64" in text and "Arm" in text
+    # What they are told to start there builds on an image that Python's makers build for Arm.
+    assert "up -d --build model_server" in head and "up -d --build model_server" in section
+    assert (ROOT / services["model_server"]["build"]["dockerfile"]) == SERVER
+    assert "depends_on" not in services["model_server"]
 
 
 def test_every_function_runs_on_the_edge_or_is_left_out_for_a_reason() -> None:

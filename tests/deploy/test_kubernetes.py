@@ -1,78 +1,42 @@
+"""deploy/kubernetes: held against schemas, and its parts against each other, images and code."""
+
 from __future__ import annotations
 
 import copy
 import json
-import shutil
-import subprocess
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+import re
 
 import pytest
 import yaml
 
 from model_server.flags import channel_arguments, parse_flags
-from tests.deploy.dockerfiles import read_image
-from tools.environments import has_node, install_node_packages
+from tests.deploy.dockerfiles import ROOT, read_image
+from tests.deploy.manifests import (
+    DEPLOYMENTS,
+    MANIFESTS,
+    Check,
+    app_settings,
+    container_of,
+    documents,
+    functions_of,
+    kustomized,
+    schema_check,
+    the,
+)
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
-MANIFESTS = ROOT / "deploy" / "kubernetes"
-
-DEPLOYMENTS = ("image-classifier-http", "image-classifier-queue", "model-server")
 SERVICES = {
     "image-classifier": "image-classifier-http",
     "model-server": "model-server",
     "model-server-grpc": "model-server",
 }
-
-Manifest = dict[str, Any]
-Check = Callable[[list[Manifest]], list[str]]
-
-
-def documents() -> list[Manifest]:
-    """Every manifest, but for kustomize's own file, which Kubernetes never sees."""
-    files = sorted(path for path in MANIFESTS.glob("*.yaml") if path.stem != "kustomization")
-    return [one for path in files for one in yaml.safe_load_all(path.read_text("utf-8"))]
-
-
-def the(kind: str, name: str) -> Manifest:
-    [found] = [
-        one for one in documents() if one["kind"] == kind and one["metadata"]["name"] == name
-    ]
-    return found
-
-
-def app_settings(deployment: Manifest) -> dict[str, str]:
-    [container] = deployment["spec"]["template"]["spec"]["containers"]
-    return {variable["name"]: variable["value"] for variable in container["env"]}
-
-
-def functions_of(deployment: Manifest) -> list[str]:
-    start = "AzureFunctionsJobHost__functions__"
-    return [value for name, value in app_settings(deployment).items() if name.startswith(start)]
+# What Microsoft's host takes as its id, in its own words: 1 to 32 lowercase letters, digits and
+# dashes, none of them at an end or beside another.
+HOST_ID = re.compile(r"(?=.{1,32}\Z)[a-z0-9]+(-[a-z0-9]+)*")
 
 
 @pytest.fixture(scope="module")
 def check() -> Check:
-    """What Kubernetes' and KEDA's own schemas say against each manifest."""
-    if not has_node():
-        pytest.skip("the schemas are Node packages, and there is no Node.js with npm")
-    install_node_packages(HERE, "Kubernetes' schemas")
-
-    def ask(manifests: list[Manifest]) -> list[str]:
-        done = subprocess.run(
-            ["node", "check.mjs"],
-            cwd=HERE,
-            input=json.dumps(manifests),
-            capture_output=True,
-            encoding="utf-8",
-            check=True,
-        )
-        complaints: list[str] = json.loads(done.stdout)
-        return complaints
-
-    return ask
+    return schema_check()
 
 
 def test_every_manifest_fits_its_schema(check: Check) -> None:
@@ -130,6 +94,22 @@ def test_keda_watches_the_queue_and_the_pods_of_the_queue_function() -> None:
     assert "replicas" not in deployment["spec"]
 
 
+def test_each_host_has_an_id_of_its_own_that_outlives_its_containers() -> None:
+    """Compose's two hosts and Kubernetes': the same id for the same functions' host, and legal."""
+    compose = yaml.safe_load((ROOT / "deploy/container/compose.yaml").read_text("utf-8"))
+    ids = {}
+    for name, service in (("http", "functions"), ("queue", "queue")):
+        settings = app_settings(the("Deployment", f"image-classifier-{name}"))
+        ids[name] = settings["AzureFunctionsWebHost__hostid"]
+
+        assert HOST_ID.fullmatch(ids[name])
+        environ = compose["services"][service]["environment"]
+        assert environ["AzureFunctionsWebHost__hostid"] == ids[name]
+    assert ids["http"] != ids["queue"]
+    for wrong in ("", "a" * 33, "Image", "a--b", "-a", "a-", "a_b"):
+        assert not HOST_ID.fullmatch(wrong)
+
+
 def test_pods_are_found_by_the_labels_that_they_wear() -> None:
     worn = {}
     for name in DEPLOYMENTS:
@@ -148,7 +128,7 @@ def test_pods_are_found_by_the_labels_that_they_wear() -> None:
 def test_services_lead_to_ports_that_are_open_in_the_image() -> None:
     images = {"functions": "functions.Dockerfile", "model-server": "model_server.Dockerfile"}
     for service, deployment in SERVICES.items():
-        [container] = the("Deployment", deployment)["spec"]["template"]["spec"]["containers"]
+        container = container_of(the("Deployment", deployment))
         named = {port["name"]: port["containerPort"] for port in container["ports"]}
         dockerfile = ROOT / "deploy" / "container" / images[container["name"]]
 
@@ -204,9 +184,7 @@ def test_grpc_clients_come_to_know_new_pods_while_calls_go_on() -> None:
 
 
 def test_the_functions_pods_are_ready_once_a_picture_could_be_classified() -> None:
-    [container] = the("Deployment", "image-classifier-http")["spec"]["template"]["spec"][
-        "containers"
-    ]
+    container = container_of(the("Deployment", "image-classifier-http"))
     image = read_image(ROOT / "deploy" / "container" / "functions.Dockerfile")
     command = container["startupProbe"]["exec"]["command"]
 
@@ -216,7 +194,7 @@ def test_the_functions_pods_are_ready_once_a_picture_could_be_classified() -> No
 
 def test_every_pod_is_probed() -> None:
     for name in DEPLOYMENTS:
-        [container] = the("Deployment", name)["spec"]["template"]["spec"]["containers"]
+        container = container_of(the("Deployment", name))
         named = {port["name"] for port in container["ports"]}
         for probe in ("startupProbe", "livenessProbe"):
             asked = container[probe]
@@ -227,14 +205,8 @@ def test_every_pod_is_probed() -> None:
 
 
 def test_kustomize_puts_the_parts_together(check: Check) -> None:
-    kubectl = shutil.which("kubectl")
-    if kubectl is None:
-        pytest.skip("there is no kubectl, which has kustomize in it")
-    command = [kubectl, "kustomize", str(MANIFESTS)]
-    done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=60)
-    manifests = [one for one in yaml.safe_load_all(done.stdout) if one]
+    manifests = kustomized(MANIFESTS)
 
-    assert done.returncode == 0, done.stderr
     assert len(manifests) == len(documents()) - 1  # all but the secret
     assert check(manifests) == [""] * len(manifests)
 
