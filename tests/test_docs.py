@@ -49,6 +49,8 @@ ELSEWHERE = {
     "python -m tools.package --engine onnx": "tests/tools/test_package_tool.py lays it out",
     "cd ../slim": "needs an Azure account",
     "curl --data-binary @cat.png": "tests/test_migration_page.py asks for a model it has added",
+    "az group create": "needs an Azure account",
+    "az storage account create": "needs an Azure account",
     "az functionapp": "needs an Azure account",
     "func azure functionapp publish": "needs an Azure account",
     "curl -H 'x-functions-key: choose-a-long-one'": "needs an Azure account",

@@ -1,9 +1,13 @@
 """Lays out what to publish for one engine, without the weight of the others.
 
-    python -m tools.package --engine onnx OUT_DIR [--dependencies]
+    python -m tools.package --engine onnx OUT_DIR [--replace] [--dependencies]
 
-`func azure functionapp publish APP` from OUT_DIR works as from the project itself. TensorFlow is
-1.5 GB of what is deployed; with every model converted (`python -m tools.convert`) nothing needs it.
+`func azure functionapp publish APP` from OUT_DIR works as from the project itself, and azd deploys
+such a folder (deploy/azure/azure.yaml). TensorFlow is 1.5 GB of what is deployed; with every model
+converted (`python -m tools.convert`) nothing needs it. `--engine auto` leaves nothing out.
+
+It runs on a bare Python, because azd calls it on machines where nothing is installed: it imports
+the standard library and `tools.list_package` alone.
 """
 
 from __future__ import annotations
@@ -16,7 +20,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from image_classifier.engines import ENGINES, SAVED_MODEL, weights_files
 from tools.list_package import list_package
 
 __all__ = ["lay_out", "main", "slim_requirements"]
@@ -30,6 +33,24 @@ DISTRIBUTIONS = {
     "tensorflow": {"tensorflow", "tensorflow-cpu"},
     "tflite": {"ai-edge-litert"},
 }
+# What each engine runs: the table of image_classifier.engines once more, because that imports
+# NumPy. A test holds the two against each other.
+SAVED_MODEL = "saved_model.pb"
+WEIGHTS = {
+    "onnx": ("model.onnx",),
+    "openvino": ("model.onnx",),
+    "tensorflow": ("model.pb", SAVED_MODEL),
+    "tflite": ("model.tflite",),
+}
+ANY_WEIGHTS = frozenset(name for names in WEIGHTS.values() for name in names)
+
+# Every engine of requirements.txt, as `func azure functionapp publish` from the project has them.
+EVERY_ENGINE = "auto"
+
+# Marks a folder as laid out here, so that --replace empties no other. Neither Core Tools nor azd
+# packs a file of this name. It holds no rule: all that is laid out is to be packed.
+MARKER = Path(".funcignore")
+MARK = "# Laid out by python -m tools.package; with --replace it empties this folder again.\n"
 
 # Where Core Tools' own local build puts what requirements.txt names.
 DEPENDENCIES = Path(".python_packages") / "lib" / "site-packages"
@@ -39,30 +60,37 @@ class CannotPackage(Exception):
     """The app cannot run on this engine alone, or the target is not fit; the message says why."""
 
 
-def lay_out(root: Path, target: Path, engine: str) -> list[Path]:
+def lay_out(root: Path, target: Path, engine: str, *, replace: bool = False) -> list[Path]:
     """Copies the files to publish.
 
     Args:
         root: the project.
         target: a folder that is empty or not there yet.
-        engine: a name in ENGINES.
+        engine: a name in WEIGHTS, or EVERY_ENGINE.
+        replace: whether ``target`` may hold what an earlier call laid out; that goes.
 
     Returns:
         The files copied, as paths from ``target``.
 
     Raises:
-        CannotPackage: a model has no weights for the engine, or the target has files in it.
+        CannotPackage: a model has no weights for the engine, or the target has other files in it.
     """
-    if target.exists() and any(target.iterdir()):
-        raise CannotPackage(f"{target} is not empty: name a new folder.")
+    _check_target(target, replace)
     files = list_package(root)
-    _check_models(files, engine)
-    others = set(weights_files()) - set(ENGINES[engine].weights)
+    others: set[str] = set()
+    if engine != EVERY_ENGINE:
+        _check_models(files, engine)
+        others = set(ANY_WEIGHTS - set(WEIGHTS[engine]))
     copied = [path for path in files if path.name not in others and not _goes_with(path, others)]
+    target.mkdir(parents=True, exist_ok=True)
+    _empty(target)
+    (target / MARKER).write_text(MARK, "utf-8", newline="\n")
     for path in copied:
         (target / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(root / path, target / path)
-    requirements = slim_requirements((root / "requirements.txt").read_text("utf-8"), engine)
+    requirements = (root / "requirements.txt").read_text("utf-8")
+    if engine != EVERY_ENGINE:
+        requirements = slim_requirements(requirements, engine)
     if engine == "openvino":
         requirements += _pin(root / "requirements-dev.txt", engine)
     (target / "requirements.txt").write_text(requirements, "utf-8", newline="\n")
@@ -91,9 +119,29 @@ def _pin(requirements: Path, name: str) -> str:
     return f"{line}\n"
 
 
+def _check_target(target: Path, replace: bool) -> None:
+    if not target.exists() or not any(target.iterdir()):
+        return
+    marker = target / MARKER
+    ours = marker.is_file() and marker.read_text("utf-8", errors="replace") == MARK
+    if not replace or not ours:
+        hint = "name a new folder"
+        if ours:
+            hint += ", or say --replace, which empties this one first"
+        raise CannotPackage(f"{target} is not empty: {hint}.")
+
+
+def _empty(folder: Path) -> None:
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
 def _check_models(files: Sequence[Path], engine: str) -> None:
-    wanted = ENGINES[engine].weights
-    folders = {path.parent for path in files if path.name in weights_files()}
+    wanted = WEIGHTS[engine]
+    folders = {path.parent for path in files if path.name in ANY_WEIGHTS}
     missing = sorted(
         folder for folder in folders if not any(folder / name in files for name in wanted)
     )
@@ -129,7 +177,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="python -m tools.package", description="Lay out what to publish for one engine."
     )
     parser.add_argument("target", type=Path, metavar="OUT_DIR", help="a new folder")
-    parser.add_argument("--engine", choices=sorted(DISTRIBUTIONS), default="onnx")
+    parser.add_argument(
+        "--engine",
+        choices=sorted({*WEIGHTS, EVERY_ENGINE}),
+        default="onnx",
+        help=f"the one that runs every model; {EVERY_ENGINE}: all of requirements.txt",
+    )
+    parser.add_argument(
+        "--replace",
+        action="store_true",
+        help="empty OUT_DIR first, if it is what this tool laid out before",
+    )
     parser.add_argument(
         "--dependencies",
         action="store_true",
@@ -137,7 +195,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     args = parser.parse_args(argv)
     try:
-        copied = lay_out(ROOT, args.target, args.engine)
+        copied = lay_out(ROOT, args.target, args.engine, replace=args.replace)
     except CannotPackage as exc:
         print(f"error: {exc}", file=sys.stderr)
         return 1

@@ -4,7 +4,9 @@ param location string
 param tags object
 param identityId string
 param identityClientId string
-param storageAccountName string
+param blobServiceUri string
+param queueServiceUri string
+param tableServiceUri string
 param packageContainerUri string
 param insightsConnectionString string
 param signalrUri string
@@ -32,10 +34,10 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
     httpsOnly: true
     keyVaultReferenceIdentity: identityId
     functionAppConfig: {
-      runtime: { name: 'python', version: '3.12' }
+      runtime: { name: 'python', version: '3.13' }
       scaleAndConcurrency: {
         instanceMemoryMB: instanceMemoryMB
-        maximumInstanceCount: maximumInstanceCount
+        maximumInstanceCount: maximumInstanceCount // for HTTP, and as many again for the queue
         triggers: { http: { perInstanceConcurrency: 8 } } // maxConcurrentRequests in host.json
       }
       deployment: {
@@ -54,11 +56,24 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
     siteConfig: { minTlsVersion: '1.2', ftpsState: 'Disabled', http20Enabled: true }
   }
 
+  // No user name and password opens the deployment: azd and Core Tools deploy as who is signed in.
+  resource ftp 'basicPublishingCredentialsPolicies' = {
+    name: 'ftp'
+    properties: { allow: false }
+  }
+
+  resource scm 'basicPublishingCredentialsPolicies' = {
+    name: 'scm'
+    properties: { allow: false }
+  }
+
   // Only names, addresses and references: nothing here opens anything without the identity.
   resource settings 'config' = {
     name: 'appsettings'
     properties: {
-      AzureWebJobsStorage__accountName: storageAccountName
+      AzureWebJobsStorage__blobServiceUri: blobServiceUri
+      AzureWebJobsStorage__queueServiceUri: queueServiceUri
+      AzureWebJobsStorage__tableServiceUri: tableServiceUri
       AzureWebJobsStorage__credential: 'managedidentity'
       AzureWebJobsStorage__clientId: identityClientId
       AzureSignalRConnectionString__serviceUri: signalrUri
@@ -68,7 +83,11 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
       APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
       API_KEYS: '@Microsoft.KeyVault(SecretUri=${apiKeysUri})'
       FETCH_BLOB_IDENTITY: 'true'
+      FETCH_BLOB_CONTAINERS: 'pictures' // nor `packages`, nor the host's secrets
       WARM_UP: 'true'
+      // For who sets the runtime to 3.11 or 3.12: their worker imports a protobuf of its own before the
+      // app, too old for TensorFlow. From 3.13 on the worker is always apart, and ignores this.
+      PYTHON_ISOLATE_WORKER_DEPENDENCIES: '1'
       PYTHON_THREADPOOL_THREAD_COUNT: '32'
       FUNCTIONS_REQUEST_BODY_SIZE_LIMIT: '29360128'
     }

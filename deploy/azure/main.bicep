@@ -6,7 +6,43 @@ targetScope = 'subscription'
 @description('Name of the azd environment; the resource group is called after it.')
 param environmentName string
 
-@description('Region. It must have Flex Consumption.')
+// The regions with Flex Consumption in Microsoft's own templates, but for the one that is for trials.
+// Newer ones: az functionapp list-flexconsumption-locations
+@description('Region, one with Flex Consumption.')
+@allowed([
+  'australiaeast'
+  'australiasoutheast'
+  'brazilsouth'
+  'canadacentral'
+  'centralindia'
+  'centralus'
+  'eastasia'
+  'eastus'
+  'eastus2'
+  'francecentral'
+  'germanywestcentral'
+  'italynorth'
+  'japaneast'
+  'koreacentral'
+  'northcentralus'
+  'northeurope'
+  'norwayeast'
+  'southafricanorth'
+  'southcentralus'
+  'southeastasia'
+  'southindia'
+  'spaincentral'
+  'swedencentral'
+  'uaenorth'
+  'uksouth'
+  'ukwest'
+  'westcentralus'
+  'westeurope'
+  'westus'
+  'westus2'
+  'westus3'
+])
+@metadata({ azd: { type: 'location' } })
 param location string
 
 @description('Region of the static site\'s management; its pages are served from everywhere.')
@@ -20,17 +56,26 @@ param webLocation string = 'westeurope'
 @description('API_KEYS: keys, comma-separated, one of which every request must carry.')
 param apiKeys string
 
-@description('Who deploys: may put URLs on the queue and pictures into the container. Empty: nobody.')
+@description('Who deploys: may put URLs on the queue and images into the container. Empty: nobody.')
 param principalId string = ''
 
 @description('Memory of an instance. 512 is enough when every model is ONNX.')
 @allowed([512, 2048, 4096])
 param instanceMemoryMB int = 2048
 
-@description('The most instances that run at once. It bounds what a flood of requests can cost.')
+@description('The most instances of each function group: as many for HTTP, and as many again for the queue.')
 @minValue(40)
 @maxValue(1000)
 param maximumInstanceCount int = 40
+
+@description('Monthly budget of the resource group, a whole number in the currency of your bill. Empty, as the next two: none.')
+param budgetAmount string = ''
+
+@description('Who is told when the budget is used up or will be, comma-separated.')
+param budgetEmails string = ''
+
+@description('First month of the budget, as 2027-01-01: the current one when it is made. Never change it.')
+param budgetFirstMonth string = ''
 
 var token = toLower(uniqueString(subscription().id, environmentName, location))
 var tags = { 'azd-env-name': environmentName }
@@ -104,7 +149,9 @@ module api 'api.bicep' = {
     tags: tags
     identityId: identity.outputs.id
     identityClientId: identity.outputs.clientId
-    storageAccountName: storage.outputs.name
+    blobServiceUri: storage.outputs.blobServiceUri
+    queueServiceUri: storage.outputs.queueServiceUri
+    tableServiceUri: storage.outputs.tableServiceUri
     packageContainerUri: storage.outputs.packageContainerUri
     insightsConnectionString: monitoring.outputs.connectionString
     signalrUri: signalr.outputs.uri
@@ -112,6 +159,13 @@ module api 'api.bicep' = {
     instanceMemoryMB: instanceMemoryMB
     maximumInstanceCount: maximumInstanceCount
   }
+}
+
+// One of the three without the others is a mistake, which the deployment then reports.
+module budget 'budget.bicep' = if (!empty('${budgetAmount}${budgetEmails}${budgetFirstMonth}')) {
+  name: 'budget'
+  scope: group
+  params: { amount: budgetAmount, emails: budgetEmails, firstMonth: budgetFirstMonth }
 }
 
 // azd keeps these in its environment: `azd env get-values` shows them.

@@ -1,4 +1,4 @@
-// The app's storage account: its package, the queues, and private pictures. Nobody has a key to it.
+// The app's storage account: its package, the queues, and private images. Nobody has a key to it.
 param name string
 param location string
 param tags object
@@ -35,7 +35,7 @@ resource account 'Microsoft.Storage/storageAccounts@2023-05-01' = {
       name: 'packages'
     }
 
-    // Pictures that nobody but the app may read: FETCH_BLOB_IDENTITY.
+    // Private images: FETCH_BLOB_CONTAINERS lets the app fetch from this container and no other.
     resource pictures 'containers' = {
       name: 'pictures'
     }
@@ -74,4 +74,7 @@ resource userRights 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for 
 }]
 
 output name string = account.name
+output blobServiceUri string = account.properties.primaryEndpoints.blob
+output queueServiceUri string = account.properties.primaryEndpoints.queue
+output tableServiceUri string = account.properties.primaryEndpoints.table
 output packageContainerUri string = '${account.properties.primaryEndpoints.blob}${account::blobs::packages.name}'

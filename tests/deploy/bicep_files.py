@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import tree_sitter_bicep
 from tree_sitter import Language, Node, Parser
 
-__all__ = ["Template", "faults", "read_template"]
+__all__ = ["Expression", "Template", "faults", "read_template"]
 
 _PARSER = Parser(Language(tree_sitter_bicep.language()))
 _DECLARATIONS = {
@@ -26,23 +27,34 @@ _DECLARATIONS = {
 }
 
 
+class Expression(str):
+    """What is no literal: a name, a call, an operator, as it is written."""
+
+
 @dataclass
 class Template:
     """What one file declares and uses.
 
     Attributes:
         parameters: name -> whether it must be given.
+        decorators: parameter -> its decorators, name -> first argument, None where it has none.
         modules: name -> (file, parameters that it is given).
-        resources: name -> type with version.
+        conditions: module -> when it is deployed, as written.
+        resources: name -> type with version; those inside of others, too.
+        bodies: resource -> what it says: objects and lists, strings without their quotation marks,
+            numbers, booleans, and every other thing as an Expression.
         asked: (module, output) that is read.
         texts: every string that has nothing to fill in.
         mistakes: what the grammar does not allow, as line and text.
     """
 
     parameters: dict[str, bool] = field(default_factory=dict)
+    decorators: dict[str, dict[str, Any]] = field(default_factory=dict)
     variables: set[str] = field(default_factory=set)
     resources: dict[str, str] = field(default_factory=dict)
+    bodies: dict[str, dict[str, Any]] = field(default_factory=dict)
     modules: dict[str, tuple[str, set[str]]] = field(default_factory=dict)
+    conditions: dict[str, str] = field(default_factory=dict)
     outputs: set[str] = field(default_factory=set)
     loops: set[str] = field(default_factory=set)
     used: set[str] = field(default_factory=set)
@@ -105,23 +117,68 @@ def _declare(template: Template, node: Node) -> None:
     match _DECLARATIONS[node.type]:
         case "parameters":
             template.parameters[name] = all(child.type != "=" for child in node.children)
+            template.decorators[name] = _decorators(node)
         case "variables":
             template.variables.add(name)
         case "resources":
             template.resources[name] = strings[0]
+            template.bodies[name] = _value(_body(node))
         case "modules":
             template.modules[name] = (strings[0], _given(node))
+            for child in node.children:
+                if child.type == "if_statement":
+                    template.conditions[name] = _text(child.named_children[0])
         case _:
             template.outputs.add(name)
 
 
 def _given(module: Node) -> set[str]:
-    body = next(child for child in module.children if child.type == "object")
-    for item in body.children:
+    for item in _body(module).children:
         if item.type == "object_property" and _text(item.children[0]) == "params":
             given = item.children[-1]
             return {_text(one.children[0]) for one in given.children if one.type.endswith("erty")}
     return set()
+
+
+def _body(declaration: Node) -> Node:
+    """What follows the sign of equality, without a condition or a loop around it."""
+    node = declaration
+    while node.type != "object":
+        node = next(
+            child
+            for child in node.children
+            if child.type in ("object", "if_statement", "for_statement")
+        )
+    return node
+
+
+def _decorators(parameter: Node) -> dict[str, Any]:
+    before = parameter.prev_named_sibling
+    found: dict[str, Any] = {}
+    if before is not None and before.type == "decorators":
+        for decorator in before.named_children:
+            call = decorator.named_children[0]
+            arguments = call.child_by_field_name("arguments")
+            given = arguments.named_children if arguments else []
+            found[_text(call.child_by_field_name("function"))] = _value(given[0]) if given else None
+    return found
+
+
+def _value(node: Node) -> Any:
+    if node.type == "object":
+        items = [item for item in node.children if item.type == "object_property"]
+        # A resource inside of a resource is in `resources` by its own name.
+        pairs = [item.named_children for item in items if len(item.named_children) == 2]
+        return {_text(name).strip("'"): _value(value) for name, value in pairs}
+    if node.type == "array":
+        return [_value(item) for item in node.named_children if item.type != "comment"]
+    if node.type == "string":
+        return _text(node)[1:-1]
+    if node.type == "number":
+        return int(_text(node))
+    if node.type == "boolean":
+        return _text(node) == "true"
+    return Expression(_text(node))
 
 
 def _is_use(node: Node) -> bool:

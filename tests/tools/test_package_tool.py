@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from image_classifier.engines import ENGINES, SAVED_MODEL
 from tests.servers import LocalHost
 from tools import package
 from tools.list_package import list_package
@@ -29,6 +30,10 @@ sys.meta_path.insert(0, Refuse())
 """
 
 
+def files_of(folder: Path) -> set[Path]:
+    return {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
+
+
 @pytest.fixture(scope="module")
 def slim(tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("slim") / "app"
@@ -37,11 +42,29 @@ def slim(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_it_is_what_is_published_less_the_other_engines_weights(slim: Path) -> None:
-    laid_out = {path.relative_to(slim) for path in slim.rglob("*") if path.is_file()}
+    laid_out = files_of(slim)
     published = set(list_package(ROOT))
 
     assert published - laid_out == {path for path in published if path.name == "model.pb"}
-    assert laid_out <= published
+    assert laid_out - published == {package.MARKER}
+    assert set(list_package(slim)) == laid_out - {package.MARKER}  # its rules leave nothing out
+
+
+def test_its_table_of_weights_is_that_of_the_engines() -> None:
+    assert {name: kind.weights for name, kind in ENGINES.items()} == package.WEIGHTS
+    assert set(package.DISTRIBUTIONS) == set(package.WEIGHTS)
+    assert package.SAVED_MODEL == SAVED_MODEL
+
+
+def test_it_runs_on_a_python_that_has_nothing_installed(tmp_path: Path) -> None:
+    program = [os.path.realpath(sys.executable), "-S", "-E"]
+    missing = subprocess.run([*program, "-c", "import numpy"], capture_output=True, check=False)
+    command = [*program, "-m", "tools.package", str(tmp_path / "app")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert missing.returncode != 0
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "app" / "host.json").is_file()
 
 
 def test_its_requirements_have_no_tensorflow_and_keep_the_pins(slim: Path) -> None:
@@ -127,6 +150,57 @@ def test_a_folder_with_files_in_it_is_left_alone(
     assert package.main([str(tmp_path)]) == 1
     assert "is not empty" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_what_it_laid_out_it_replaces_when_it_is_told_to(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "app"
+    assert package.main([str(target), "--replace"]) == 0
+    first = files_of(target)
+    (target / "models" / "old").mkdir()
+    (target / "models" / "old" / "model.onnx").write_bytes(b"of yesterday")
+
+    assert package.main([str(target)]) == 1
+    assert "or say --replace" in capsys.readouterr().err
+    assert (target / "models" / "old" / "model.onnx").is_file()
+    assert package.main([str(target), "--replace"]) == 0
+    assert files_of(target) == first
+
+
+@pytest.mark.parametrize("marker", [None, "*.md\n"])
+def test_it_replaces_no_folder_that_it_did_not_lay_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], marker: str | None
+) -> None:
+    (tmp_path / "mine.txt").write_text("keep")
+    if marker is not None:
+        (tmp_path / package.MARKER).write_text(marker)
+    before = files_of(tmp_path)
+
+    assert package.main([str(tmp_path), "--replace"]) == 1
+    assert "is not empty: name a new folder." in capsys.readouterr().err
+    assert files_of(tmp_path) == before
+
+
+def test_a_model_without_weights_leaves_what_was_laid_out_before(tmp_path: Path) -> None:
+    root, target = tmp_path / "root", tmp_path / "app"
+    (root / "models" / "cats" / "1").mkdir(parents=True)
+    (root / "models" / "cats" / "1" / "model.onnx").write_bytes(b"graph")
+    (root / "requirements.txt").write_text("numpy==1\n")
+    package.lay_out(root, target, "onnx")
+    before = files_of(target)
+
+    with pytest.raises(package.CannotPackage, match=r"no model\.pb or saved_model\.pb"):
+        package.lay_out(root, target, "tensorflow", replace=True)
+    assert files_of(target) == before
+
+
+def test_with_every_engine_it_is_what_is_published(tmp_path: Path) -> None:
+    package.lay_out(ROOT, tmp_path / "app", "auto")
+
+    assert files_of(tmp_path / "app") - {package.MARKER} == set(list_package(ROOT))
+    for name in ("requirements.txt", "host.json"):
+        assert (tmp_path / "app" / name).read_bytes() == (ROOT / name).read_bytes()
 
 
 def test_requirements_of_the_chosen_engine_stay() -> None:
