@@ -37,6 +37,7 @@ class Template:
 
     Attributes:
         parameters: name -> whether it must be given.
+        defaults: parameter -> what it is when it is not given.
         decorators: parameter -> its decorators, name -> first argument, None where it has none.
         modules: name -> (file, parameters that it is given).
         conditions: module -> when it is deployed, as written.
@@ -49,6 +50,7 @@ class Template:
     """
 
     parameters: dict[str, bool] = field(default_factory=dict)
+    defaults: dict[str, Any] = field(default_factory=dict)
     decorators: dict[str, dict[str, Any]] = field(default_factory=dict)
     variables: set[str] = field(default_factory=set)
     resources: dict[str, str] = field(default_factory=dict)
@@ -118,6 +120,8 @@ def _declare(template: Template, node: Node) -> None:
         case "parameters":
             template.parameters[name] = all(child.type != "=" for child in node.children)
             template.decorators[name] = _decorators(node)
+            if not template.parameters[name]:
+                template.defaults[name] = _value(node.children[-1])
         case "variables":
             template.variables.add(name)
         case "resources":
