@@ -427,6 +427,23 @@ def test_the_hook_for_windows_does_the_same(tmp_path: Path) -> None:
     assert (checkout / "deploy" / "azure" / ".package" / "host.json").is_file()
 
 
+def test_the_page_names_what_azd_needs_and_the_variables_that_the_files_read() -> None:
+    page = (ROOT / "docs" / "deploy.md").read_text("utf-8")
+    ours = page.split("\n## Azure, with azd\n", 1)[1].split("\n## ", 1)[0]
+    parameters = json.loads((FOLDER / "main.parameters.json").read_text("utf-8"))["parameters"]
+    read = {each["value"].strip("${}") for each in parameters.values()}
+    read |= set(re.findall(r"\$\{(\w+):-", (FOLDER / "azure.yaml").read_text("utf-8")))
+    version = azure_yaml()["requiredVersions"]["azd"].removeprefix(">= ")
+
+    for need in (f"{version} or newer", "Python 3.11", "`npx`", "PowerShell 7", "rights to create"):
+        assert need in ours, need
+    assert ours.index("403") < ours.index("azd deploy\n") < ours.index("azd down --purge")
+    # azd knows those of its own.
+    assert set(re.findall(r"azd env set (\w+)", ours)) == {
+        name for name in read if not name.startswith("AZURE_")
+    }
+
+
 def test_git_does_not_see_what_the_hook_lays_out() -> None:
     git = shutil.which("git")
     if git is None or not (ROOT / ".git").exists():
