@@ -152,6 +152,7 @@ def test_the_example_lists_every_setting_and_no_other() -> None:
         "AzureWebJobs.classify_queue.Disabled",
         "AzureSignalRConnectionString",
         "PYTHON_THREADPOOL_THREAD_COUNT",
+        "PYTHON_ISOLATE_WORKER_DEPENDENCIES",
         "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT",
     }
 

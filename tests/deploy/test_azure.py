@@ -25,8 +25,6 @@ NOT_ON_FLEX = {
     "WEBSITE_CONTENTSHARE",
     "WEBSITE_RUN_FROM_PACKAGE",
 }
-# Of the worker, for Pythons that nobody needs to choose: the example for laptops may leave it out.
-OF_THE_WORKER = {"PYTHON_ISOLATE_WORKER_DEPENDENCIES"}
 # The built-in roles that are given, by the ids that Microsoft's list has.
 ROLES = {
     "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3": "Storage Table Data Contributor",
@@ -190,10 +188,7 @@ def test_the_settings_are_known_and_the_app_starts_with_them() -> None:
     started = Settings.from_environ(settings | of_azure)
 
     assert not set(settings) & NOT_ON_FLEX
-    assert {name for name in others if not name.startswith("APPLICATIONINSIGHTS")} <= {
-        *example,
-        *OF_THE_WORKER,
-    }
+    assert {name for name in others if not name.startswith("APPLICATIONINSIGHTS")} <= set(example)
     for name in others & set(example):
         assert settings[name] == example[name]
     assert started.own_blobs is not None
