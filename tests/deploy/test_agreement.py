@@ -42,7 +42,8 @@ def az_settings(page: str) -> dict[str, str]:
 
 def of_kubernetes(name: str) -> dict[str, str]:
     secret = yaml.safe_load((MANIFESTS / "secret.example.yaml").read_text("utf-8"))
-    return FUNCTIONS_IMAGE.environ | app_settings(the("Deployment", name)) | secret["stringData"]
+    keys: dict[str, str] = secret["stringData"]
+    return FUNCTIONS_IMAGE.environ | app_settings(the("Deployment", name)) | keys
 
 
 def with_an_identity(name: str) -> dict[str, str]:
