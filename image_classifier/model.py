@@ -18,7 +18,7 @@ from image_classifier.engines import (
     EngineKind,
     EngineOptions,
     SavedModelEngine,
-    choose_engine,
+    import_engine,
 )
 from image_classifier.errors import ModelError
 from image_classifier.export_manifest import read_export_manifest
@@ -178,7 +178,7 @@ class Model:
         if self._origin:
             self._origin.fetch()
         started = time.perf_counter()
-        kind, weights = choose_engine(self.folder, self._engine)
+        kind, weights = import_engine(self.folder, self._engine)
         if weights.name == SAVED_MODEL:
             loaded = self._load_saved_model(kind, weights)
         else:

@@ -9,7 +9,7 @@ import azure.functions as func
 from image_classifier import telemetry
 from image_classifier.bindings.http import json_response
 from image_classifier.classifier import Classifier
-from image_classifier.engines import ENGINES, choose_engine
+from image_classifier.engines import ENGINES, EngineKind, choose_engine
 from image_classifier.errors import ClassifierError, InvalidRequest, ModelError
 from image_classifier.labels import read_labels
 from image_classifier.model import Model, needs_labels
@@ -59,10 +59,15 @@ def _describe_all(classifier: Classifier) -> dict[str, Any]:
             {"name": name, "versions": [_describe(model, classifier) for model in versions]}
             for name, versions in repository.all().items()
         ],
-        "engines": [
-            {"name": kind.name, "installed": kind.is_installed()} for kind in ENGINES.values()
-        ],
+        "engines": [_describe_engine(kind) for kind in ENGINES.values()],
     }
+
+
+def _describe_engine(kind: EngineKind) -> dict[str, Any]:
+    """Looked for, not imported, which takes seconds: what fails is known once a model needed it."""
+    message = kind.failure
+    described = {"name": kind.name, "installed": kind.is_installed()}
+    return described | ({"message": message} if message else {})
 
 
 def _why_not_ready(classifier: Classifier) -> str | None:

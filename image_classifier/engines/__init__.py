@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from image_classifier.contract import Contract
+from image_classifier.engines.importing import import_failure
 from image_classifier.errors import ModelError
 from image_classifier.signatures import Servable
 
@@ -26,8 +29,11 @@ __all__ = [
     "choose_engine",
     "detection_export",
     "first_line",
+    "import_engine",
     "weights_files",
 ]
+
+logger = logging.getLogger(__name__)
 
 
 class Engine(Protocol):
@@ -108,20 +114,28 @@ class EngineKind:
         """Whether the package is there; it is looked for, not imported."""
         return importlib.util.find_spec(self.package) is not None
 
+    @property
+    def failure(self) -> str | None:
+        """Why the package cannot be imported; None while that was not tried, or if it can."""
+        return import_failure(self.package)
+
     def find(self, folder: Path) -> Path | None:
         """The file in a version folder that it would run, or None."""
         paths = (folder / name for name in self.weights)
         return next((path for path in paths if path.is_file()), None)
 
+    def import_module(self) -> ModuleType:
+        """Imports our module, and with it the runtime; ModelError says why that cannot be."""
+        return importlib.import_module(self.module)
+
     def load(self, weights: Path, contract: Contract | None, options: EngineOptions) -> Engine:
         """Imports the runtime and loads the weights; ModelError says what is wrong with them."""
-        engine: Engine = importlib.import_module(self.module).load(weights, contract, options)
+        engine: Engine = self.import_module().load(weights, contract, options)
         return engine
 
     def load_saved_model(self, weights: Path, options: EngineOptions) -> SavedModelEngine:
         """Likewise for a ``saved_model.pb``."""
-        module = importlib.import_module(self.module)
-        engine: SavedModelEngine = module.load_saved_model(weights, options)
+        engine: SavedModelEngine = self.import_module().load_saved_model(weights, options)
         return engine
 
 
@@ -153,18 +167,24 @@ def weights_files() -> tuple[str, ...]:
 def choose_engine(folder: Path, wanted: str) -> tuple[EngineKind, Path]:
     """Picks the engine for a version folder, and the file that it is to run.
 
+    Imports nothing; passes over an engine that is known not to be importable if another will do.
+
     Args:
         folder: what holds the weights.
         wanted: "auto" or a name in ENGINES.
 
     Raises:
-        ModelError: the folder has no weights for the engine, or the engine is not installed.
+        ModelError: the folder has no weights for the engine, or the engine is not installed, or
+            its import has failed.
     """
     kinds = list(ENGINES.values()) if wanted == "auto" else [ENGINES[wanted]]
     present = [(kind, weights) for kind in kinds if (weights := kind.find(folder))]
-    for kind, weights in present:
-        if kind.is_installed():
+    installed = [(kind, weights) for kind, weights in present if kind.is_installed()]
+    for kind, weights in installed:
+        if kind.failure is None:
             return kind, weights
+    if installed:
+        raise ModelError(installed[0][0].failure or "")
     if present:
         needed = " or ".join(kind.package for kind, _ in present)
         raise ModelError(
@@ -173,6 +193,27 @@ def choose_engine(folder: Path, wanted: str) -> tuple[EngineKind, Path]:
         )
     names = " or ".join(dict.fromkeys(name for kind in kinds for name in kind.weights))
     raise ModelError(f"{folder} holds no model: put {names} and labels.txt there.")
+
+
+def import_engine(folder: Path, wanted: str) -> tuple[EngineKind, Path]:
+    """Picks as ``choose_engine`` does, and imports the engine: what it returns can run.
+
+    With "auto" an engine that cannot be imported gives way to the next one, with a warning: the
+    callers get their answers, and whoever reads the log mends the first.
+
+    Raises:
+        ModelError: as ``choose_engine``, or nothing that would do can be imported.
+    """
+    while True:
+        kind, weights = choose_engine(folder, wanted)
+        try:
+            kind.import_module()
+        except ModelError as exc:
+            if kind.failure is None:
+                raise
+            logger.warning(exc.message)  # choose_engine knows by now, too
+        else:
+            return kind, weights
 
 
 def detection_export(weights: Path) -> ModelError:

@@ -8,11 +8,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from google.protobuf.message import DecodeError
-
 from image_classifier.contract import CAFFE_MEAN_BGR, Contract
 from image_classifier.engines import detection_export
+from image_classifier.engines.importing import importing
 from image_classifier.errors import ModelError
+
+with importing("tensorflow"):  # which brings it
+    from google.protobuf.message import DecodeError
 
 __all__ = ["read_frozen_graph", "recognise"]
 

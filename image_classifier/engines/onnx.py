@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from image_classifier.compute_slots import usable_cores
 from image_classifier.contract import Contract
 from image_classifier.engines import EngineOptions, first_line
+from image_classifier.engines.importing import importing
 from image_classifier.engines.onnx_contract import (
     OnnxNode,
     is_channels_first,
@@ -25,6 +25,9 @@ from image_classifier.engines.onnx_contract import (
 )
 from image_classifier.errors import ModelError
 from image_classifier.labels import read_labels
+
+with importing("onnxruntime"):
+    import onnxruntime as ort
 
 __all__ = ["OnnxEngine", "load"]
 

@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openvino
 from numpy.typing import NDArray
-from openvino.frontend import FrontEndManager
 
 from image_classifier.compute_slots import usable_cores
 from image_classifier.contract import Contract
 from image_classifier.engines import EngineOptions
+from image_classifier.engines.importing import importing
 from image_classifier.engines.onnx_contract import (
     METADATA_KEYS,
     OnnxNode,
@@ -28,6 +27,10 @@ from image_classifier.engines.onnx_contract import (
     onnx_contract,
 )
 from image_classifier.errors import ModelError
+
+with importing("openvino"):
+    import openvino
+    from openvino.frontend import FrontEndManager
 
 __all__ = ["OpenVinoEngine", "load"]
 

@@ -17,16 +17,18 @@ from numpy.typing import NDArray
 from image_classifier.contract import Contract
 from image_classifier.engines import EngineOptions, first_line
 from image_classifier.engines.frozen_graph import read_frozen_graph, recognise
+from image_classifier.engines.importing import importing
 from image_classifier.engines.saved_model import SavedModel
 from image_classifier.errors import ModelError
 
 # TensorFlow's start-up chatter (CPU features, no GPU) is not about the model; errors still show.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-import tensorflow as tf  # reads the variable above when it is imported
-from tensorflow.core.framework.graph_pb2 import GraphDef
-from tensorflow.core.protobuf.config_pb2 import CallableOptions
-from tensorflow.core.protobuf.saved_model_pb2 import SavedModel as SavedModelProto
+with importing("tensorflow"):
+    import tensorflow as tf  # reads the variable above when it is imported
+    from tensorflow.core.framework.graph_pb2 import GraphDef
+    from tensorflow.core.protobuf.config_pb2 import CallableOptions
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel as SavedModelProto
 
 # It also warns of what it deprecates, such as loading a SavedModel as TensorFlow Serving does it.
 tf.get_logger().setLevel("ERROR")

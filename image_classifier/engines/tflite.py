@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 from image_classifier.contract import CHANNELS, Contract
 from image_classifier.engines import EngineOptions, first_line
+from image_classifier.engines.importing import importing
 from image_classifier.engines.tflite_file import (
     Details,
     check_dtype,
@@ -25,6 +25,9 @@ from image_classifier.engines.tflite_file import (
     recognise,
 )
 from image_classifier.errors import ModelError
+
+with importing("ai_edge_litert"):
+    from ai_edge_litert.interpreter import Interpreter
 
 __all__ = ["TfliteEngine", "load"]
 

@@ -118,7 +118,22 @@ SCHEMAS: dict[str, dict[str, Any]] = {
             "development": {"type": "boolean"},
             "models": _list_of(_object({"name": _TEXT, "versions": _list_of(ref("Version"))})),
             "engines": _list_of(
-                _object({"name": {"enum": list(ENGINES)}, "installed": {"type": "boolean"}})
+                _object(
+                    {
+                        "name": {"enum": list(ENGINES)},
+                        "installed": {
+                            "type": "boolean",
+                            "description": "Whether the package is there. It is imported when a "
+                            "model needs it.",
+                        },
+                        "message": _TEXT
+                        | {
+                            "description": "Why the package, which is there, cannot be imported; "
+                            "known once a model has needed it."
+                        },
+                    },
+                    optional=("message",),
+                )
             ),
         },
         optional=("message",),
