@@ -26,6 +26,7 @@ from pathlib import Path
 
 from local_host.errors import HostError
 from local_host.settings_file import LocalSettings
+from tools.classic_worker import CLASSIC_VERSION, app_packages, classic_python, worker_packages
 from tools.environments import (
     Failed,
     find_python,
@@ -106,15 +107,26 @@ def left_out() -> list[str]:
         lines.append("real Custom Vision exports, and Microsoft's runtime: no ../shared folder")
     elif not (os.environ.get("CONFORMANCE_PYTHON") or find_python(CONFORMANCE_VERSION)):
         lines.append(f"the app in Microsoft's own runtime: no Python {CONFORMANCE_VERSION}")
+    if classic_python() is None:
+        lines.append(f"TensorFlow in Azure's classic worker: no Python {CLASSIC_VERSION}")
     return lines
+
+
+def install_for_tests() -> None:
+    """What some tests need beside .venv: here its progress is seen; inside a test it could not."""
+    if SHARED.is_dir():
+        conformance_python()
+    worker_packages()
+    if python := classic_python():
+        app_packages(python)
 
 
 def test(pytest_arguments: list[str]) -> int:
     missing = "".join(f"\n  - {line}" for line in left_out())
     print(f"Left out on this machine:{missing or ' nothing'}")
     setup()
-    if SHARED.is_dir() and not pytest_arguments:
-        conformance_python()  # here its progress can be seen; inside a test it could not
+    if not pytest_arguments:
+        install_for_tests()
     done = subprocess.run([str(venv_python(VENV)), "-m", "pytest", *pytest_arguments], cwd=ROOT)
     if missing:
         print(f"Left out on this machine:{missing}")

@@ -30,6 +30,12 @@ PREDICTION_URL = (
     "/classify/iterations/digits/url/nostore"
 )
 
+POST_JSON = {
+    "url": "http://localhost:7071/api/classify",
+    "method": "POST",
+    "headers": {"Content-Type": "application/json"},
+}
+
 
 class Sample(NamedTuple):
     file: Path
@@ -69,19 +75,19 @@ def pictures() -> Iterator[Pictures]:
         yield Pictures(there.url, gone.url, ill.url)
 
 
-def cases(pictures: Pictures) -> list[tuple[str, dict[str, Any]]]:
-    """What is asked of which function, in this order."""
+def posted_image() -> str:
+    """In base64, small: the driver takes the body as an argument, limited to 128 KB."""
     small = io.BytesIO()
     with Image.open(a_sample().file) as image:
-        # The driver takes the body as an argument, which the system limits to 128 KB.
         image.thumbnail((280, 280))
         image.convert("RGB").save(small, "JPEG", quality=90)
-    picture = base64.b64encode(small.getvalue()).decode()
-    post = {
-        "url": "http://localhost:7071/api/classify",
-        "method": "POST",
-        "headers": {"Content-Type": "application/json"},
-    }
+    return base64.b64encode(small.getvalue()).decode()
+
+
+def cases(pictures: Pictures) -> list[tuple[str, dict[str, Any]]]:
+    """What is asked of which function, in this order."""
+    picture = posted_image()
+    post = POST_JSON
     return [
         ("classify", {**post, "body": json.dumps({"image": picture}), "expect": {"status": 200}}),
         ("classify", {**post, "expect": {"status": 400}}),
@@ -133,19 +139,27 @@ def cases(pictures: Pictures) -> list[tuple[str, dict[str, Any]]]:
     ]
 
 
-@pytest.fixture(scope="module")
-def report(runtime_python: Path, pictures: Pictures) -> list[dict[str, Any]]:
-    """What the driver says: one line for each load and each call."""
+def drive(
+    python: Path, asked: list[tuple[str, dict[str, Any]]], *more: str
+) -> list[dict[str, Any]]:
+    """What the driver says: one line for each load and each call.
+
+    Args:
+        python: the interpreter that has Microsoft's runtime.
+        asked: function -> a case, in this order.
+        more: app settings, NAME=VALUE.
+    """
     # The demo model whatever the developer's own settings and models are.
-    command = [str(runtime_python), str(DRIVER), str(ROOT), "--json"]
+    command = [str(python), str(DRIVER), str(ROOT), "--json"]
     for setting in (
         "MODELS_DIR=models",
         "DEFAULT_MODEL=digits",
         "API_KEYS=",
         "FETCH_ALLOW_PRIVATE_ADDRESSES=true",
+        *more,
     ):
         command += ["--set", setting]
-    for function, case in cases(pictures):
+    for function, case in asked:
         command += ["--case", f"{function}:{json.dumps(case)}"]
     environment = {**os.environ, "AZURE_FUNCTIONS_ENVIRONMENT": "Development"}
     environment.pop("PYTHONPATH", None)
@@ -158,6 +172,11 @@ def report(runtime_python: Path, pictures: Pictures) -> list[dict[str, Any]]:
     assert [line for line in lines if not line["ok"]] == [], done.stderr
     assert done.returncode == 0, done.stderr
     return lines
+
+
+@pytest.fixture(scope="module")
+def report(runtime_python: Path, pictures: Pictures) -> list[dict[str, Any]]:
+    return drive(runtime_python, cases(pictures), "ENGINE=auto")
 
 
 def calls(report: list[dict[str, Any]], function: str) -> list[dict[str, Any]]:
@@ -259,3 +278,21 @@ def test_queued_image_that_is_gone_goes_to_the_failed_ones(report: list[dict[str
 
 def test_queued_image_whose_server_is_ill_is_left_to_the_host(report: list[dict[str, Any]]) -> None:
     assert "503" in calls(report, "classify_queue")[2]["exception"]
+
+
+def test_tensorflow_runs_a_frozen_graph_in_microsofts_runtime(runtime_python: Path) -> None:
+    """The main case of the product: a model.pb, with the protobuf that TensorFlow wants."""
+    image = {**POST_JSON, "body": json.dumps({"image": posted_image()})}
+    asked: list[tuple[str, dict[str, Any]]] = [
+        ("status", {"expect": {"status": 200}}),
+        ("classify", {**image, "expect": {"status": 200}}),
+    ]
+    lines = drive(runtime_python, asked, "ENGINE=tensorflow")
+    (status,), (answer,) = answers(lines, "status"), answers(lines, "classify")
+    engines = {each["name"]: each for each in json.loads(status["body"])["engines"]}
+
+    assert {name.lower(): text for name, text in answer["headers"].items()}[
+        "x-engine"
+    ] == "tensorflow"
+    assert json.loads(answer["body"])["predictedTagName"] == a_sample().label
+    assert engines["tensorflow"] == {"name": "tensorflow", "installed": True}

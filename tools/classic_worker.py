@@ -1,0 +1,77 @@
+"""What the tests of Azure's classic Python worker need, installed once beside `.venv`.
+
+Python 3.12 and older run in that worker. It imports packages of its own before the app, among them
+a protobuf that is older than the one TensorFlow wants.
+
+Standard library only: `dev.py` imports this before anything is installed.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tools.environments import ADVICE, find_python, run_quietly, venv_python
+
+__all__ = ["CLASSIC_VERSION", "app_packages", "classic_python", "worker_packages"]
+
+ROOT = Path(__file__).resolve().parents[1]
+CLASSIC_VERSION = "3.12"  # the newest that runs in it
+
+# As the worker's own pyproject.toml has them for these versions of Python (4.40, 2026), without
+# grpcio, for nothing here talks to a host.
+_WORKER_FOLDER = ROOT / ".venv-classic-worker"
+_WORKER_PACKAGES = ["protobuf==4.25.9", "azure-functions==1.24.0"]
+
+# What the app needs to run a model.pb, of what stands in requirements.txt: half a minute to
+# install, where all of it takes more than one.
+_APP_FOLDER = ROOT / f".venv-python{CLASSIC_VERSION}"
+_APP_NAMES = "azure-functions certifi idna numpy pillow pybase64 tensorflow tensorflow-cpu werkzeug"
+
+_STAMP = ".dev-stamp"
+
+
+def classic_python() -> str | None:
+    """An interpreter of the newest version that runs in the classic worker; None without one."""
+    return find_python(CLASSIC_VERSION)
+
+
+def worker_packages() -> Path:
+    """The folder of what the worker imports of its own; what is in it runs on any Python.
+
+    Raises:
+        Failed: it cannot be installed.
+    """
+    _install(_WORKER_FOLDER, sys.executable, _WORKER_PACKAGES, "Azure's classic worker's packages")
+    return _WORKER_FOLDER
+
+
+def app_packages(python: str) -> Path:
+    """The folder of the app's packages for that interpreter, as ``classic_python`` gives it.
+
+    Raises:
+        Failed: they cannot be installed.
+    """
+    lines = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
+    stated = [line.partition("#")[0].strip() for line in lines]
+    wanted = [line for line in stated if re.split(r"[=;\s]", line)[0] in _APP_NAMES.split()]
+    what = f"TensorFlow for Python {CLASSIC_VERSION} (1.5 GB, once)"
+    _install(_APP_FOLDER, python, wanted, what)
+    return _APP_FOLDER
+
+
+def _install(folder: Path, python: str, packages: Sequence[str], what: str) -> None:
+    stamp = folder / _STAMP
+    wanted = "\n".join([python, *packages])
+    if stamp.is_file() and stamp.read_text("utf-8") == wanted:
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    own = venv_python(ROOT / ".venv")
+    # The environment's pip, run by the other interpreter, which may have none.
+    pip = [str(own) if own.exists() else sys.executable, "-m", "pip", "--python", python]
+    pip += ["--disable-pip-version-check", "--no-input", "install", "--no-compile"]
+    run_quietly([*pip, "--target", str(folder), *packages], f"Installing {what}", ADVICE)
+    stamp.write_text(wanted, "utf-8")
