@@ -104,6 +104,7 @@ def test_traps_in_the_tree_are_not_packed(tmp_path: Path) -> None:
         ".gitignore",
         ".venv/lib/python3.11/site-packages/tensorflow/__init__.py",
         ".venv-conformance/pyvenv.cfg",
+        ".venv-python3.12/tensorflow/__init__.py",
         ".vscode/settings.json",
         ".mypy_cache/3.11/classify/__init__.data.json",
         "venv/pyvenv.cfg",
