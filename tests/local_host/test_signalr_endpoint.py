@@ -93,6 +93,18 @@ def test_connection_info_is_what_the_service_and_its_clients_expect(user: str | 
         jwt.encode({"aud": "u", "exp": time.time() + 60}, KEY, "HS512"),
         jwt.encode({"aud": "u", "exp": time.time() + 60}, "", "none"),
     ],
+    ids=[
+        "none",
+        "empty",
+        "other text",
+        "over",
+        "for another",
+        "for nobody",
+        "without end",
+        "other key",
+        "other algorithm",
+        "not signed",
+    ],
 )
 def test_a_token_that_is_not_in_order_is_refused(token: str | None) -> None:
     with pytest.raises(InvalidToken):
