@@ -18,7 +18,7 @@ from benchmarks.cases import Case, Goal, Measured
 from benchmarks.material import ROOT, Material, real_pictures
 from benchmarks.photos import varied_photo
 from benchmarks.statistics import Samples
-from image_classifier.image_files import images_in
+from image_classifier.images.files import images_in
 
 LARGEST_DIFFERENCE = 0.02
 DIFFERENCE = "largest difference of a probability"

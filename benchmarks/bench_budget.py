@@ -22,9 +22,9 @@ from benchmarks.photos import jpeg
 from benchmarks.processes import running
 from benchmarks.statistics import Samples
 from image_classifier import Classifier
+from image_classifier.bindings.authentication import check_key
 from image_classifier.bindings.http import json_response
 from image_classifier.bindings.image_request import read_image_request
-from image_classifier.bindings.keys import check_key
 
 REQUEST = "one request"
 PICTURE = "600x600.jpg (generated)"

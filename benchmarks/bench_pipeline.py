@@ -15,8 +15,8 @@ from benchmarks.photos import jpeg
 from benchmarks.statistics import Samples
 from benchmarks.tutorial_twin import TutorialTwin
 from image_classifier import Classifier
-from image_classifier.decode import decode
-from image_classifier.preprocess import preprocess
+from image_classifier.images.decode import decode
+from image_classifier.images.preprocess import preprocess
 
 TUTORIAL, TENSORFLOW, ONNX = "tutorial's way", "ours, TensorFlow", "ours, ONNX Runtime"
 

@@ -15,8 +15,8 @@ from benchmarks.answers import check_same_tensor
 from benchmarks.cases import MILLISECONDS, Case, Goal
 from benchmarks.photos import photo
 from benchmarks.tutorial_twin import tensor_of
-from image_classifier.contract import Contract
-from image_classifier.preprocess import preprocess
+from image_classifier.images.preprocess import preprocess
+from image_classifier.model_files.input_spec import Contract
 
 SIZE = 227  # of all Custom Vision exports of which the real files are known
 CONTRACT = Contract(input_name="Placeholder:0", output_name="loss:0", height=SIZE, width=SIZE)

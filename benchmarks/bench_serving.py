@@ -28,8 +28,8 @@ from benchmarks.processes import Program, running
 from benchmarks.rates import CLIENTS, Way, picture, rates_case
 from benchmarks.sender import Sender, sender
 from benchmarks.statistics import Samples
-from image_classifier.decode import decode
-from image_classifier.preprocess import preprocess
+from image_classifier.images.decode import decode
+from image_classifier.images.preprocess import preprocess
 from model_server import messages
 from model_server.tensors import fill_proto
 

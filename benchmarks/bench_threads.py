@@ -21,10 +21,10 @@ from benchmarks.machine import cores
 from benchmarks.material import Material, material
 from benchmarks.photos import jpeg
 from benchmarks.statistics import Samples
-from image_classifier.decode import decode
 from image_classifier.engines import ENGINES, Engine, EngineOptions
 from image_classifier.engines.onnx import OnnxEngine
-from image_classifier.preprocess import preprocess
+from image_classifier.images.decode import decode
+from image_classifier.images.preprocess import preprocess
 
 CALLERS = (1, 2, 4, 8)
 SECONDS, QUICK_SECONDS = 0.25, 0.1  # of one load

@@ -20,10 +20,10 @@ from benchmarks.photos import jpeg
 from benchmarks.record import Part, case_record, verdicts
 from benchmarks.statistics import Samples
 from benchmarks.zoo_files import CLASSIFIERS, DETECTOR, build
-from image_classifier.contract import read_contract
-from image_classifier.decode import decode
 from image_classifier.engines import ENGINES, SAVED_MODEL, Engine, EngineOptions
-from image_classifier.preprocess import preprocess
+from image_classifier.images.decode import decode
+from image_classifier.images.preprocess import preprocess
+from image_classifier.model_files.input_spec import read_contract
 
 TENSORFLOW = "TensorFlow"
 RUNTIMES = {TENSORFLOW: "tensorflow", "ONNX Runtime": "onnx", "OpenVINO": "openvino"}

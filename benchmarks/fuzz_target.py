@@ -16,10 +16,10 @@ from PIL import Image
 from image_classifier import Classifier, ClassifierError, Settings
 from image_classifier.bindings import custom_vision, http
 from image_classifier.bindings.classify import classify
-from image_classifier.bindings.container import container
-from image_classifier.contract import Contract
-from image_classifier.decode import SUPPORTED_FORMATS, decode
-from image_classifier.preprocess import preprocess
+from image_classifier.bindings.custom_vision_container import container
+from image_classifier.images.decode import SUPPORTED_FORMATS, decode
+from image_classifier.images.preprocess import preprocess
+from image_classifier.model_files.input_spec import Contract
 
 # Small enough for many inputs a second, large enough for every way of resizing.
 MAX_PIXELS = 4_000_000

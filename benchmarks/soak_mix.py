@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import Image
 
-from image_classifier.decode import SUPPORTED_FORMATS
+from image_classifier.images.decode import SUPPORTED_FORMATS
 
 CROWD_BYTES = 19_000_000
 

@@ -3,7 +3,7 @@
 import azure.functions as func
 
 from image_classifier.bindings import http
-from image_classifier.bindings.queue import classify_message
+from image_classifier.bindings.classify_queue import classify_message
 
 CLASSIFIER = http.current_classifier()
 

@@ -3,7 +3,7 @@
 import azure.functions as func
 
 from image_classifier.bindings import http
-from image_classifier.bindings.container import container
+from image_classifier.bindings.custom_vision_container import container
 
 CLASSIFIER = http.current_classifier()
 

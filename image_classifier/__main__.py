@@ -12,7 +12,7 @@ from typing import Any
 
 from image_classifier.classifier import Classifier
 from image_classifier.errors import ClassifierError, InvalidRequest, SettingsError
-from image_classifier.image_files import images_in
+from image_classifier.images.files import images_in
 from image_classifier.results import Prediction
 from image_classifier.settings import Settings
 

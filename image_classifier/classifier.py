@@ -9,14 +9,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from image_classifier import telemetry
 from image_classifier.engines import ENGINES, Engine
 from image_classifier.errors import ClassifierError, SettingsError
-from image_classifier.fetch import fetch
-from image_classifier.loaded_model import LoadedModel
-from image_classifier.model_config import ModelConfig, read_model_config
+from image_classifier.fetching.fetch import fetch
+from image_classifier.models.loaded_model import LoadedModel
+from image_classifier.models.repository import Repository
+from image_classifier.models.serving_config import ModelConfig, read_model_config
+from image_classifier.observability import telemetry
 from image_classifier.pipeline import Pipeline, milliseconds_since
-from image_classifier.repository import Repository
 from image_classifier.results import Prediction, tags_from_scores
 from image_classifier.settings import Settings
 

@@ -12,7 +12,7 @@ import ctypes
 import os
 import platform
 
-from image_classifier.compute_slots import usable_cores
+from image_classifier.concurrency.compute_slots import usable_cores
 
 __all__ = ["KEPT_BYTES", "keep_memory"]
 

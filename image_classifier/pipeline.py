@@ -8,14 +8,14 @@ from typing import TypeVar
 
 from PIL import Image
 
-from image_classifier import telemetry
-from image_classifier.budget import PixelBudget
-from image_classifier.compute_slots import ComputeSlots, usable_cores
-from image_classifier.decode import read_header, read_pixels
-from image_classifier.drafted import least_size, preprocess_drafted
+from image_classifier.concurrency.compute_slots import ComputeSlots, usable_cores
+from image_classifier.concurrency.pixel_budget import PixelBudget
 from image_classifier.engines import Engine
 from image_classifier.errors import ImageTooLarge, InvalidRequest
-from image_classifier.preprocess import preprocess
+from image_classifier.images.decode import read_header, read_pixels
+from image_classifier.images.fast_preprocess import least_size, preprocess_drafted
+from image_classifier.images.preprocess import preprocess
+from image_classifier.observability import telemetry
 from image_classifier.results import StageTimes
 from image_classifier.settings import Settings
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from image_classifier import setting_values
+from image_classifier import setting_parsers
 from image_classifier.errors import SettingsError
 
 if TYPE_CHECKING:
-    from image_classifier.own_blobs import OwnBlobs
+    from image_classifier.storage_settings import OwnBlobs
 
 __all__ = ["SETTINGS", "Setting", "Settings"]
 
@@ -39,148 +39,148 @@ SETTINGS: tuple[Setting, ...] = (
         "models",
         "folder with the models, as <name>/<version>/, relative to the app's root; or such a place "
         "on Azure Blob Storage",
-        setting_values.text,
+        setting_parsers.text,
     ),
     Setting(
         "MODELS_CACHE_DIR",
         "",
         "where versions from Blob Storage are kept; empty: a folder of the app's own among the "
         "system's temporary files",
-        setting_values.text,
+        setting_parsers.text,
     ),
     Setting(
         "MODELS_POLL_SECONDS",
         "30",
         "time between two looks at Blob Storage for new versions",
-        setting_values.seconds,
+        setting_parsers.seconds,
     ),
     Setting(
         "DEFAULT_MODEL",
         "",
         "model that answers when a caller names none; empty: the model in classify/ if one is "
         "there, else the demo model digits",
-        setting_values.text,
+        setting_parsers.text,
     ),
     Setting(
         "MODEL_CONFIG_FILE",
         "",
         "TensorFlow Serving's model_config_list: version policies, version labels and other "
         "folders of models; relative to the app's root",
-        setting_values.text,
+        setting_parsers.text,
     ),
     Setting(
         "ENGINE",
         "auto",
         "auto (the first that is there and installed) or the name of one engine: onnx, openvino, "
         "tensorflow, tflite",
-        lambda text: setting_values.text(text).lower(),
+        lambda text: setting_parsers.text(text).lower(),
     ),
     Setting(
         "ENGINE_THREADS",
         "0",
         "threads that one inference uses; 0: what was measured to be best, see benchmarks",
-        setting_values.threads,
+        setting_parsers.threads,
     ),
     Setting(
         "ONNX_PROVIDERS",
         "CPUExecutionProvider",
         "execution providers of ONNX Runtime, comma-separated, the preferred first",
-        setting_values.items,
+        setting_parsers.items,
     ),
     Setting(
         "ONNX_PROVIDER_OPTIONS",
         "",
         'what execution providers are told, as JSON: {"CUDAExecutionProvider": {"device_id": 0}}',
-        setting_values.provider_options,
+        setting_parsers.provider_options,
     ),
     Setting(
         "OPENVINO_DEVICE",
         "CPU",
         "what the engine openvino runs on: CPU, GPU, NPU or AUTO",
-        lambda text: setting_values.text(text).upper(),
+        lambda text: setting_parsers.text(text).upper(),
     ),
     Setting(
         "WARM_UP",
         "false",
         "true: the default model is loaded in the background as soon as a worker process starts",
-        setting_values.flag,
+        setting_parsers.flag,
     ),
     Setting(
         "DECODE",
         "exact",
         "exact: pixels equal the exporter's to the bit; fast: large JPEGs are decoded at a smaller "
         "scale, several times sooner, and probabilities change a little",
-        setting_values.decode,
+        setting_parsers.decode,
     ),
     Setting(
         "MAX_IMAGE_BYTES",
         "20971520",
         "largest download or request body that is an image",
-        setting_values.count,
+        setting_parsers.count,
     ),
     Setting(
         "MAX_IMAGE_PIXELS",
         "50000000",
         "largest image, width times height, checked before it is decoded",
-        setting_values.count,
+        setting_parsers.count,
     ),
     Setting(
         "FETCH_TIMEOUT_SECONDS",
         "10",
         "time for a whole download, not for each read",
-        setting_values.seconds,
+        setting_parsers.seconds,
     ),
     Setting(
         "FETCH_ALLOWED_HOSTS",
         "",
         "if set, the only hosts that are fetched, comma-separated, *.example.com allowed; "
         "these may have private addresses",
-        setting_values.hosts,
+        setting_parsers.hosts,
     ),
     Setting(
         "FETCH_ALLOWED_PORTS",
         "80,443",
         "ports that may be fetched, comma-separated",
-        setting_values.ports,
+        setting_parsers.ports,
     ),
     Setting(
         "FETCH_ALLOW_PRIVATE_ADDRESSES",
         "false",
         "true: private addresses on any port may be fetched too, in Development only, and never "
         "the cloud's metadata addresses",
-        setting_values.flag,
+        setting_parsers.flag,
     ),
     Setting(
         "FETCH_BLOB_IDENTITY",
         "false",
         "true: blobs of the app's own storage account are fetched with its managed identity",
-        setting_values.flag,
+        setting_parsers.flag,
     ),
     Setting(
         "FETCH_BLOB_CONTAINERS",
         "",
         "the containers whose blobs FETCH_BLOB_IDENTITY may open, comma-separated",
-        setting_values.containers,
+        setting_parsers.containers,
     ),
     Setting(
         "CUSTOM_VISION_MODELS",
         "",
         "published names of the Custom Vision API and the models that answer to them, as "
         "Iteration1=pets,Iteration2=pets/2; empty: the model of that name, else the default model",
-        setting_values.published_names,
+        setting_parsers.published_names,
     ),
     Setting(
         "API_KEYS",
         "",
         "keys, comma-separated, one of which every request must carry",
-        setting_values.keys,
+        setting_parsers.keys,
         is_secret=True,
     ),
     Setting(
         "ALLOW_ANONYMOUS",
         "false",
         "true: outside Development too, requests need no key when API_KEYS is empty",
-        setting_values.flag,
+        setting_parsers.flag,
     ),
 )
 
@@ -209,11 +209,11 @@ class Settings:
     fetch_allow_private_addresses: bool
     fetch_blob_identity: bool
     fetch_blob_containers: frozenset[str]
-    custom_vision_models: tuple[setting_values.PublishedName, ...]
+    custom_vision_models: tuple[setting_parsers.PublishedName, ...]
     api_keys: tuple[str, ...]
     allow_anonymous: bool
     development: bool
-    storage: setting_values.StorageSettings
+    storage: setting_parsers.StorageSettings
     own_blobs: OwnBlobs | None
 
     @classmethod
@@ -242,7 +242,7 @@ class Settings:
         development = environ.get("AZURE_FUNCTIONS_ENVIRONMENT", "").lower() == "development"
         # The switch counts only in Development: a published copy of local settings stays safe.
         values["fetch_allow_private_addresses"] &= development
-        storage = setting_values.StorageSettings.from_environ(environ)
+        storage = setting_parsers.StorageSettings.from_environ(environ)
         opened = values["fetch_blob_containers"]
         own_blobs = _own_blobs(environ, opened) if values["fetch_blob_identity"] else None
         return cls(development=development, storage=storage, own_blobs=own_blobs, **values)
@@ -255,6 +255,6 @@ class Settings:
 
 
 def _own_blobs(environ: Mapping[str, str], containers: frozenset[str]) -> OwnBlobs:
-    from image_classifier.own_blobs import OwnBlobs  # few apps need it
+    from image_classifier.storage_settings import OwnBlobs  # few apps need it
 
     return OwnBlobs.from_environ(environ, containers)

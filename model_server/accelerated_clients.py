@@ -12,10 +12,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from image_classifier.contracts.serving_error import ServingError, invalid_argument
-from image_classifier.contracts.tf_serving import ModelSpec, PredictResult, TensorFlowServing
-from image_classifier.loaded_model import LoadedModel
-from image_classifier.signatures import Array
+from image_classifier.model_files.signatures import Array
+from image_classifier.models.loaded_model import LoadedModel
+from image_classifier.protocols.tf_serving.errors import ServingError, invalid_argument
+from image_classifier.protocols.tf_serving.service import (
+    ModelSpec,
+    PredictResult,
+    TensorFlowServing,
+)
 from model_server.accelerated_offers import LABELS, PREVIEW_INPUT, ROUTE, Metadata, Output, offers
 
 __all__ = ["Metadata", "is_from_accelerated_client", "predict_for_accelerated", "with_service"]

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from image_classifier.contracts.tensor_names import key_of
-from image_classifier.image_signatures import (
+from image_classifier.model_files.signatures import DEFAULT_SIGNATURE, Array, Signature
+from image_classifier.models.image_signatures import (
     BYTES,
     IMAGE,
     IMAGES,
@@ -21,8 +21,8 @@ from image_classifier.image_signatures import (
     TENSOR_OUT,
     TENSORS,
 )
-from image_classifier.loaded_model import LoadedModel
-from image_classifier.signatures import DEFAULT_SIGNATURE, Array, Signature
+from image_classifier.models.loaded_model import LoadedModel
+from image_classifier.protocols.tf_serving.tensor_names import key_of
 
 __all__ = ["LABELS", "PREVIEW_INPUT", "ROUTE", "Metadata", "Offer", "Output", "offers"]
 

@@ -11,10 +11,10 @@ from typing import Any
 import grpc
 from google.protobuf.message import DecodeError
 
-from image_classifier import telemetry
-from image_classifier.contracts.serving_error import HTTP_STATUS, Code, ServingError
+from image_classifier.authentication import check_given_key, first_key
 from image_classifier.errors import Unauthorized
-from image_classifier.keys import check_given_key, first_key
+from image_classifier.observability import telemetry
+from image_classifier.protocols.tf_serving.errors import HTTP_STATUS, Code, ServingError
 from image_classifier.settings import Settings
 from model_server.health import HEALTH_PATH, HealthService
 from model_server.messages import SERVICES

@@ -6,9 +6,9 @@ import time
 from collections.abc import Mapping, Sequence
 
 from image_classifier import Classifier
-from image_classifier.contracts.tf_serving import TensorFlowServing
-from image_classifier.loaded_model import LoadedModel
-from image_classifier.signatures import Array
+from image_classifier.model_files.signatures import Array
+from image_classifier.models.loaded_model import LoadedModel
+from image_classifier.protocols.tf_serving.service import TensorFlowServing
 from model_server.metrics import Metrics
 
 __all__ = ["MeasuredServing"]

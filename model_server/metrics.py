@@ -12,8 +12,8 @@ from bisect import bisect_left
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from image_classifier.contracts.serving_error import Code, ServingError
-from image_classifier.telemetry import Record
+from image_classifier.observability.telemetry import Record
+from image_classifier.protocols.tf_serving.errors import Code, ServingError
 from model_server import VERSION
 
 __all__ = ["Metrics"]

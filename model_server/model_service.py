@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from image_classifier.contracts.serving_error import Code, ServingError
-from image_classifier.contracts.tf_serving import TensorFlowServing
-from image_classifier.model_config import (
+from image_classifier.models.serving_config import (
     AllVersions,
     Latest,
     ModelConfig,
@@ -15,6 +13,8 @@ from image_classifier.model_config import (
     VersionPolicy,
     check_models,
 )
+from image_classifier.protocols.tf_serving.errors import Code, ServingError
+from image_classifier.protocols.tf_serving.service import TensorFlowServing
 from model_server import messages
 from model_server.accelerated_clients import Metadata, with_service
 from model_server.models import ServedModels

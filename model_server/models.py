@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from image_classifier import Classifier, Settings
-from image_classifier.contracts.serving_error import Code, ServingError
 from image_classifier.errors import ClassifierError
-from image_classifier.model_config import ModelConfig, read_model_config
-from image_classifier.repository_watcher import RepositoryWatcher
+from image_classifier.models.repository_watcher import RepositoryWatcher
+from image_classifier.models.serving_config import ModelConfig, read_model_config
+from image_classifier.protocols.tf_serving.errors import Code, ServingError
 from model_server.measured_serving import MeasuredServing
 from model_server.metrics import Metrics
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from image_classifier.contracts.example_proto import merge_examples
-from image_classifier.contracts.serving_error import Code, ServingError
-from image_classifier.contracts.tf_examples import (
+from image_classifier.model_files.signatures import Signature
+from image_classifier.protocols.tf_serving.classify_regress import (
     ClassifyResult,
     InferenceTask,
     RegressResult,
@@ -15,8 +14,9 @@ from image_classifier.contracts.tf_examples import (
     multi_inference,
     regress,
 )
-from image_classifier.contracts.tf_serving import ModelSpec, TensorFlowServing
-from image_classifier.signatures import Signature
+from image_classifier.protocols.tf_serving.errors import Code, ServingError
+from image_classifier.protocols.tf_serving.json.example_proto import merge_examples
+from image_classifier.protocols.tf_serving.service import ModelSpec, TensorFlowServing
 from model_server import messages
 from model_server.accelerated_clients import (
     Metadata,

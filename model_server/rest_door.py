@@ -15,12 +15,12 @@ from urllib.parse import parse_qs, unquote
 
 from starlette.types import Receive, Scope, Send
 
-from image_classifier import telemetry
-from image_classifier.contracts.serving_error import Code, ServingError
-from image_classifier.contracts.tf_serving import TensorFlowServing, as_serving_error
-from image_classifier.contracts.tf_serving_rest import RestAnswer, error_answer, handle, inflate
+from image_classifier.authentication import check_given_key, first_key
 from image_classifier.errors import Unauthorized
-from image_classifier.keys import check_given_key, first_key
+from image_classifier.observability import telemetry
+from image_classifier.protocols.tf_serving.errors import Code, ServingError
+from image_classifier.protocols.tf_serving.rest import RestAnswer, error_answer, handle, inflate
+from image_classifier.protocols.tf_serving.service import TensorFlowServing, as_serving_error
 from model_server.metrics import Metrics
 
 __all__ = ["METRICS_PATH", "RestDoor"]

@@ -18,8 +18,9 @@ import grpc
 import uvicorn
 from google.protobuf import text_format
 
-from image_classifier import Settings, telemetry
-from image_classifier.model_config import ModelConfig, read_model_config
+from image_classifier import Settings
+from image_classifier.models.serving_config import ModelConfig, read_model_config
+from image_classifier.observability import telemetry
 from model_server import messages
 from model_server.flags import FlagError, Flags, channel_arguments
 from model_server.grpc_door import GrpcDoor

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from image_classifier.contracts.serving_error import Code, ServingError
-from image_classifier.contracts.tensor_names import dtype_name
-from image_classifier.signatures import NUMPY_DTYPES, Array
+from image_classifier.model_files.signatures import NUMPY_DTYPES, Array
+from image_classifier.protocols.tf_serving.errors import Code, ServingError
+from image_classifier.protocols.tf_serving.tensor_names import dtype_name
 from model_server.messages import DATA_TYPES
 
 __all__ = ["fill_proto", "from_proto"]

@@ -14,7 +14,7 @@ from types import TracebackType
 import pytest
 import trustme
 
-from image_classifier import dial
+from image_classifier.fetching import connect
 
 Answer = bytes | Callable[[socket.socket], None]
 HAS_IPV6 = socket.has_ipv6
@@ -191,14 +191,14 @@ class Internet:
 @contextmanager
 def internet_of(monkeypatch: pytest.MonkeyPatch) -> Iterator[Internet]:
     internet = Internet()
-    connect, getpeername = socket.socket.connect, socket.socket.getpeername
+    socket_connect, getpeername = socket.socket.connect, socket.socket.getpeername
 
     def routed_connect(sock: socket.socket, address: tuple[str, int]) -> None:
         place = address[:2]
         internet.dialled.append(place)
         if place not in internet.routes and place[0] not in ("127.0.0.1", "::1"):
             raise OSError(errno.ENETUNREACH, "not in this Internet")
-        connect(sock, internet.routes.get(place, place))
+        socket_connect(sock, internet.routes.get(place, place))
 
     def routed_getpeername(sock: socket.socket) -> object:
         peer = getpeername(sock)
@@ -208,5 +208,5 @@ def internet_of(monkeypatch: pytest.MonkeyPatch) -> Iterator[Internet]:
     with monkeypatch.context() as patch:
         patch.setattr(socket.socket, "connect", routed_connect)
         patch.setattr(socket.socket, "getpeername", routed_getpeername)
-        patch.setattr(dial, "resolve", internet.resolve)
+        patch.setattr(connect, "resolve", internet.resolve)
         yield internet

@@ -15,8 +15,8 @@ import numpy as np
 import psutil
 
 from image_classifier import Classifier, Settings
-from image_classifier.model_config import ModelConfig
-from image_classifier.repository_watcher import RepositoryWatcher
+from image_classifier.models.repository_watcher import RepositoryWatcher
+from image_classifier.models.serving_config import ModelConfig
 
 VERSIONS = 8
 ROWS = 10_000_000 // 3  # times three floats: 40 MB

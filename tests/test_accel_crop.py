@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from image_classifier.accel_crop import accel_crop
-from image_classifier.contract import Contract
-from image_classifier.drafted import least_size
-from image_classifier.preprocess import preprocess
+from image_classifier.images.fast_preprocess import least_size
+from image_classifier.images.preprocess import preprocess
+from image_classifier.images.tf1_resize import accel_crop
+from image_classifier.model_files.input_spec import Contract
 from tests.builders import noise
 
 

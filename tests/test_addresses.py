@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from image_classifier.addresses import IPAddress, Kind, kind_of, refusal
+from image_classifier.fetching.address_rules import IPAddress, Kind, kind_of, refusal
 
 PORTS = frozenset({80, 443})
 

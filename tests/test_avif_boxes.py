@@ -3,7 +3,7 @@ import struct
 import pytest
 from PIL import features
 
-from image_classifier.avif_boxes import MAX_BOXES, MAX_LIST_BYTES, has_long_lists
+from image_classifier.images.avif_limits import MAX_BOXES, MAX_LIST_BYTES, has_long_lists
 from tests.hostile_images import frames_avif
 from tests.image_parts import avif_grid, box, small
 

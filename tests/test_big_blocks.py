@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from image_classifier.big_blocks import give_back_big_blocks
+from image_classifier.concurrency.allocator import give_back_big_blocks
 from tests.servers import ROOT, clean_environment
 
 # Pillow's blocks have 16 MB: after one was freed, the C library would keep the next ones.
@@ -12,7 +12,7 @@ PROGRAM = """
 import ctypes, sys
 import psutil
 if sys.argv[1] == "given back":
-    import image_classifier.decode
+    import image_classifier.images.decode
 libc = ctypes.CDLL(None)
 libc.malloc.restype = ctypes.c_void_p
 libc.free.argtypes = [ctypes.c_void_p]

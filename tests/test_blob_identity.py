@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 import trustme
 
-from image_classifier import dial
-from image_classifier.blob_identity import is_own_blob
 from image_classifier.errors import ClassifierError, FetchBlocked, FetchFailed
-from image_classifier.fetch import fetch
-from image_classifier.own_blobs import OwnBlobs
+from image_classifier.fetching import connect
+from image_classifier.fetching.fetch import fetch
+from image_classifier.fetching.managed_identity import is_own_blob
+from image_classifier.fetching.urls import parse_url
 from image_classifier.settings import Settings
-from image_classifier.urls import parse_url
+from image_classifier.storage_settings import OwnBlobs
 from tests.fetch_servers import Internet, Server, TlsServer, http, internet_of, ok
 from tests.identity_servers import IdentityEndpoint
 
@@ -42,9 +42,9 @@ def authority(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[trust
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
-    dial.tls_context.cache_clear()
+    connect.tls_context.cache_clear()
     yield authority
-    dial.tls_context.cache_clear()
+    connect.tls_context.cache_clear()
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ def test_when_it_is_off_its_modules_are_not_loaded() -> None:
     program = (
         "import sys\n"
         "from image_classifier import Settings\n"
-        "from image_classifier.fetch import fetch\n"
+        "from image_classifier.fetching.fetch import fetch\n"
         "try: fetch('http://127.0.0.1/', Settings.from_environ({}))\n"
         "except Exception as exc: print(type(exc).__name__)\n"
         "print([name for name in sys.modules if 'own_blobs' in name or 'identity' in name])\n"
@@ -372,9 +372,9 @@ def test_one_token_serves_many_downloads_that_start_together(
 def test_a_token_that_ends_within_five_minutes_is_asked_for_anew(
     blobs: BlobServer, identity: IdentityEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from image_classifier import blob_identity
+    from image_classifier.fetching import managed_identity
 
-    monkeypatch.setattr(blob_identity, "time", clock := Clock())
+    monkeypatch.setattr(managed_identity, "time", clock := Clock())
     settings = settings_of(identity)
     issued = []
     for minutes in (0, 50, 54, 56, 60):
@@ -389,9 +389,9 @@ def test_a_token_that_ends_within_five_minutes_is_asked_for_anew(
 def test_a_working_token_outlives_an_endpoint_that_is_down(
     blobs: BlobServer, identity: IdentityEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from image_classifier import blob_identity
+    from image_classifier.fetching import managed_identity
 
-    monkeypatch.setattr(blob_identity, "time", clock := Clock())
+    monkeypatch.setattr(managed_identity, "time", clock := Clock())
     identity.lifetime_seconds = 3600
     settings = settings_of(identity)
     fetch(BLOB, settings)

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from image_classifier import Settings
-from image_classifier.blob_location import BlobLocation, find_location
 from image_classifier.errors import SettingsError
-from image_classifier.setting_values import StorageSettings
+from image_classifier.setting_parsers import StorageSettings
+from image_classifier.stores.blob_location import BlobLocation, find_location
 
 KEY = "c2VjcmV0LWtleQ=="
 OWN = StorageSettings(f"AccountName=own;AccountKey={KEY};EndpointSuffix=core.windows.net")

@@ -15,9 +15,9 @@ import pytest
 from image_classifier import Classifier, Settings
 from image_classifier.bindings import http
 from image_classifier.bindings.status import status
-from image_classifier.blob_location import find_location
 from image_classifier.errors import ModelError
-from image_classifier.setting_values import StorageSettings
+from image_classifier.setting_parsers import StorageSettings
+from image_classifier.stores.blob_location import find_location
 from tests.azurite import Container, wait_until
 from tests.builders import request
 from tests.servers import ROOT, free_port
@@ -118,7 +118,7 @@ def test_what_another_tool_uploads_counts_when_it_has_been_quiet(
     with pytest.raises(ModelError, match="'digits' is not in http.*there are: none"):
         app(container, tmp_path).repository.load()
 
-    monkeypatch.setattr("image_classifier.blob_versions.QUIET_SECONDS", 0)
+    monkeypatch.setattr("image_classifier.stores.blob_versions.QUIET_SECONDS", 0)
     assert answers(app(container, tmp_path)) == ("7", 1)
 
 
@@ -191,7 +191,7 @@ def test_while_the_storage_is_away_what_is_loaded_goes_on(folder: Path, tmp_path
 def test_what_could_not_be_downloaded_is_tried_again(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("image_classifier.blob_models._RETRY_SECONDS", 0.2)
+    monkeypatch.setattr("image_classifier.stores.blob_store._RETRY_SECONDS", 0.2)
     with Azurite(service="blob", folder=tmp_path / "kept") as azurite:
         container = Container(azurite)
         register(container, folder)

@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from image_classifier.blob_container import BlobEntry, Listing
-from image_classifier.blob_versions import QUIET_SECONDS, BlobVersion, versions_in
-from image_classifier.version_manifest import LARGEST_VERSION_BYTES, MOST_FILES
+from image_classifier.model_files.registry_json import LARGEST_VERSION_BYTES, MOST_FILES
+from image_classifier.stores.blob_container import BlobEntry, Listing
+from image_classifier.stores.blob_versions import QUIET_SECONDS, BlobVersion, versions_in
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
 OLD = NOW - timedelta(hours=1)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from image_classifier.budget import PixelBudget
+from image_classifier.concurrency.pixel_budget import PixelBudget
 from image_classifier.errors import TooManyRequests
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from image_classifier import Classifier, Settings
-from image_classifier.compute_slots import usable_cores
+from image_classifier.concurrency.compute_slots import usable_cores
 from image_classifier.errors import (
     ImageTooLarge,
     InvalidRequest,
@@ -14,7 +14,7 @@ from image_classifier.errors import (
     UnknownModel,
     UnsupportedImage,
 )
-from image_classifier.model import Model
+from image_classifier.models.model import Model
 from tests.builders import model_folder, picture
 
 DEVELOPMENT = {"AZURE_FUNCTIONS_ENVIRONMENT": "Development"}

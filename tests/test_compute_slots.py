@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from image_classifier.compute_slots import ComputeSlots, usable_cores
+from image_classifier.concurrency.compute_slots import ComputeSlots, usable_cores
 
 
 def started(*targets: Callable[[], object]) -> list[threading.Thread]:

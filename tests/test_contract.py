@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from image_classifier.contract import Contract, parse_contract, read_contract
 from image_classifier.errors import ModelError
+from image_classifier.model_files.input_spec import Contract, parse_contract, read_contract
 
 GOOD: dict[str, Any] = {"input": "input", "output": "out:1", "size": [64, 48]}
 

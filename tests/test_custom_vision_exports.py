@@ -18,9 +18,9 @@ import pytest
 from PIL import Image
 
 from image_classifier import Classifier, Settings
-from image_classifier.contract import Contract
 from image_classifier.errors import ModelError
-from image_classifier.model import Model
+from image_classifier.model_files.input_spec import Contract
+from image_classifier.models.model import Model
 from tests import custom_vision_exports as exports
 from tests.builders import model_folder, noise, picture
 from tests.custom_vision_exports import LABELS, PLACES, Sees

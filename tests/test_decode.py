@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from image_classifier.decode import SUPPORTED_FORMATS, decode
 from image_classifier.errors import ImageTooLarge, TooManyRequests, UnsupportedImage
+from image_classifier.images.decode import SUPPORTED_FORMATS, decode
 from tests.builders import noise, picture
 
 LIMIT = 50_000_000

@@ -11,8 +11,8 @@ from PIL import Image
 
 from benchmarks.photos import varied_photo
 from image_classifier import Classifier, Settings
-from image_classifier.contract import Contract
-from image_classifier.drafted import preprocess_drafted
+from image_classifier.images.fast_preprocess import preprocess_drafted
+from image_classifier.model_files.input_spec import Contract
 from tests.builders import noise
 
 ROOT = Path(__file__).resolve().parents[1]

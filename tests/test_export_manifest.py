@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from image_classifier.export_manifest import (
+from image_classifier.model_files.cvexport_manifest import (
     MANIFEST_FILE,
     MOST_MANIFEST_BYTES,
     ExportManifest,
     parse_export_manifest,
     read_export_manifest,
 )
-from image_classifier.model import Model
+from image_classifier.models.model import Model
 from tests.builders import model_folder
 
 # As the exporter wrote them from 2019 to 2025.

@@ -19,7 +19,6 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from image_classifier import dial
 from image_classifier.errors import (
     ClassifierError,
     FetchBlocked,
@@ -28,7 +27,8 @@ from image_classifier.errors import (
     ImageTooLarge,
     InvalidRequest,
 )
-from image_classifier.fetch import fetch
+from image_classifier.fetching import connect
+from image_classifier.fetching.fetch import fetch
 from image_classifier.settings import Settings
 from tests.fetch_servers import (
     HAS_IPV6,
@@ -592,7 +592,7 @@ def test_redirects_share_one_deadline() -> None:
 
 def test_silent_name_server_is_cut_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     over = threading.Event()
-    monkeypatch.setattr(dial, "resolve", lambda host, port: [str(over.wait(5))])
+    monkeypatch.setattr(connect, "resolve", lambda host, port: [str(over.wait(5))])
 
     started = time.monotonic()
     with pytest.raises(FetchTimedOut):
@@ -743,9 +743,9 @@ def trusted(
     """An authority that the system trusts, as a company's own is."""
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
-    dial.tls_context.cache_clear()
+    connect.tls_context.cache_clear()
     yield authority
-    dial.tls_context.cache_clear()
+    connect.tls_context.cache_clear()
 
 
 def test_https_with_a_trusted_certificate_is_fetched(
@@ -775,7 +775,7 @@ def test_certificate_of_another_name_is_refused(
 def test_certificate_of_an_unknown_authority_is_refused(
     authority: trustme.CA, internet: Internet
 ) -> None:
-    dial.tls_context.cache_clear()
+    connect.tls_context.cache_clear()
     with TlsServer(authority, "public.example", ok()) as server:
         internet.publish(server, PUBLIC, 443)
         with pytest.raises(FetchFailed, match="certificate is not to be trusted"):

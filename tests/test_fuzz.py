@@ -24,7 +24,7 @@ from benchmarks.fuzz_target import (
     with_checksums,
 )
 from image_classifier import Classifier
-from image_classifier.decode import SUPPORTED_FORMATS
+from image_classifier.images.decode import SUPPORTED_FORMATS
 from tests.builders import picture
 
 FIRST = first_inputs()

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from image_classifier.image_files import images_in
+from image_classifier.images.files import images_in
 
 
 def test_images_are_found_at_any_depth_in_order_and_nothing_else(tmp_path: Path) -> None:

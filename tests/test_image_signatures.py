@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from image_classifier import Classifier, Settings
-from image_classifier.contracts.serving_error import Code, ServingError
-from image_classifier.contracts.tf_serving import ModelSpec, TensorFlowServing
+from image_classifier.protocols.tf_serving.errors import Code, ServingError
+from image_classifier.protocols.tf_serving.service import ModelSpec, TensorFlowServing
 from tests.builders import picture
 
 RED, BLUE = picture("red"), picture("blue")

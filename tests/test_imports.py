@@ -16,7 +16,7 @@ BINDINGS = f"{PACKAGE}.bindings"
 ENGINES = f"{PACKAGE}.engines"
 
 # The modules that know Azure's storage.
-STORAGE = (f"{PACKAGE}.blob_container", f"{PACKAGE}.storage_trouble")
+STORAGE = (f"{PACKAGE}.stores.blob_container", f"{PACKAGE}.stores.storage_errors")
 
 # From the ground up; a module imports from its own floor or one below. What is not named here is a
 # stage of the pipeline: fetch, decode, preprocess, model, engines …
@@ -24,12 +24,12 @@ STAGES = 1
 FLOORS = {
     f"{PACKAGE}.errors": 0,
     f"{PACKAGE}.results": 0,
-    f"{PACKAGE}.setting_values": 0,
-    f"{PACKAGE}.own_blobs": 0,
+    f"{PACKAGE}.setting_parsers": 0,
+    f"{PACKAGE}.storage_settings": 0,
     f"{PACKAGE}.settings": 0,
     f"{PACKAGE}.classifier": 2,
     PACKAGE: 3,
-    f"{PACKAGE}.contracts": 4,
+    f"{PACKAGE}.protocols": 4,
     BINDINGS: 5,
     f"{PACKAGE}.__main__": 5,
 }
@@ -159,7 +159,7 @@ def foreign_names() -> set[str]:
 def test_dependencies_point_one_way() -> None:
     sources = deployed_sources()
 
-    doors = {"classify", "classify_queue", f"{BINDINGS}.http", f"{BINDINGS}.queue"}
+    doors = {"classify", "classify_queue", f"{BINDINGS}.http", f"{BINDINGS}.classify_queue"}
     assert {PACKAGE, f"{ENGINES}.tensorflow", *doors} <= set(sources)
     assert faults(sources, foreign_names()) == []
 
@@ -198,23 +198,23 @@ def test_nothing_in_the_project_imports_relatively() -> None:
 @pytest.mark.parametrize(
     ("module", "line"),
     [
-        (f"{PACKAGE}.decode", "import azure.functions as func"),
-        (f"{PACKAGE}.contracts.tf_serving", "from azure import functions"),
-        (f"{PACKAGE}.decode", "from image_classifier.classifier import Classifier"),
-        (f"{PACKAGE}.decode", "from image_classifier import Classifier"),
+        (f"{PACKAGE}.images.decode", "import azure.functions as func"),
+        (f"{PACKAGE}.protocols.tf_serving.service", "from azure import functions"),
+        (f"{PACKAGE}.images.decode", "from image_classifier.classifier import Classifier"),
+        (f"{PACKAGE}.images.decode", "from image_classifier import Classifier"),
         (f"{PACKAGE}.errors", "from image_classifier.settings import x; import image_classifier"),
-        (f"{PACKAGE}.settings", "from image_classifier.decode import decode"),
+        (f"{PACKAGE}.settings", "from image_classifier.images.decode import decode"),
         (f"{PACKAGE}.classifier", "from image_classifier.bindings import http"),
         (f"{PACKAGE}.classifier", "import tensorflow as tf"),
-        (f"{PACKAGE}.model", "def load():\n    import tensorflow"),
-        (f"{PACKAGE}.model", "from image_classifier.engines import tensorflow"),
-        (f"{PACKAGE}.decode", "from .errors import InvalidRequest"),
-        (f"{PACKAGE}.decode", "import azure.functions"),
-        (f"{PACKAGE}.decode", "def f():\n    from azure.storage.blob import BlobClient"),
-        (f"{PACKAGE}.blob_container", "from azure.storage.blob import BlobClient"),
+        (f"{PACKAGE}.models.model", "def load():\n    import tensorflow"),
+        (f"{PACKAGE}.models.model", "from image_classifier.engines import tensorflow"),
+        (f"{PACKAGE}.images.decode", "from .errors import InvalidRequest"),
+        (f"{PACKAGE}.images.decode", "import azure.functions"),
+        (f"{PACKAGE}.images.decode", "def f():\n    from azure.storage.blob import BlobClient"),
+        (f"{PACKAGE}.stores.blob_container", "from azure.storage.blob import BlobClient"),
         ("classify", "import azure.identity"),
-        (f"{PACKAGE}.decode", "import sklearn"),
-        (f"{PACKAGE}.decode", "import classify"),
+        (f"{PACKAGE}.images.decode", "import sklearn"),
+        (f"{PACKAGE}.images.decode", "import classify"),
         ("classify", "from ..image_classifier import Classifier"),
         ("classify", "from __app__.image_classifier import Classifier"),
         ("classify", "from status import main"),
@@ -232,8 +232,14 @@ def test_a_forbidden_import_is_found(module: str, line: str) -> None:
         (f"{BINDINGS}.http", "from image_classifier.classifier import Classifier"),
         (f"{ENGINES}.tensorflow", "import tensorflow as tf"),
         (f"{ENGINES}.onnx", "import onnxruntime"),
-        (f"{PACKAGE}.model", "def load():\n    from image_classifier.engines import tensorflow"),
-        (f"{PACKAGE}.blob_container", "def f():\n    from azure.storage.blob import BlobClient"),
+        (
+            f"{PACKAGE}.models.model",
+            "def load():\n    from image_classifier.engines import tensorflow",
+        ),
+        (
+            f"{PACKAGE}.stores.blob_container",
+            "def f():\n    from azure.storage.blob import BlobClient",
+        ),
         (f"{PACKAGE}.__main__", "def show():\n    from tqdm import tqdm"),
         ("classify", "from image_classifier.bindings import http"),
     ],

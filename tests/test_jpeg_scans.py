@@ -1,6 +1,6 @@
 import pytest
 
-from image_classifier.jpeg_scans import count_scans
+from image_classifier.images.jpeg_scans import count_scans
 from tests.builders import noise
 from tests.image_parts import jpeg_segment, jpeg_with, progressive_jpeg, saved, small
 

@@ -11,9 +11,9 @@ from tests.servers import ROOT, clean_environment
 
 PROGRAM = """
 import resource
-from image_classifier.contract import Contract
-from image_classifier.decode import decode
-from image_classifier.preprocess import preprocess
+from image_classifier.model_files.input_spec import Contract
+from image_classifier.images.decode import decode
+from image_classifier.images.preprocess import preprocess
 from tests.builders import noise
 from tests.image_parts import saved
 

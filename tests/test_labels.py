@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from image_classifier.errors import ModelError
-from image_classifier.labels import read_labels
+from image_classifier.model_files.labels import read_labels
 
 
 @pytest.mark.parametrize(

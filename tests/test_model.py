@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from image_classifier.errors import ModelError
-from image_classifier.loaded_model import LoadedModel
-from image_classifier.model import Model
+from image_classifier.models.loaded_model import LoadedModel
+from image_classifier.models.model import Model
 from tests.builders import colour_graph, model_folder
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from image_classifier.errors import ModelError
-from image_classifier.model_cache import ModelCache, default_cache_dir
+from image_classifier.stores.download_cache import ModelCache, default_cache_dir
 from tests.azurite import wait_until
 from tests.servers import ROOT
 
@@ -20,7 +20,7 @@ KEY = "0123456789ab"
 PROGRAM = """
 import os, sys, time
 from pathlib import Path
-from image_classifier.model_cache import ModelCache
+from image_classifier.stores.download_cache import ModelCache
 
 def write(folder):
     (folder / "a").write_text("half")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from image_classifier import Classifier, Settings
 from image_classifier.errors import SettingsError
-from image_classifier.model_config import (
+from image_classifier.models.serving_config import (
     AllVersions,
     Latest,
     ModelConfig,

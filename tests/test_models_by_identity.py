@@ -15,8 +15,8 @@ import pytest
 import trustme
 from azure.storage.blob import ContainerClient
 
-from image_classifier.blob_location import BlobLocation
-from image_classifier.storage_trouble import StorageTrouble, in_words
+from image_classifier.stores.blob_location import BlobLocation
+from image_classifier.stores.storage_errors import StorageTrouble, in_words
 from tests.azurite import API_VERSION
 from tests.test_blob_models import demo_model
 from tools.azurite import Azurite

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from image_classifier.errors import InvalidRequest
-from image_classifier.multipart import Part, read_parts
+from image_classifier.protocols.multipart import Part, read_parts
 from tests.builders import picture
 
 TYPE = "multipart/form-data; boundary=b42"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from image_classifier import telemetry
+from image_classifier.observability import telemetry
 from model_server.metrics import Metrics
 from tests.otlp_receiver import OtlpReceiver, attributes_of
 from tests.servers import ROOT, LocalHost

@@ -19,9 +19,10 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 from opentelemetry.trace import SpanKind, StatusCode
 
-from image_classifier import Classifier, telemetry
-from image_classifier.bindings.queue import classify_message
-from image_classifier.open_telemetry import OpenTelemetry
+from image_classifier import Classifier
+from image_classifier.bindings.classify_queue import classify_message
+from image_classifier.observability import telemetry
+from image_classifier.observability.open_telemetry import OpenTelemetry
 from tests.builders import queue_message
 from tests.model_servers import Client, ModelServer
 from tests.otlp_receiver import OtlpReceiver, attributes_of
@@ -251,7 +252,7 @@ def test_a_collector_that_never_answers_holds_up_neither_requests_nor_the_end() 
     program = """
 import logging, os, time
 logging.disable(logging.CRITICAL)
-from image_classifier import telemetry
+from image_classifier.observability import telemetry
 telemetry.turn_on(os.environ)
 assert telemetry._watchers
 worst = 0.0
@@ -289,7 +290,7 @@ kept = InMemorySpanExporter()
 provider = TracerProvider()
 provider.add_span_processor(SimpleSpanProcessor(kept))
 trace.set_tracer_provider(provider)
-from image_classifier import telemetry
+from image_classifier.observability import telemetry
 telemetry.turn_on(os.environ)
 context.attach(TraceContextTextMapPropagator().extract({"traceparent": os.environ["HOSTS"]}))
 header = {"traceparent": os.environ["CALLERS"]}.get

@@ -89,7 +89,7 @@ def test_operations_have_names_of_their_own() -> None:
 
 
 def test_every_code_of_the_contracts_is_described() -> None:
-    from image_classifier.contracts.custom_vision_error import CODE_OF_ERROR
+    from image_classifier.protocols.custom_vision.errors import CODE_OF_ERROR
 
     vision, serving = of_custom_vision(by_url=True), of_tf_serving()
 
@@ -100,8 +100,8 @@ def test_every_code_of_the_contracts_is_described() -> None:
 
 def test_every_code_that_tensorflow_servings_door_raises_is_described() -> None:
     """Read in its source, as no model of the app makes it raise them all."""
-    folder = ROOT / "image_classifier" / "contracts"
-    texts = [path.read_text("utf-8") for path in folder.glob("*.py") if "error" not in path.stem]
+    folder = ROOT / "image_classifier" / "protocols" / "tf_serving"
+    texts = [path.read_text("utf-8") for path in folder.rglob("*.py") if "error" not in path.stem]
     raised = {code for text in texts for code in re.findall(r"\bCode\.([A-Z_]+)", text)}
     described = "\n".join(each["description"] for each in of_tf_serving().values())
 

@@ -5,9 +5,9 @@ import time
 import pytest
 
 from image_classifier.errors import SettingsError
-from image_classifier.own_blobs import OwnBlobs
+from image_classifier.fetching.urls import parse_url
 from image_classifier.settings import Settings
-from image_classifier.urls import parse_url
+from image_classifier.storage_settings import OwnBlobs
 
 PICTURES = frozenset({"pictures", "cat-photos"})
 CONNECTION = "DefaultEndpointsProtocol=https;AccountName=store;AccountKey=c2VjcmV0"

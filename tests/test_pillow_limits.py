@@ -3,7 +3,7 @@ import io
 import pytest
 from PIL import Image, UnidentifiedImageError
 
-from image_classifier.pillow_limits import MAX_NUMBERS, MAX_READS, open_within_limits
+from image_classifier.images.pillow_limits import MAX_NUMBERS, MAX_READS, open_within_limits
 from tests.builders import picture
 from tests.image_parts import LONG, gif, jpeg_segment, jpeg_with, tiff
 

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from image_classifier.contract import Contract
-from image_classifier.decode import decode
-from image_classifier.preprocess import preprocess
+from image_classifier.images.decode import decode
+from image_classifier.images.preprocess import preprocess
+from image_classifier.model_files.input_spec import Contract
 from tests.builders import noise
 
 

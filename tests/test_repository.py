@@ -7,7 +7,7 @@ import pytest
 
 from image_classifier import Settings
 from image_classifier.errors import ModelError, UnknownModel
-from image_classifier.repository import Repository
+from image_classifier.models.repository import Repository
 from tests.builders import model_folder
 
 

@@ -13,8 +13,8 @@ import pytest
 
 from image_classifier import Classifier, Settings
 from image_classifier.errors import UnknownModel
-from image_classifier.model_config import AllVersions, ModelConfig
-from image_classifier.repository_watcher import RepositoryWatcher
+from image_classifier.models.repository_watcher import RepositoryWatcher
+from image_classifier.models.serving_config import AllVersions, ModelConfig
 from tests.builders import model_folder
 
 ROOT = Path(__file__).resolve().parents[1]

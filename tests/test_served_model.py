@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from image_classifier.errors import ModelError
-from image_classifier.loaded_model import LoadedModel
-from image_classifier.model import Model
-from image_classifier.model_config import AllVersions, Latest, Specific, VersionPolicy
-from image_classifier.served_model import ServedModel
+from image_classifier.models.loaded_model import LoadedModel
+from image_classifier.models.model import Model
+from image_classifier.models.served_model import ServedModel
+from image_classifier.models.serving_config import AllVersions, Latest, Specific, VersionPolicy
 from tests.builders import model_folder
 
 SECONDS = 20

@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 
 from image_classifier.errors import SettingsError
-from image_classifier.setting_values import PublishedName
+from image_classifier.setting_parsers import PublishedName
 from image_classifier.settings import SETTINGS, Settings
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from image_classifier import Classifier, Settings
-from image_classifier.contracts.tf_serving import ModelSpec, TensorFlowServing
 from image_classifier.errors import ModelError
-from image_classifier.model import Model
-from image_classifier.signatures import Signature, TensorInfo
-from image_classifier.signatures_file import read_default_signature, signatures_as_dict
+from image_classifier.model_files.signatures import Signature, TensorInfo
+from image_classifier.model_files.signatures_json import read_default_signature, signatures_as_dict
+from image_classifier.models.model import Model
+from image_classifier.protocols.tf_serving.service import ModelSpec, TensorFlowServing
 from tests.builders import model_folder, picture
 
 IMAGES = TensorInfo("Placeholder:0", "DT_STRING", (-1,))

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from azure.core import exceptions
 
-from image_classifier.blob_location import BlobLocation
-from image_classifier.storage_trouble import StorageTrouble, in_words
+from image_classifier.stores.blob_location import BlobLocation
+from image_classifier.stores.storage_errors import StorageTrouble, in_words
 
 URL = "https://a.blob.core.windows.net"
 PUBLIC = BlobLocation(URL, "models")

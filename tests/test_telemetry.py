@@ -12,13 +12,14 @@ from typing import Any
 
 import pytest
 
-from image_classifier import Classifier, Settings, telemetry
-from image_classifier.bindings import custom_vision, http, queue, tf_serving
+from image_classifier import Classifier, Settings
+from image_classifier.bindings import classify_queue, custom_vision, http, tf_serving
 from image_classifier.bindings.classify import classify
-from image_classifier.bindings.container import container
+from image_classifier.bindings.custom_vision_container import container
 from image_classifier.bindings.status import status
 from image_classifier.errors import FetchTimedOut, UnknownModel
-from image_classifier.telemetry import Record
+from image_classifier.observability import telemetry
+from image_classifier.observability.telemetry import Record
 from tests.builders import picture, queue_message, request
 from tests.servers import ROOT
 
@@ -74,7 +75,7 @@ def test_every_door_of_the_app_leaves_a_line(
     body = json.dumps({"signature_name": "bytes", "instances": [{"b64": text}]}).encode()
     serving = tf_serving.serving(classifier)
     tf_serving.answer(request("POST", "/v1/models/digits:predict", body=body), serving)
-    queue.classify_message(queue_message("ftp://example.com/a.png"), classifier)
+    classify_queue.classify_message(queue_message("ftp://example.com/a.png"), classifier)
     found = [(line["door"], line["outcome"]) for line in lines(caplog)]
 
     assert found == [
@@ -249,7 +250,7 @@ def run(program: str, **env: str) -> subprocess.CompletedProcess[str]:
 SHOW = (
     "import logging, os, sys\n"
     "logging.basicConfig(format='%(message)s')\n"
-    "from image_classifier import telemetry\n"
+    "from image_classifier.observability import telemetry\n"
     "{before}\n"
     "telemetry.turn_on(os.environ)\n"
     "print('opentelemetry' in sys.modules, len(telemetry._watchers))"

@@ -11,7 +11,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from image_classifier.errors import ClassifierError, FetchBlocked, InvalidRequest
-from image_classifier.urls import Url, host_is_listed, join_url, parse_url, without_query
+from image_classifier.fetching.urls import Url, host_is_listed, join_url, parse_url, without_query
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from image_classifier.decode import decode
 from image_classifier.errors import ClassifierError, ModelError
-from image_classifier.image_files import images_in
+from image_classifier.images.decode import decode
+from image_classifier.images.files import images_in
 
 __all__ = ["MOST_PIXELS", "UNREADABLE", "pictures_in", "reason", "tell_left_out", "without_damaged"]
 

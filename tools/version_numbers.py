@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 
-from image_classifier.model_names import MOST_VERSION_DIGITS
+from image_classifier.model_files.names import MOST_VERSION_DIGITS
 
 __all__ = ["NOTES_FILE", "VersionError", "as_notes", "next_number", "noted", "parse_notes"]
 

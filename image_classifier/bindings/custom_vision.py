@@ -6,22 +6,22 @@ from urllib.parse import urlsplit
 
 import azure.functions as func
 
+from image_classifier.bindings.authentication import check_key
 from image_classifier.bindings.http import (
     HEADERS_OF_STATUS,
     json_response,
     prediction_headers,
     preflight,
 )
-from image_classifier.bindings.keys import check_key
-from image_classifier.bindings.recorded import recorded
+from image_classifier.bindings.request_record import recorded
 from image_classifier.classifier import Classifier
-from image_classifier.contracts.custom_vision import (
+from image_classifier.errors import Unauthorized
+from image_classifier.protocols.custom_vision.errors import as_custom_vision_error
+from image_classifier.protocols.custom_vision.service import (
     CustomVision,
     CustomVisionAnswer,
     error_answer,
 )
-from image_classifier.contracts.custom_vision_error import as_custom_vision_error
-from image_classifier.errors import Unauthorized
 
 __all__ = ["answer", "custom_vision"]
 

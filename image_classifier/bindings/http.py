@@ -11,9 +11,8 @@ from typing import Any
 
 import azure.functions as func
 
-from image_classifier import telemetry
-from image_classifier.bindings.keys import check_key
-from image_classifier.bindings.recorded import recorded
+from image_classifier.bindings.authentication import check_key
+from image_classifier.bindings.request_record import recorded
 from image_classifier.classifier import Classifier
 from image_classifier.errors import (
     ClassifierError,
@@ -28,6 +27,7 @@ from image_classifier.errors import (
     UnknownModel,
     UnsupportedImage,
 )
+from image_classifier.observability import telemetry
 from image_classifier.results import Prediction
 from image_classifier.settings import Settings
 

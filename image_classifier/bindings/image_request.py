@@ -11,7 +11,7 @@ from typing import Any
 import azure.functions as func
 
 from image_classifier.errors import InvalidRequest
-from image_classifier.multipart import read_parts
+from image_classifier.protocols.multipart import read_parts
 
 __all__ = ["WAYS_IN", "ImageRequest", "read_choice", "read_image_request"]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import azure.functions as func
 
-from image_classifier.urls import MAX_URL_LENGTH
+from image_classifier.fetching.urls import MAX_URL_LENGTH
 
 __all__ = ["QueuedImage", "read_message"]
 

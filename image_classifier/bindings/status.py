@@ -6,13 +6,13 @@ from typing import Any
 
 import azure.functions as func
 
-from image_classifier import telemetry
 from image_classifier.bindings.http import json_response
 from image_classifier.classifier import Classifier
 from image_classifier.engines import ENGINES, EngineKind, choose_engine
 from image_classifier.errors import ClassifierError, InvalidRequest, ModelError
-from image_classifier.labels import read_labels
-from image_classifier.model import Model, needs_labels
+from image_classifier.model_files.labels import read_labels
+from image_classifier.models.model import Model, needs_labels
+from image_classifier.observability import telemetry
 
 __all__ = ["PROBES", "status"]
 

@@ -6,14 +6,14 @@ from urllib.parse import urlsplit
 
 import azure.functions as func
 
+from image_classifier.bindings.authentication import check_key
 from image_classifier.bindings.http import HEADERS_OF_STATUS
-from image_classifier.bindings.keys import check_key
-from image_classifier.bindings.recorded import recorded
+from image_classifier.bindings.request_record import recorded
 from image_classifier.classifier import Classifier
-from image_classifier.contracts.serving_error import ServingError
-from image_classifier.contracts.tf_serving import TensorFlowServing, as_serving_error
-from image_classifier.contracts.tf_serving_rest import RestAnswer, error_answer, handle, inflate
 from image_classifier.errors import Unauthorized
+from image_classifier.protocols.tf_serving.errors import ServingError
+from image_classifier.protocols.tf_serving.rest import RestAnswer, error_answer, handle, inflate
+from image_classifier.protocols.tf_serving.service import TensorFlowServing, as_serving_error
 
 __all__ = ["answer", "serving"]
 

@@ -14,10 +14,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from image_classifier.contract import Contract
 from image_classifier.engines.importing import import_failure
 from image_classifier.errors import ModelError
-from image_classifier.signatures import Servable
+from image_classifier.model_files.input_spec import Contract
+from image_classifier.model_files.signatures import Servable
 
 __all__ = [
     "ENGINES",

@@ -8,10 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from image_classifier.contract import CAFFE_MEAN_BGR, Contract
 from image_classifier.engines import detection_export
 from image_classifier.engines.importing import importing
 from image_classifier.errors import ModelError
+from image_classifier.model_files.input_spec import CAFFE_MEAN_BGR, Contract
 
 with importing("tensorflow"):  # which brings it
     from google.protobuf.message import DecodeError

@@ -13,18 +13,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from image_classifier.compute_slots import usable_cores
-from image_classifier.contract import Contract
+from image_classifier.concurrency.compute_slots import usable_cores
 from image_classifier.engines import EngineOptions, first_line
 from image_classifier.engines.importing import importing
-from image_classifier.engines.onnx_contract import (
+from image_classifier.engines.onnx_metadata import (
     OnnxNode,
     is_channels_first,
     node_called,
     onnx_contract,
 )
 from image_classifier.errors import ModelError
-from image_classifier.labels import read_labels
+from image_classifier.model_files.input_spec import Contract
+from image_classifier.model_files.labels import read_labels
 
 with importing("onnxruntime"):
     import onnxruntime as ort

@@ -15,11 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from image_classifier.compute_slots import usable_cores
-from image_classifier.contract import Contract
+from image_classifier.concurrency.compute_slots import usable_cores
 from image_classifier.engines import EngineOptions
 from image_classifier.engines.importing import importing
-from image_classifier.engines.onnx_contract import (
+from image_classifier.engines.onnx_metadata import (
     METADATA_KEYS,
     OnnxNode,
     is_channels_first,
@@ -27,6 +26,7 @@ from image_classifier.engines.onnx_contract import (
     onnx_contract,
 )
 from image_classifier.errors import ModelError
+from image_classifier.model_files.input_spec import Contract
 
 with importing("openvino"):
     import openvino

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from image_classifier.contract import Contract
 from image_classifier.engines import EngineOptions, first_line
 from image_classifier.errors import InvalidRequest, ModelError
-from image_classifier.signatures import DEFAULT_SIGNATURE, Array, Signature, TensorInfo
+from image_classifier.model_files.input_spec import Contract
+from image_classifier.model_files.signatures import DEFAULT_SIGNATURE, Array, Signature, TensorInfo
 
 __all__ = ["SavedModel", "signature_of"]
 

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from image_classifier.contract import Contract
 from image_classifier.engines import EngineOptions, first_line
 from image_classifier.engines.frozen_graph import read_frozen_graph, recognise
 from image_classifier.engines.importing import importing
 from image_classifier.engines.saved_model import SavedModel
 from image_classifier.errors import ModelError
+from image_classifier.model_files.input_spec import Contract
 
 # TensorFlow's start-up chatter (CPU features, no GPU) is not about the model; errors still show.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from image_classifier.contract import CHANNELS, Contract
 from image_classifier.engines import EngineOptions, first_line
 from image_classifier.engines.importing import importing
 from image_classifier.engines.tflite_file import (
@@ -25,6 +24,7 @@ from image_classifier.engines.tflite_file import (
     recognise,
 )
 from image_classifier.errors import ModelError
+from image_classifier.model_files.input_spec import CHANNELS, Contract
 
 with importing("ai_edge_litert"):
     from ai_edge_litert.interpreter import Interpreter

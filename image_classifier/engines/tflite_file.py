@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from image_classifier.contract import Contract
 from image_classifier.engines import detection_export
 from image_classifier.errors import ModelError
+from image_classifier.model_files.input_spec import Contract
 
 __all__ = [
     "DTYPES",

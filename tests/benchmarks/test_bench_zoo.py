@@ -78,8 +78,8 @@ def test_what_cannot_be_built_is_no_answer(tmp_path: Path) -> None:
 
 
 def test_a_detector_becomes_a_graph_with_all_its_predictions_in_a_row(tmp_path: Path) -> None:
-    from image_classifier.contract import read_contract
     from image_classifier.engines import EngineOptions
+    from image_classifier.model_files.input_spec import read_contract
     from tools.zoo.anchors import SIDE
     from tools.zoo.detector import make_detector, write_detector
 

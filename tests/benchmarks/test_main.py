@@ -27,7 +27,7 @@ from benchmarks.measure import run_case
 from benchmarks.photos import jpeg
 from benchmarks.record import Part, case_record, verdicts
 from image_classifier import Prediction, TagProbability
-from image_classifier.preprocess import preprocess
+from image_classifier.images.preprocess import preprocess
 from tests.builders import model_folder
 
 

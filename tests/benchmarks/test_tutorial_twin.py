@@ -12,9 +12,9 @@ from benchmarks.answers import TENSOR_TOLERANCE, check_same_answer
 from benchmarks.photos import encoded, photo
 from benchmarks.tutorial_twin import EXIF_ORIENTATION, TutorialTwin, rgb_upright, tensor_of
 from image_classifier import Classifier, Settings
-from image_classifier.contract import Contract
-from image_classifier.decode import decode
-from image_classifier.preprocess import preprocess
+from image_classifier.images.decode import decode
+from image_classifier.images.preprocess import preprocess
+from image_classifier.model_files.input_spec import Contract
 from tests.builders import model_folder
 
 # Enlarged (both ways), kept, made smaller; wide and high; below, at and above 1600, and beyond

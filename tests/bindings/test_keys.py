@@ -1,7 +1,7 @@
 import pytest
 
 from image_classifier import Settings
-from image_classifier.bindings.keys import check_key
+from image_classifier.bindings.authentication import check_key
 from image_classifier.errors import Unauthorized
 from tests.builders import request
 

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from image_classifier import Classifier, Settings
-from image_classifier.bindings import queue
-from image_classifier.budget import PixelBudget
+from image_classifier.bindings import classify_queue
+from image_classifier.concurrency.pixel_budget import PixelBudget
 from image_classifier.errors import ClassifierError
 from tests.builders import model_folder, picture, queue_message
 from tests.fetch_servers import Answer, Internet, Server, http, internet_of, ok, silent
@@ -56,7 +56,7 @@ def fail(classifier: Classifier) -> Fail:
     """Classifies a message that must fail for good; returns what went to ``images-failed``."""
 
     def failed(body: str | bytes) -> dict[str, Any]:
-        outcome = queue.classify_message(queue_message(body, dequeue_count=2), classifier)
+        outcome = classify_queue.classify_message(queue_message(body, dequeue_count=2), classifier)
         assert outcome.failed is not None
         assert len(outcome.failed.encode()) <= LARGEST
         failure: dict[str, Any] = json.loads(outcome.failed)
@@ -74,7 +74,7 @@ def test_a_picture_becomes_a_result_for_the_page(classifier: Classifier) -> None
     with Server(ok(SEVEN)) as server:
         url = f"{server.url}/seven.png?sig=secret"
         body = json.dumps({"id": "run-7", "url": url, "model": "digits", "version": 1})
-        outcome = queue.classify_message(queue_message(body), classifier)
+        outcome = classify_queue.classify_message(queue_message(body), classifier)
     message = json.loads(outcome.signalr)
     (result,) = message["arguments"]
 
@@ -100,7 +100,7 @@ def test_a_picture_becomes_a_result_for_the_page(classifier: Classifier) -> None
 
 def test_a_plain_url_is_enough(classifier: Classifier) -> None:
     with Server(ok(SEVEN)) as server:
-        outcome = queue.classify_message(queue_message(server.url), classifier)
+        outcome = classify_queue.classify_message(queue_message(server.url), classifier)
     (result,) = json.loads(outcome.signalr)["arguments"]
 
     assert (result["id"], result["url"], result["predictedTagName"]) == (
@@ -116,7 +116,7 @@ def test_a_message_that_comes_twice_is_answered_twice_under_one_id(classifier: C
         results = []
         for count in (1, 2):
             message = queue_message(body, id=f"queue-{count}", dequeue_count=count)
-            outcome = queue.classify_message(message, classifier)
+            outcome = classify_queue.classify_message(message, classifier)
             results += json.loads(outcome.signalr)["arguments"]
 
     assert [result["id"] for result in results] == ["run-7", "run-7"]
@@ -151,7 +151,7 @@ def test_a_failure_that_may_pass_is_raised(
     with Server(answer) as server:
         message = queue_message(f"{server.url}/a.png?sig=secret", dequeue_count=3)
         with pytest.raises(ClassifierError) as caught:
-            queue.classify_message(message, classifier)
+            classify_queue.classify_message(message, classifier)
 
     assert caught.value.transient
     assert caught.value.__cause__ is None and caught.value.__suppress_context__
@@ -165,7 +165,7 @@ def test_a_server_that_is_down_is_tried_again(classifier: Classifier) -> None:
         pass
 
     with pytest.raises(ClassifierError, match="nothing answers"):
-        queue.classify_message(queue_message(server.url), classifier)
+        classify_queue.classify_message(queue_message(server.url), classifier)
 
 
 def test_a_name_server_that_fails_is_asked_again(
@@ -178,14 +178,14 @@ def test_a_name_server_that_fails_is_asked_again(
     internet.names["public.example"] = no_answer()
 
     with pytest.raises(ClassifierError, match="cannot be looked up just now"):
-        queue.classify_message(queue_message("http://public.example/a.png"), classifier)
+        classify_queue.classify_message(queue_message("http://public.example/a.png"), classifier)
 
 
 def test_a_model_that_cannot_be_loaded_keeps_the_message(classifier: Classifier) -> None:
     with Server(ok(SEVEN)) as server:
         body = json.dumps({"url": server.url, "model": "broken"})
         with pytest.raises(ClassifierError) as caught:
-            queue.classify_message(queue_message(body), classifier)
+            classify_queue.classify_message(queue_message(body), classifier)
 
     assert caught.value.code == "ModelError"
 
@@ -200,7 +200,7 @@ def test_too_much_at_once_is_tried_again(
         budget.reserve(1_000_000),
         pytest.raises(ClassifierError) as caught,
     ):
-        queue.classify_message(queue_message(server.url), classifier)
+        classify_queue.classify_message(queue_message(server.url), classifier)
 
     assert caught.value.code == "TooManyRequests"
 
@@ -210,7 +210,7 @@ def test_a_bug_is_tried_again_too(classifier: Classifier, monkeypatch: pytest.Mo
     monkeypatch.delattr(classifier, "repository")
 
     with pytest.raises(AttributeError):
-        queue.classify_message(queue_message("http://127.0.0.1/"), classifier)
+        classify_queue.classify_message(queue_message("http://127.0.0.1/"), classifier)
 
 
 # --- No try can help: it goes to images-failed
@@ -327,8 +327,8 @@ def test_one_line_is_logged_for_each_result(
     caplog.set_level(logging.INFO)
     with Server(ok(SEVEN)) as server:
         body = json.dumps({"id": "run-7", "url": f"{server.url}/seven.png?sig=secret"})
-        queue.classify_message(queue_message(body), classifier)
+        classify_queue.classify_message(queue_message(body), classifier)
 
-    (line,) = [each.message for each in caplog.records if each.name == queue.__name__]
+    (line,) = [each.message for each in caplog.records if each.name == classify_queue.__name__]
     assert line.startswith(f"run-7: {server.url}/seven.png is 7 (0.")
     assert "secret" not in line

@@ -19,8 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from image_classifier import Classifier, Settings, errors
-from image_classifier.contracts.custom_vision import CustomVision, CustomVisionAnswer
-from image_classifier.contracts.custom_vision_error import CODE_OF_ERROR, as_custom_vision_error
+from image_classifier.protocols.custom_vision.errors import CODE_OF_ERROR, as_custom_vision_error
+from image_classifier.protocols.custom_vision.service import CustomVision, CustomVisionAnswer
 from tests.builders import model_folder, picture
 
 PROJECT = "6ad1d8e4-27de-4e47-8bf1-1c3b0b3f4a11"

@@ -8,7 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from image_classifier.contracts.example_proto import Feature, encode_example, merge_examples
+from image_classifier.protocols.tf_serving.json.example_proto import (
+    Feature,
+    encode_example,
+    merge_examples,
+)
 from tests.contracts.read_example import features_of
 
 FEATURES = st.one_of(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from image_classifier.contracts.image_upload import image_in, url_in
 from image_classifier.errors import InvalidRequest
+from image_classifier.protocols.custom_vision.uploads import image_in, url_in
 from tests.builders import multipart, picture
 
 PNG = picture()

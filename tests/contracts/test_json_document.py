@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from image_classifier.contracts.json_document import parse
-from image_classifier.contracts.serving_error import Code, ServingError
+from image_classifier.protocols.tf_serving.errors import Code, ServingError
+from image_classifier.protocols.tf_serving.json.parse import parse
 
 
 def refused(body: bytes) -> str:

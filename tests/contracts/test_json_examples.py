@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from image_classifier.contracts.json_examples import parse_classify_regress
-from image_classifier.contracts.serving_error import ServingError
+from image_classifier.protocols.tf_serving.errors import ServingError
+from image_classifier.protocols.tf_serving.json.classify_regress_request import (
+    parse_classify_regress,
+)
 from tests.contracts.read_example import features_of
 
 

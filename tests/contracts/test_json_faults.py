@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from image_classifier.contracts.json_document import parse
-from image_classifier.contracts.json_faults import find_fault
-from image_classifier.contracts.serving_error import Code, ServingError
+from image_classifier.protocols.tf_serving.errors import Code, ServingError
+from image_classifier.protocols.tf_serving.json.parse import parse
+from image_classifier.protocols.tf_serving.json.syntax_errors import find_fault
 
 GOLDEN = [
     (b" \n", "The document is empty. at offset: 2"),

@@ -9,17 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from image_classifier.contracts.json_document import parse
-from image_classifier.contracts.json_format import (
+from image_classifier.model_files.signatures import Array, Signature, TensorInfo
+from image_classifier.protocols.tf_serving.errors import Code, ServingError
+from image_classifier.protocols.tf_serving.json.parse import parse
+from image_classifier.protocols.tf_serving.json.predict_request import parse_predict
+from image_classifier.protocols.tf_serving.json.responses import (
     format_classify,
     format_error,
     format_predict,
     format_regress,
 )
-from image_classifier.contracts.json_tensor import parse_predict
-from image_classifier.contracts.json_values import decimals
-from image_classifier.contracts.serving_error import Code, ServingError
-from image_classifier.signatures import Array, Signature, TensorInfo
+from image_classifier.protocols.tf_serving.json.value_format import decimals
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 
-from image_classifier.contracts.json_messages import format_metadata, format_status
-from image_classifier.contracts.serving_error import Code
-from image_classifier.signatures import Signature, TensorInfo
+from image_classifier.model_files.signatures import Signature, TensorInfo
+from image_classifier.protocols.tf_serving.errors import Code
+from image_classifier.protocols.tf_serving.json.status_and_metadata import (
+    format_metadata,
+    format_status,
+)
 
 
 def test_the_status_is_printed_as_protobuf_prints_it() -> None:

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from image_classifier.contracts import dense_json
-from image_classifier.contracts.dense_json import value_of
-from image_classifier.contracts.json_tensor import PredictJson, parse_predict
-from image_classifier.contracts.serving_error import Code, ServingError
-from image_classifier.signatures import NUMPY_DTYPES, Signature, TensorInfo
+from image_classifier.model_files.signatures import NUMPY_DTYPES, Signature, TensorInfo
+from image_classifier.protocols.tf_serving.errors import Code, ServingError
+from image_classifier.protocols.tf_serving.json import arrays
+from image_classifier.protocols.tf_serving.json.arrays import value_of
+from image_classifier.protocols.tf_serving.json.predict_request import PredictJson, parse_predict
 
 
 def signature(**dtypes: str) -> Signature:
@@ -321,7 +321,7 @@ LEAVES = st.one_of(
 )
 def test_the_quick_way_and_the_slow_way_agree(value: Any, dtype: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dense_json, "_dense", lambda values, dtype: None)
+        patch.setattr(arrays, "_dense", lambda values, dtype: None)
         slow = _outcome(value, dtype)
     assert _outcome(value, dtype) == slow
 
@@ -341,6 +341,6 @@ def test_a_picture_of_floats_takes_the_quick_way(monkeypatch: pytest.MonkeyPatch
     def trap(*args: object) -> None:
         raise AssertionError("value by value")
 
-    monkeypatch.setattr(dense_json, "_fill", trap)
+    monkeypatch.setattr(arrays, "_fill", trap)
 
     assert np.array_equal(read(document).inputs["x"], pixels)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from image_classifier.contracts.json_document import parse
-from image_classifier.contracts.json_values import quoted, shown
+from image_classifier.protocols.tf_serving.json.parse import parse
+from image_classifier.protocols.tf_serving.json.value_format import quoted, shown
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from image_classifier import Classifier, Settings
-from image_classifier.contracts.serving_error import Code, ServingError
-from image_classifier.contracts.tf_examples import (
+from image_classifier.models.repository_watcher import RepositoryWatcher
+from image_classifier.models.serving_config import AllVersions, ModelConfig
+from image_classifier.protocols.tf_serving.classify_regress import (
     CLASSIFY_METHOD,
     REGRESS_METHOD,
     ClassifyResult,
@@ -22,9 +23,12 @@ from image_classifier.contracts.tf_examples import (
     multi_inference,
     regress,
 )
-from image_classifier.contracts.tf_serving import ModelSpec, TensorFlowServing, VersionStatus
-from image_classifier.model_config import AllVersions, ModelConfig
-from image_classifier.repository_watcher import RepositoryWatcher
+from image_classifier.protocols.tf_serving.errors import Code, ServingError
+from image_classifier.protocols.tf_serving.service import (
+    ModelSpec,
+    TensorFlowServing,
+    VersionStatus,
+)
 from tests.saved_models import half_plus_two, many_types
 
 ONE = np.array([[1.0], [2.0]], np.float32)

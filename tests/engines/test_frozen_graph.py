@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from image_classifier.errors import ModelError
-from image_classifier.model import Model
+from image_classifier.models.model import Model
 from tests.builders import colour_graph, model_folder
 
 

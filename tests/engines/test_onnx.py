@@ -15,7 +15,7 @@ from image_classifier.bindings.http import prediction_headers
 from image_classifier.engines import EngineOptions
 from image_classifier.engines.onnx import load
 from image_classifier.errors import ModelError
-from image_classifier.model import Model
+from image_classifier.models.model import Model
 from tests.builders import COLOURS, picture
 from tests.onnx_files import BGR8, colour_onnx, onnx_folder
 

@@ -14,7 +14,7 @@ import requests
 from image_classifier import Classifier, Settings
 from image_classifier.engines import EngineOptions, onnx
 from image_classifier.errors import ModelError
-from image_classifier.model import Model
+from image_classifier.models.model import Model
 from tests.builders import COLOURS, picture
 from tests.onnx_files import BGR8, colour_onnx, onnx_folder
 from tests.servers import LocalHost

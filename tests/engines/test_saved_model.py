@@ -12,8 +12,8 @@ from image_classifier import Classifier, Settings
 from image_classifier.engines import EngineOptions
 from image_classifier.engines.tensorflow import load_saved_model
 from image_classifier.errors import InvalidRequest, ModelError
-from image_classifier.model import Model
-from image_classifier.signatures import NUMPY_DTYPES, TensorInfo
+from image_classifier.model_files.signatures import NUMPY_DTYPES, TensorInfo
+from image_classifier.models.model import Model
 from tests.builders import picture
 from tests.saved_models import half_plus_two, many_types
 

@@ -17,12 +17,12 @@ import pytest
 from numpy.typing import NDArray
 
 from image_classifier import Classifier, Settings
-from image_classifier.contract import Contract
-from image_classifier.decode import decode
 from image_classifier.engines import ENGINES, EngineOptions
 from image_classifier.errors import ModelError
-from image_classifier.model import Model
-from image_classifier.preprocess import preprocess
+from image_classifier.images.decode import decode
+from image_classifier.images.preprocess import preprocess
+from image_classifier.model_files.input_spec import Contract
+from image_classifier.models.model import Model
 from tests import custom_vision_exports as exports
 from tests.builders import COLOURS, colour_graph, model_folder, picture
 from tests.custom_vision_exports import Quantised
@@ -402,7 +402,7 @@ TFLITE_ALONE = """
 import sys
 from pathlib import Path
 from image_classifier import Classifier, Settings
-from image_classifier.contracts.tf_serving import ModelSpec, TensorFlowServing
+from image_classifier.protocols.tf_serving.service import ModelSpec, TensorFlowServing
 import numpy as np
 
 root = Path(sys.argv[1])

@@ -24,8 +24,8 @@ from hypothesis.extra import numpy as arrays
 
 from benchmarks.old_client import old_client
 from image_classifier import Classifier, Settings
-from image_classifier.contracts.serving_error import Code, ServingError
-from image_classifier.contracts.tf_serving import ModelSpec, TensorFlowServing
+from image_classifier.protocols.tf_serving.errors import Code, ServingError
+from image_classifier.protocols.tf_serving.service import ModelSpec, TensorFlowServing
 from model_server.accelerated_clients import predict_for_accelerated
 from tests.model_servers import ModelServer, fill_spec, tls_config
 from tests.servers import free_port

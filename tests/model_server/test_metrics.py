@@ -6,8 +6,8 @@ from platform import python_version
 
 import pytest
 
-from image_classifier import telemetry
-from image_classifier.contracts.serving_error import Code, ServingError
+from image_classifier.observability import telemetry
+from image_classifier.protocols.tf_serving.errors import Code, ServingError
 from model_server import VERSION
 from model_server.metrics import Metrics
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from image_classifier import Classifier, Settings
-from image_classifier.contracts.tf_serving import TensorFlowServing
+from image_classifier.protocols.tf_serving.service import TensorFlowServing
 from model_server.metrics import Metrics
 from model_server.rest_door import RestDoor
 

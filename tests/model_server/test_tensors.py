@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from image_classifier.contracts.serving_error import Code, ServingError
-from image_classifier.signatures import NUMPY_DTYPES, Array
+from image_classifier.model_files.signatures import NUMPY_DTYPES, Array
+from image_classifier.protocols.tf_serving.errors import Code, ServingError
 from model_server.messages import DATA_TYPES, TensorProto
 from model_server.tensors import fill_proto, from_proto
 

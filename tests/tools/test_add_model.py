@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from image_classifier import Classifier, Settings
-from image_classifier.model import Model
+from image_classifier.models.model import Model
 from tests.builders import colour_graph, picture
 from tests.custom_vision_exports import (
     LABELS,

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from image_classifier.model import Model
+from image_classifier.models.model import Model
 from tests.builders import COLOURS
 from tests.hostile_zips import Entry, cases, deflated, zip_file
 from tools.add_model.__main__ import main

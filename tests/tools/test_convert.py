@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from image_classifier.contract import Contract
-from image_classifier.model import Model
+from image_classifier.model_files.input_spec import Contract
+from image_classifier.models.model import Model
 from tests.builders import colour_graph, model_folder, noise, picture
 from tools.convert import __main__ as command
 from tools.convert.conversion import LARGEST_DIFFERENCE

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from image_classifier import Classifier, Settings
-from image_classifier.bindings.queue import classify_message
+from image_classifier.bindings.classify_queue import classify_message
 from image_classifier.bindings.queue_message import read_message
 from tests.azurite import Queue
 from tests.builders import queue_message

@@ -13,9 +13,9 @@ import pytest
 from PIL import ExifTags, Image
 
 from image_classifier import Classifier, Settings
-from image_classifier.contract import Contract
-from image_classifier.contracts.tf_serving import ModelSpec, TensorFlowServing
-from image_classifier.model import Model
+from image_classifier.model_files.input_spec import Contract
+from image_classifier.models.model import Model
+from image_classifier.protocols.tf_serving.service import ModelSpec, TensorFlowServing
 from tests.builders import noise, picture
 from tools.export import ExportError, export_classifier, preset
 from tools.export.__main__ import main
@@ -60,7 +60,7 @@ def files(*data: bytes) -> Any:
 
 
 def test_there_are_four_signatures_as_everywhere_in_the_app(exported: Path) -> None:
-    from image_classifier.image_signatures import image_signatures
+    from image_classifier.models.image_signatures import image_signatures
 
     loaded = Model("colours", 0, exported).load()
     assert loaded.saved_model is not None
@@ -104,7 +104,7 @@ def test_the_app_classifies_with_it(exported: Path) -> None:
 
 
 def test_what_is_no_image_is_refused(exported: Path) -> None:
-    from image_classifier.contracts.serving_error import Code, ServingError
+    from image_classifier.protocols.tf_serving.errors import Code, ServingError
 
     _, serving = served(exported)
     with pytest.raises(ServingError, match="image") as caught:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from image_classifier import Classifier, Settings
-from image_classifier.contracts.tf_serving import ModelSpec, TensorFlowServing
+from image_classifier.protocols.tf_serving.service import ModelSpec, TensorFlowServing
 from tools.export import export_module
 from tools.version_folder import VersionError, write_version
 

@@ -15,8 +15,8 @@ import pytest
 from PIL import Image
 
 from image_classifier import Classifier, Settings
-from image_classifier.contracts.tf_serving import ModelSpec, TensorFlowServing
-from image_classifier.model import Model
+from image_classifier.models.model import Model
+from image_classifier.protocols.tf_serving.service import ModelSpec, TensorFlowServing
 from tests.builders import noise, picture
 from tools.export.classifier import TOLERANCE
 from tools.steps import Steps

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from image_classifier import Classifier, Settings
-from image_classifier.contracts.tf_serving import ModelSpec, TensorFlowServing
 from image_classifier.errors import InvalidRequest
+from image_classifier.protocols.tf_serving.service import ModelSpec, TensorFlowServing
 from tests.builders import noise
 from tools.zoo.__main__ import main
 from tools.zoo.anchors import LEVELS, anchor_boxes

@@ -10,9 +10,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from image_classifier.decode import decode
 from image_classifier.engines import ENGINES, weights_files
 from image_classifier.errors import ClassifierError
+from image_classifier.images.decode import decode
 from image_classifier.settings import Settings
 from tools.add_model.export import open_source, read_export
 from tools.add_model.report import report

@@ -8,7 +8,7 @@ from typing import Any
 
 from image_classifier.engines import SAVED_MODEL
 from image_classifier.errors import ModelError
-from image_classifier.export_manifest import ExportManifest
+from image_classifier.model_files.cvexport_manifest import ExportManifest
 from tools.add_model.metadata import Metadata
 from tools.add_model.other_flavors import by_manifest
 from tools.add_model.saved_model import serving_graph

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from image_classifier.engines import ENGINES, weights_files
-from image_classifier.export_manifest import (
+from image_classifier.model_files.cvexport_manifest import (
     MOST_MANIFEST_BYTES,
     ExportManifest,
     parse_export_manifest,
 )
-from image_classifier.labels import LABELS_FILE
+from image_classifier.model_files.labels import LABELS_FILE
 from tools.add_model.archive import Archive
 from tools.add_model.checks import check_kind
 from tools.add_model.folder import Folder

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from image_classifier.contract import Contract
-from image_classifier.export_manifest import json_object
+from image_classifier.model_files.cvexport_manifest import json_object
+from image_classifier.model_files.input_spec import Contract
 
 __all__ = ["Metadata", "parse_metadata"]
 

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from pathlib import PurePosixPath
 
 from image_classifier.engines import weights_files
-from image_classifier.export_manifest import ExportManifest
+from image_classifier.model_files.cvexport_manifest import ExportManifest
 
 __all__ = ["by_files", "by_manifest"]
 

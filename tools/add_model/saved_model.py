@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from image_classifier.contract import Contract
 from image_classifier.errors import ModelError
+from image_classifier.model_files.input_spec import Contract
 
 __all__ = ["contract_of", "serving_graph"]
 

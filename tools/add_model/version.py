@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from image_classifier.contract import CONTRACT_FILE
 from image_classifier.engines import SAVED_MODEL, choose_engine, first_line
 from image_classifier.errors import ClassifierError
-from image_classifier.export_manifest import MANIFEST_FILE
-from image_classifier.labels import LABELS_FILE
-from image_classifier.loaded_model import LoadedModel
-from image_classifier.model import Model
+from image_classifier.model_files.cvexport_manifest import MANIFEST_FILE
+from image_classifier.model_files.input_spec import CONTRACT_FILE
+from image_classifier.model_files.labels import LABELS_FILE
+from image_classifier.models.loaded_model import LoadedModel
+from image_classifier.models.model import Model
 from image_classifier.pipeline import Pipeline
 from image_classifier.results import TagProbability, tags_from_scores
 from image_classifier.settings import Settings

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from image_classifier.image_files import images_in
+from image_classifier.images.files import images_in
 from tools.compare.addresses import Address, AddressError, read_addresses
 from tools.compare.answers import (
     AnswersError,

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from image_classifier.contract import Contract, read_contract
 from image_classifier.engines.frozen_graph import read_frozen_graph, recognise
 from image_classifier.errors import ModelError
+from image_classifier.model_files.input_spec import Contract, read_contract
 
 __all__ = ["FrozenModel", "read_model"]
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from image_classifier.engines import first_line
-from image_classifier.engines.onnx_contract import CONTRACT_KEY
+from image_classifier.engines.onnx_metadata import CONTRACT_KEY
 from image_classifier.errors import ModelError
 from tools.convert.graphs import FrozenModel
 

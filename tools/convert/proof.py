@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from image_classifier.contract import CHANNELS, Contract
-from image_classifier.decode import decode
 from image_classifier.engines import Engine
-from image_classifier.preprocess import preprocess
+from image_classifier.images.decode import decode
+from image_classifier.images.preprocess import preprocess
+from image_classifier.model_files.input_spec import CHANNELS, Contract
 from tools.pictures import MOST_PIXELS
 
 __all__ = ["Agreement", "compare", "image_tensors", "random_tensors"]

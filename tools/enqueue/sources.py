@@ -17,7 +17,7 @@ import urllib3
 from azure.functions import QueueMessage
 
 from image_classifier.bindings.queue_message import read_message
-from image_classifier.image_files import images_in
+from image_classifier.images.files import images_in
 
 __all__ = ["Body", "Source", "SourceError", "from_file", "from_folder", "from_samples", "messages"]
 

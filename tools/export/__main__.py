@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from image_classifier.errors import ModelError
-from image_classifier.labels import read_labels
+from image_classifier.model_files.labels import read_labels
 from tools.export.classifier import TOLERANCE, export_classifier
 from tools.export.errors import ExportError
 from tools.export.presets import PRESETS, preset

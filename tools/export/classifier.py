@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from image_classifier.contract import CHANNELS, Contract
 from image_classifier.errors import ClassifierError
-from image_classifier.model import Model
+from image_classifier.model_files.input_spec import CHANNELS, Contract
+from image_classifier.models.model import Model
 from tools.export.errors import ExportError
 from tools.export.proof import Agreement, compare
 from tools.export.saving import save_classifier

@@ -11,9 +11,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from image_classifier.accel_crop import SHORTER_SIDE
-from image_classifier.contract import Contract
-from image_classifier.preprocess import LONGEST_SIDE, SQUARE_SIDE, is_exporters
+from image_classifier.images.preprocess import LONGEST_SIDE, SQUARE_SIDE, is_exporters
+from image_classifier.images.tf1_resize import SHORTER_SIDE
+from image_classifier.model_files.input_spec import Contract
 
 __all__ = ["decoded", "tensor_of_file"]
 
@@ -121,7 +121,7 @@ def _positions(length: Any, side: Any, count: int) -> tuple[Any, Any, Any]:
 
 
 def _accel(image: Any, size: tuple[int, int]) -> Any:
-    """As accel_crop.py: TensorFlow 1's bilinear, of what is cut out only."""
+    """As tf1_resize.py: TensorFlow 1's bilinear, of what is cut out only."""
     lengths = tf.unstack(tf.cast(tf.shape(image)[:2], tf.float32))
     scale = tf.constant(SHORTER_SIDE, tf.float32) / tf.minimum(*lengths)
 

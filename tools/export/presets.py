@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from image_classifier.contract import CHANNELS, RESIZE_METHODS, Contract
+from image_classifier.model_files.input_spec import CHANNELS, RESIZE_METHODS, Contract
 from tools.export.errors import ExportError
 
 __all__ = ["PRESETS", "preset"]

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image, ImageDraw
 
-from image_classifier.contract import Contract
-from image_classifier.decode import decode
 from image_classifier.errors import ClassifierError
-from image_classifier.loaded_model import LoadedModel
-from image_classifier.preprocess import preprocess
+from image_classifier.images.decode import decode
+from image_classifier.images.preprocess import preprocess
+from image_classifier.model_files.input_spec import Contract
+from image_classifier.models.loaded_model import LoadedModel
 from tools.export.errors import ExportError
 from tools.pictures import MOST_PIXELS, UNREADABLE, reason
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from image_classifier.contract import CHANNELS, Contract
+from image_classifier.model_files.input_spec import CHANNELS, Contract
 from tools.export.errors import ExportError
 
 __all__ = ["kept_variables", "save_classifier", "save_module"]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from image_classifier.errors import ClassifierError, SettingsError
-from image_classifier.storage_trouble import StorageTrouble
+from image_classifier.stores.storage_errors import StorageTrouble
 from local_host.errors import HostError
 from local_host.settings_file import LocalSettings
 from tools.models import commands

@@ -17,20 +17,20 @@ from typing import Any
 
 from tqdm import tqdm
 
-from image_classifier.blob_container import BlobContainer, Listing
-from image_classifier.blob_download import download_version
-from image_classifier.blob_location import BlobLocation
-from image_classifier.blob_versions import QUIET_SECONDS, BlobVersion, versions_in
 from image_classifier.engines import weights_files
 from image_classifier.errors import ModelError
-from image_classifier.storage_trouble import StorageTrouble, in_words
-from image_classifier.version_manifest import (
+from image_classifier.model_files.registry_json import (
     MANIFEST_FILE,
     TAGS_FILE,
     Manifest,
     parse_manifest,
     record_folder,
 )
+from image_classifier.stores.blob_container import BlobContainer, Listing
+from image_classifier.stores.blob_download import download_version
+from image_classifier.stores.blob_location import BlobLocation
+from image_classifier.stores.blob_versions import QUIET_SECONDS, BlobVersion, versions_in
+from image_classifier.stores.storage_errors import StorageTrouble, in_words
 from tools.models.blob_notes import note_deleted, read_notes
 from tools.models.disk import now, parse_time
 from tools.models.versions import (

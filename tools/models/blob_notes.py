@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from image_classifier.blob_container import BlobContainer
-from image_classifier.storage_trouble import in_words
+from image_classifier.stores.blob_container import BlobContainer
+from image_classifier.stores.storage_errors import in_words
 from tools.models.versions import RegistryError
 from tools.version_numbers import NOTES_FILE, VersionError, as_notes, noted, parse_notes
 

@@ -12,17 +12,17 @@ from pathlib import Path
 
 from image_classifier.engines import EngineOptions, weights_files
 from image_classifier.errors import ModelError
-from image_classifier.export_manifest import MANIFEST_FILE as EXPORT_MANIFEST
-from image_classifier.labels import LABELS_FILE
-from image_classifier.loaded_model import LoadedModel
-from image_classifier.model import Model
-from image_classifier.version_manifest import (
+from image_classifier.model_files.cvexport_manifest import MANIFEST_FILE as EXPORT_MANIFEST
+from image_classifier.model_files.labels import LABELS_FILE
+from image_classifier.model_files.registry_json import (
     LARGEST_VERSION_BYTES,
     MANIFEST_FILE,
     MOST_FILES,
     TAGS_FILE,
     is_safe_path,
 )
+from image_classifier.models.loaded_model import LoadedModel
+from image_classifier.models.model import Model
 from tools.models.versions import RegistryError
 from tools.zip_errors import ZIP_ERRORS
 

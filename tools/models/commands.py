@@ -8,11 +8,11 @@ import sys
 
 from image_classifier import Settings
 from image_classifier.errors import ClassifierError
-from image_classifier.labels import LABELS_FILE
-from image_classifier.model_folders import DiskModels, ModelPlace
-from image_classifier.model_names import VERSION
-from image_classifier.model_places import find_place
-from image_classifier.repository import DEMO_MODEL
+from image_classifier.model_files.labels import LABELS_FILE
+from image_classifier.model_files.names import VERSION
+from image_classifier.models.repository import DEMO_MODEL
+from image_classifier.stores.factory import find_place
+from image_classifier.stores.folder_store import DiskModels, ModelPlace
 from tools.models.candidate import gather, try_out
 from tools.models.disk import DiskRegistry
 from tools.models.served import servers_of

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from image_classifier.engines import weights_files
 from image_classifier.errors import ModelError
-from image_classifier.model_names import MODEL_NAME, MOST_VERSION_DIGITS
-from image_classifier.version_manifest import (
+from image_classifier.model_files.names import MODEL_NAME, MOST_VERSION_DIGITS
+from image_classifier.model_files.registry_json import (
     MANIFEST_FILE,
     TAGS_FILE,
     FileRecord,

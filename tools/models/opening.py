@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from image_classifier.blob_location import find_location
-from image_classifier.setting_values import StorageSettings
+from image_classifier.setting_parsers import StorageSettings
+from image_classifier.stores.blob_location import find_location
 from tools.models.blob import BlobRegistry
 from tools.models.disk import DiskRegistry
 from tools.models.versions import Registry, RegistryError

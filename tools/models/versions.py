@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from image_classifier.engines import ENGINES
-from image_classifier.model_names import MODEL_NAME, MOST_VERSION_DIGITS
+from image_classifier.model_files.names import MODEL_NAME, MOST_VERSION_DIGITS
 
 __all__ = [
     "Registry",

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from image_classifier.bindings.http import HEADERS_OF_STATUS, STATUS_OF_ERROR
-from image_classifier.contracts.custom_vision_error import CODE_OF_ERROR as CUSTOM_VISION_CODES
-from image_classifier.contracts.serving_error import HTTP_STATUS, Code
-from image_classifier.contracts.tf_serving import CODE_OF_ERROR as SERVING_CODES
 from image_classifier.errors import ClassifierError, FetchError
+from image_classifier.protocols.custom_vision.errors import CODE_OF_ERROR as CUSTOM_VISION_CODES
+from image_classifier.protocols.tf_serving.errors import HTTP_STATUS, Code
+from image_classifier.protocols.tf_serving.service import CODE_OF_ERROR as SERVING_CODES
 
 __all__ = ["of_custom_vision", "of_the_app", "of_tf_serving"]
 

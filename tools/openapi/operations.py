@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from image_classifier.bindings.status import PROBES
-from image_classifier.contracts.image_upload import IMAGE_FIELD
 from image_classifier.errors import (
     FetchError,
     ImageTooLarge,
@@ -16,6 +15,7 @@ from image_classifier.errors import (
     UnknownModel,
     UnsupportedImage,
 )
+from image_classifier.protocols.custom_vision.uploads import IMAGE_FIELD
 from tools.openapi.errors import of_custom_vision, of_tf_serving, of_the_app
 from tools.openapi.schemas import IMAGE_URL, ref
 

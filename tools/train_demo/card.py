@@ -48,8 +48,8 @@ and grain.
 ## Accuracy on the held-out digits
 
 Measured through what answers a request: the digit drawn, written as a PNG or JPEG file, decoded by
-`image_classifier.decode`, preprocessed by `image_classifier.preprocess`, run in TensorFlow. The
-first line is the goal (at least {goal} %). Where no size is given, it is 300 x 300.
+`image_classifier.images.decode`, preprocessed by `image_classifier.images.preprocess`, run in
+TensorFlow. The first line is the goal (at least {goal} %). Where no size is given, it is 300 x 300.
 
 | Drawn as | right | of | accuracy |
 | --- | ---: | ---: | ---: |

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from image_classifier.decode import decode
-from image_classifier.preprocess import preprocess
+from image_classifier.images.decode import decode
+from image_classifier.images.preprocess import preprocess
 from tools.draw_digits import Style, draw
 from tools.train_demo.data import Digit
 from tools.train_demo.freeze import CONTRACT

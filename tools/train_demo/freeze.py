@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from image_classifier.contract import CAFFE_MEAN_BGR, Contract
+from image_classifier.model_files.input_spec import CAFFE_MEAN_BGR, Contract
 from tools.train_demo.network import GRID, Weights, ink_map
 
 __all__ = ["CONTRACT", "freeze"]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from image_classifier.contract import CHANNELS
+from image_classifier.model_files.input_spec import CHANNELS
 from tools.export import export_classifier
 from tools.export.classifier import TOLERANCE
 from tools.export.proof import Agreement

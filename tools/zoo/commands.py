@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from image_classifier.labels import read_labels
+from image_classifier.model_files.labels import read_labels
 from tools.convert.conversion import choose_pictures, convert_folder
 from tools.export.errors import ExportError
 from tools.export.proof import Agreement

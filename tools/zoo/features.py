@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from image_classifier.decode import decode
 from image_classifier.engines import first_line
-from image_classifier.preprocess import preprocess
+from image_classifier.images.decode import decode
+from image_classifier.images.preprocess import preprocess
 from tools.pictures import MOST_PIXELS, UNREADABLE, pictures_in, reason
 from tools.zoo.networks import Recipe, fingerprint
 

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from image_classifier.contract import Contract
+from image_classifier.model_files.input_spec import Contract
 from tools.export import preset
 from tools.zoo.imagenet import CLASSES, with_weights
 

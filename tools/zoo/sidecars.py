@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from image_classifier.engines import SAVED_MODEL
-from image_classifier.signatures import Signature
-from image_classifier.signatures_file import SIGNATURES_FILE, signatures_as_dict
+from image_classifier.model_files.signatures import Signature
+from image_classifier.model_files.signatures_json import SIGNATURES_FILE, signatures_as_dict
 
 __all__ = ["RECIPE_FILE", "write_recipe", "write_signatures"]
 

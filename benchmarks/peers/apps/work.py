@@ -17,10 +17,10 @@ from typing import Any
 import onnxruntime as ort
 from PIL import Image, ImageOps
 
-from image_classifier.contract import parse_contract
-from image_classifier.decode import decode
-from image_classifier.engines.onnx_contract import CONTRACT_KEY
-from image_classifier.preprocess import preprocess
+from image_classifier.engines.onnx_metadata import CONTRACT_KEY
+from image_classifier.images.decode import decode
+from image_classifier.images.preprocess import preprocess
+from image_classifier.model_files.input_spec import parse_contract
 
 MODEL, THREADS, DECODER = "PEER_MODEL", "PEER_THREADS", "PEER_DECODER"
 MAX_PIXELS = 50_000_000

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from image_classifier.blob_container import BlobContainer
+from image_classifier.stores.blob_container import BlobContainer
 from tests.azurite import Container
 from tests.servers import ROOT, LocalHost, free_port
 from tests.test_blob_models import demo_model, registry_in
@@ -90,7 +90,7 @@ def test_fetch_replaces_a_copy_that_was_damaged_at_the_same_size(
     if registered:
         assert run("register", str(export), "--name", "m", "--no-check") == 0
     else:
-        monkeypatch.setattr("image_classifier.blob_versions.QUIET_SECONDS", 0)
+        monkeypatch.setattr("image_classifier.stores.blob_versions.QUIET_SECONDS", 0)
         container.put_folder(export, "live/m/1")
 
     def fetch() -> Path:

@@ -1,0 +1,39 @@
+"""The key of an HTTP request."""
+
+from __future__ import annotations
+
+import azure.functions as func
+
+from image_classifier.authentication import check_given_key, first_key
+from image_classifier.errors import Unauthorized
+from image_classifier.settings import Settings
+
+__all__ = ["check_key"]
+
+
+def check_key(req: func.HttpRequest, settings: Settings) -> None:
+    """Lets the request through or raises.
+
+    Args:
+        req: may carry a key as ``x-functions-key``, ``Prediction-Key`` (or what the samples of
+            Azure's AI services call it, ``Ocp-Apim-Subscription-Key``), ``Authorization: Bearer``
+            or ``?code=``; the first of these that is there counts.
+        settings: the keys, and whether none are needed.
+
+    Raises:
+        Unauthorized: a key is needed and this request has none, or a wrong one.
+    """
+    if settings.api_keys:
+        get = req.headers.get
+        given = first_key(
+            get("x-functions-key"),
+            get("prediction-key") or get("ocp-apim-subscription-key"),
+            get("authorization"),
+            req.params.get("code"),
+        )
+        check_given_key(given, settings)
+    elif not (settings.development or settings.allow_anonymous):
+        raise Unauthorized(
+            "This app is closed: outside Development nobody is let in until the app setting "
+            "API_KEYS names at least one key, or ALLOW_ANONYMOUS is true."
+        )

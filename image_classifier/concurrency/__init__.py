@@ -1,0 +1,1 @@
+"""Bounds the pixels in memory, shares the cores, and tunes the allocator."""

@@ -1,0 +1,149 @@
+"""How an ONNX file wants to be fed: read from its metadata, whatever runtime has opened it.
+
+A file that ``tools.convert`` made carries its contract there. Custom Vision's own ONNX export
+carries pixel format and range. Any other file needs a ``model.json`` beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from image_classifier.engines import detection_export
+from image_classifier.errors import ModelError
+from image_classifier.model_files.input_spec import CHANNELS, Contract, parse_contract
+
+__all__ = [
+    "CONTRACT_KEY",
+    "METADATA_KEYS",
+    "OnnxNode",
+    "is_channels_first",
+    "node_called",
+    "onnx_contract",
+]
+
+# Where tools.convert keeps the contract in a file's metadata.
+CONTRACT_KEY = "image_classifier.contract"
+
+# Custom Vision's own ONNX export says how it is fed in the words of Windows ML.
+_PIXEL_FORMAT, _PIXEL_RANGE = "Image.BitmapPixelFormat", "Image.NominalPixelRange"
+# All that is looked at.
+METADATA_KEYS = (CONTRACT_KEY, _PIXEL_FORMAT, _PIXEL_RANGE)
+_CHANNELS_OF = {"bgr8": "BGR", "rgb8": "RGB", "bgra8": "BGR", "rgba8": "RGB", "gray8": "GRAY"}
+_SCALE_OF = {"nominalrange_0_255": 1.0, "nominal_0_255": 1.0, "normalized_0_1": 1 / 255}
+
+
+@dataclass(frozen=True)
+class OnnxNode:
+    """An input or output.
+
+    Attributes:
+        shape: a number for each dimension; anything else where it is open.
+        is_text: whether it is a tensor of strings.
+        is_half: whether it is a tensor of float16, as in Custom Vision's flavour OnnxFloat16.
+    """
+
+    shape: Sequence[object]
+    is_text: bool = False
+    is_half: bool = False
+
+    @property
+    def dtype(self) -> type[np.floating[Any]]:
+        """What it is fed in."""
+        return np.float16 if self.is_half else np.float32
+
+
+def onnx_contract(
+    weights: Path,
+    contract: Contract | None,
+    metadata: Mapping[str, str],
+    inputs: Mapping[str, OnnxNode],
+    outputs: Mapping[str, OnnxNode],
+) -> Contract:
+    """The contract that holds for a file.
+
+    Args:
+        weights: the file, for the messages.
+        contract: from ``model.json``; without it the metadata must say how it is fed.
+        metadata: the file's own.
+        inputs: by name.
+        outputs: by name.
+
+    Raises:
+        ModelError: nothing says how it is fed, or it is an object detection export.
+    """
+    if contract is None:
+        return _contract_from(weights, metadata, inputs, outputs)
+    if CONTRACT_KEY in metadata:
+        # The model.json may be a SavedModel's: conversion gave the tensors other names.
+        own = _contract_from(weights, metadata, inputs, outputs)
+        return replace(contract, input_name=own.input_name, output_name=own.output_name)
+    return contract
+
+
+def node_called(tensor: str, nodes: Mapping[str, object], weights: Path) -> str:
+    """The node's own name for a tensor of the contract.
+
+    Raises:
+        ModelError: there is none.
+    """
+    # ONNX has no :0, but files made from TensorFlow keep it in their names.
+    for name in (tensor, tensor.removesuffix(":0")):
+        if name in nodes:
+            return name
+    raise ModelError(f"{weights} has no tensor {tensor!r}; it has: {', '.join(nodes)}.")
+
+
+def is_channels_first(node: OnnxNode, contract: Contract) -> bool:
+    """Whether the graph takes [N, channels, height, width]."""
+    return len(node.shape) == 4 and node.shape[1] == CHANNELS[contract.channels]
+
+
+def _contract_from(
+    weights: Path,
+    metadata: Mapping[str, str],
+    inputs: Mapping[str, OnnxNode],
+    outputs: Mapping[str, OnnxNode],
+) -> Contract:
+    if CONTRACT_KEY in metadata:
+        return parse_contract(metadata[CONTRACT_KEY], where=f"{weights}, {CONTRACT_KEY}")
+    if _PIXEL_FORMAT in metadata and len(inputs) == 1:
+        return _custom_vision_contract(weights, metadata, inputs, outputs)
+    raise ModelError(
+        f"{weights} does not say how it is fed (its inputs: {', '.join(inputs)}). Put a model.json "
+        "beside it that names input, output, size and preprocessing; README shows one."
+    )
+
+
+def _custom_vision_contract(
+    weights: Path,
+    metadata: Mapping[str, str],
+    inputs: Mapping[str, OnnxNode],
+    outputs: Mapping[str, OnnxNode],
+) -> Contract:
+    pixels, scale = metadata[_PIXEL_FORMAT], metadata.get(_PIXEL_RANGE, "NominalRange_0_255")
+    ((name, node),) = inputs.items()
+    shape = node.shape
+    channels = _CHANNELS_OF.get(pixels.lower())
+    if channels is None or scale.lower() not in _SCALE_OF or len(shape) != 4:
+        raise ModelError(
+            f"{weights} wants {pixels} pixels, {scale}, in shape {list(shape)}: not one of Custom "
+            "Vision's kinds. Put a model.json beside it; README shows one."
+        )
+    if "detected_boxes" in outputs:
+        raise detection_export(weights)
+    # [N, 3, height, width]; the text output classLabel only repeats the best of the scores.
+    height, width = shape[2:] if shape[1] == CHANNELS[channels] else shape[1:3]
+    scores = [name for name, node in outputs.items() if not node.is_text]
+    return Contract(
+        input_name=name,
+        output_name="loss" if "loss" in outputs else scores[0],
+        height=int(str(height)),
+        width=int(str(width)),
+        channels=channels,
+        scale=_SCALE_OF[scale.lower()],
+    )

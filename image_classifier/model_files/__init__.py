@@ -1,0 +1,1 @@
+"""Reads the files of a version folder, one module for each."""

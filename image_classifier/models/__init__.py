@@ -1,0 +1,1 @@
+"""Finds models, loads their versions, and chooses the version that answers."""

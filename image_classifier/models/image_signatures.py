@@ -1,0 +1,162 @@
+"""The four signatures that every image classifier is served with, one meaning each.
+
+``serving_default`` takes web-safe base64 text, as the articles on TensorFlow Serving send it, and
+gives the label; ``bytes`` takes the bytes of an image file and gives the label; ``probabilities``
+gives all scores too; ``tensors`` is the graph itself. A ``signatures.json`` beside the model can
+give ``serving_default`` another form: ``images``, bytes of image files, in.
+"""
+
+from __future__ import annotations
+
+import binascii
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pybase64
+
+from image_classifier.engines import Engine
+from image_classifier.errors import InvalidRequest, ModelError
+from image_classifier.model_files.input_spec import CHANNELS, Contract
+from image_classifier.model_files.signatures import DEFAULT_SIGNATURE, Array, Signature, TensorInfo
+
+__all__ = [
+    "BYTES",
+    "IMAGE",
+    "IMAGES",
+    "PROBABILITIES",
+    "TENSORS",
+    "TENSOR_IN",
+    "TENSOR_OUT",
+    "image_signatures",
+    "run_image_signature",
+]
+
+TENSORS = "tensors"
+BYTES = "bytes"
+PROBABILITIES = "probabilities"
+IMAGE, _LABEL, _SCORES = "image", "label", "probabilities"
+IMAGES = "images"  # what serving_default takes, as bytes, if a signatures.json says so
+_OUTPUT = "output_0"  # what the articles' clients read the label from
+TENSOR_IN, TENSOR_OUT = "input", "output"
+
+_WEB_SAFE_TO_STANDARD = bytes.maketrans(b"-_", b"+/")
+
+Scores = Callable[[bytes], Sequence[float]]
+
+
+def image_signatures(contract: Contract, labels: Sequence[str]) -> dict[str, Signature]:
+    """The four signatures of one classifier.
+
+    Args:
+        contract: names and sizes of the graph's tensors.
+        labels: one for each score.
+    """
+    size = (-1, contract.height, contract.width, CHANNELS[contract.channels])
+    scores = (-1, len(labels))
+
+    def text(name: str) -> TensorInfo:
+        return TensorInfo(f"{name}:0", "DT_STRING", (-1,))
+
+    def labelled(name: str) -> Signature:
+        return Signature({IMAGE: text(f"{name}_{IMAGE}")}, {_OUTPUT: text(f"{name}_{_OUTPUT}")})
+
+    return {
+        DEFAULT_SIGNATURE: labelled(DEFAULT_SIGNATURE),
+        BYTES: labelled(BYTES),
+        PROBABILITIES: Signature(
+            {IMAGE: text(f"{PROBABILITIES}_{IMAGE}")},
+            {
+                _LABEL: text(f"{PROBABILITIES}_{_LABEL}"),
+                _SCORES: TensorInfo(f"{PROBABILITIES}_{_SCORES}:0", "DT_FLOAT", scores),
+            },
+        ),
+        TENSORS: Signature(
+            {TENSOR_IN: TensorInfo(contract.input_name, "DT_FLOAT", size)},
+            {TENSOR_OUT: TensorInfo(contract.output_name, "DT_FLOAT", scores)},
+        ),
+    }
+
+
+def check_runnable(default: Signature, folder: Path) -> None:
+    """Whether ``run_image_signature`` can answer a ``serving_default`` from a ``signatures.json``.
+
+    Raises:
+        ModelError: it takes or gives something else than image files, label and scores.
+    """
+    if set(default.inputs) not in ({IMAGE}, {IMAGES}) or not set(default.outputs) <= {
+        _OUTPUT,
+        _LABEL,
+        _SCORES,
+    }:
+        raise ModelError(
+            f"{folder}: the signature {DEFAULT_SIGNATURE} in its signatures.json is no image "
+            f"classifier's: it must take {IMAGES} and give {_LABEL} and {_SCORES}."
+        )
+
+
+def run_image_signature(
+    name: str,
+    inputs: Mapping[str, Array],
+    outputs: Sequence[str],
+    *,
+    engine: Engine,
+    labels: Sequence[str],
+    scores_of: Scores,
+    in_turn: Callable[[Callable[[], Array]], Array],
+) -> dict[str, Array]:
+    """Runs one of the four.
+
+    Args:
+        name: of the signature.
+        inputs: an array for each of its inputs.
+        outputs: the names of those wanted.
+        engine: runs ``tensors``.
+        labels: one for each score.
+        scores_of: bytes of an image file -> one score for each label.
+        in_turn: runs ``engine`` when it is this request's turn.
+
+    Raises:
+        ClassifierError: an image or a tensor cannot be used; the message says which.
+    """
+    if name == TENSORS:
+        batch = _batch(inputs[TENSOR_IN], engine.contract)
+        return {TENSOR_OUT: in_turn(lambda: engine.run(batch))}
+    key = IMAGES if IMAGES in inputs else IMAGE
+    images = inputs[key]
+    if images.ndim != 1:
+        raise InvalidRequest(
+            f"The input {key} has shape {list(images.shape)}; it must be a list of images, of "
+            "shape [number of images]."
+        )
+    is_base64 = name == DEFAULT_SIGNATURE and key == IMAGE
+    files = map(_from_base64, images) if is_base64 else images
+    scores = np.array([scores_of(file) for file in files], np.float32).reshape(-1, len(labels))
+    # The first of equals, as everywhere in the app.
+    best: Array = np.empty(len(scores), object)
+    best[:] = [labels[int(row.argmax())].encode() for row in scores]
+    found: dict[str, Array] = {_OUTPUT: best, _LABEL: best, _SCORES: scores}
+    return {key: found[key] for key in outputs}
+
+
+def _batch(tensor: Array, contract: Contract) -> Array:
+    wanted = (contract.height, contract.width, CHANNELS[contract.channels])
+    if tensor.ndim != 4 or tensor.shape[1:] != wanted:
+        raise InvalidRequest(
+            f"The input {TENSOR_IN} has shape {list(tensor.shape)}; the model takes "
+            f"[number of images, {', '.join(map(str, wanted))}]."
+        )
+    return tensor
+
+
+def _from_base64(text: bytes) -> bytes:
+    """Web-safe base64, or the standard kind, with or without padding, as clients send either."""
+    text = text.translate(_WEB_SAFE_TO_STANDARD).rstrip(b"=")
+    try:
+        return pybase64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
+    except (binascii.Error, ValueError) as exc:
+        raise InvalidRequest(
+            f"The input {IMAGE} of {DEFAULT_SIGNATURE} is not base64 text: {exc}. Send web-safe "
+            "base64 (in JSON as a plain string, not as b64), or the file itself to the signature "
+            f"{BYTES}."
+        ) from exc

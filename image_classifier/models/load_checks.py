@@ -1,0 +1,57 @@
+"""What a model must pass when it is loaded; passing it also makes it ready to answer at once."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import numpy as np
+
+from image_classifier.engines import Engine, SavedModelEngine
+from image_classifier.errors import ClassifierError, ModelError
+from image_classifier.model_files.input_spec import CHANNELS
+from image_classifier.models.image_signatures import BYTES
+
+__all__ = ["check_output", "warm_up"]
+
+# One grey pixel.
+_TINY_PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108000000003a7e9b"
+    "550000000a49444154789c636800000082008177cd72b60000000049454e44ae"
+    "426082"
+)
+
+
+def warm_up(saved: SavedModelEngine) -> None:
+    """Runs the decoding inside the graph once, so that no caller waits for it to be made ready."""
+    if BYTES in saved.signatures:
+        signature = saved.signatures[BYTES]
+        files = {key: np.array([_TINY_PNG], object) for key in signature.inputs}
+        with contextlib.suppress(ClassifierError):  # a signature of another meaning
+            saved.run(BYTES, files, tuple(signature.outputs))
+
+
+def check_output(engine: Engine, weights: Path, labels: tuple[str, ...]) -> None:
+    """Runs the graph once on black, which also warms it, and compares the width.
+
+    Args:
+        engine: of an image classifier.
+        weights: its file, for the messages.
+        labels: what the scores are to be of.
+
+    Raises:
+        ModelError: it gives something else than one score for each label.
+    """
+    contract = engine.contract
+    shape = (1, contract.height, contract.width, CHANNELS[contract.channels])
+    scores = engine.run(np.zeros(shape, np.float32))
+    if scores.ndim != 2 or scores.shape[0] != 1:
+        raise ModelError(
+            f"{weights} is not a classifier: its output {contract.output_name} has shape "
+            f"{list(scores.shape)}, as object detection exports have, not [1, number of labels]."
+        )
+    if scores.shape[1] != len(labels):
+        raise ModelError(
+            f"{weights} gives {scores.shape[1]} scores but labels.txt beside it has "
+            f"{len(labels)} labels: there must be one label for each score."
+        )

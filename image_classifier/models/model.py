@@ -1,0 +1,256 @@
+"""A model folder on disk: its labels, its engine, its contract; checked, loaded, unloaded."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+import weakref
+from pathlib import Path
+from typing import Protocol
+
+from image_classifier.concurrency.allocator import give_back_freed
+from image_classifier.engines import (
+    SAVED_MODEL,
+    Engine,
+    EngineKind,
+    EngineOptions,
+    SavedModelEngine,
+    import_engine,
+)
+from image_classifier.errors import ModelError
+from image_classifier.model_files.cvexport_manifest import read_export_manifest
+from image_classifier.model_files.input_spec import CONTRACT_FILE, Contract, read_contract
+from image_classifier.model_files.labels import read_labels
+from image_classifier.model_files.signatures import DEFAULT_SIGNATURE
+from image_classifier.model_files.signatures_json import read_default_signature
+from image_classifier.models.image_signatures import check_runnable, image_signatures
+from image_classifier.models.load_checks import check_output, warm_up
+from image_classifier.models.loaded_model import LoadedModel
+
+__all__ = ["Model", "ModelRetired", "Origin", "needs_labels"]
+
+logger = logging.getLogger(__name__)
+
+
+class ModelRetired(ModelError):
+    """This version was unloaded meanwhile; who looks the model up again finds its successor."""
+
+
+class Origin(Protocol):
+    """Where the files of a version come from, if they are not in its folder from the start."""
+
+    def fetch(self, *, check: bool = False) -> None:
+        """Puts them there, all or none, unless they are there; ModelError says what failed.
+
+        With ``check`` what is there is read as a whole, and fetched again if it is damaged.
+        """
+        ...
+
+    def state(self) -> object:
+        """Equals what it was before, as long as what failed would fail again."""
+        ...
+
+
+class Model:
+    """One version of a model: a folder with weights and ``labels.txt``, loaded once.
+
+    Attributes:
+        name: of the model.
+        version: 0 or more.
+        folder: where its files are.
+        state: ``available`` (not loaded yet), ``loading``, ``loaded``, ``failed``, ``unloading``
+            (requests still use it) or ``unloaded``.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        version: int,
+        folder: Path,
+        *,
+        engine: str = "auto",
+        options: EngineOptions = EngineOptions(),  # noqa: B008 - frozen
+        origin: Origin | None = None,
+    ) -> None:
+        self.name = name
+        self.version = version
+        self.folder = folder
+        self.state = "available"
+        self._engine = engine
+        self._options = options
+        self._origin = origin
+        self._lock = threading.Lock()
+        self._loaded: LoadedModel | None = None
+        self._failure: ModelError | None = None
+        self._failed_files: object = None
+
+    @property
+    def failure(self) -> str | None:
+        """Why the last try to load it failed, or None."""
+        return self._failure.message if self._failure else None
+
+    @property
+    def is_here(self) -> bool:
+        """Whether its files can be read, or would have to be fetched first."""
+        return self._origin is None or self.folder.is_dir()
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether ``load`` gives it at once."""
+        return self._loaded is not None
+
+    @property
+    def provider(self) -> str | None:
+        """See ``LoadedModel.provider``; None while it is not loaded."""
+        loaded = self._loaded
+        return loaded.provider if loaded else None
+
+    @property
+    def is_retired(self) -> bool:
+        """Whether it was unloaded; it is never loaded again, but another ``Model`` can be made."""
+        return self.state in ("unloading", "unloaded")
+
+    def is_broken(self) -> bool:
+        """Whether it failed to load, and nobody has changed its files since then."""
+        return self._failure is not None and self._files() == self._failed_files
+
+    def load(self) -> LoadedModel:
+        """Loads the model when first called; later calls and other threads get the same one.
+
+        A model that failed is tried again only when its files have changed.
+
+        Raises:
+            ModelError: it cannot be loaded; the message names the file and the reason.
+            ModelRetired: it was unloaded.
+        """
+        loaded = self._loaded
+        if loaded:  # without the lock: requests never wait for it once the model is there
+            return loaded
+        with self._lock:
+            if self._loaded:
+                return self._loaded
+            if self.is_retired:
+                raise ModelRetired(f"Version {self.version} of {self.name!r} was unloaded.")
+            files = self._files()
+            if self._failure and files == self._failed_files:
+                raise ModelError(self._failure.message)
+            self.state = "loading"
+            try:
+                self._loaded, self._failure = self._load(), None
+                self.state = "loaded"
+            except ModelError as exc:
+                self._failure, self._failed_files = exc, files
+                self.state = "failed"
+                logger.error("model %s/%s: %s", self.name, self.version, exc.message)
+                raise
+            except BaseException:
+                self.state = "available"
+                raise
+            return self._loaded
+
+    def unload(self) -> None:
+        """Has the model freed as soon as no request uses it any more."""
+        with self._lock:
+            loaded, self._loaded = self._loaded, None
+            self.state = "unloading" if loaded else "unloaded"
+            if loaded is None:
+                return
+            # Requests hold the LoadedModel; when the last lets go, nothing runs any more.
+            ended = weakref.finalize(loaded, self._ended, loaded.image_engine, loaded.saved_model)
+            ended.atexit = False
+
+    def _ended(self, *engines: object) -> None:
+        """Runs in whatever thread let go last: the work, which takes time, is left to another."""
+        threading.Thread(
+            target=self._free, args=([*engines],), name=f"unload {self.name}", daemon=True
+        ).start()
+
+    def _free(self, engines: list[object]) -> None:
+        while engines:  # emptied, so that nothing holds them when memory is given back
+            _close(engines.pop(0))
+        give_back_freed()
+        self.state = "unloaded"
+        logger.info("unloaded %s/%s", self.name, self.version)
+
+    def _load(self) -> LoadedModel:
+        if self._origin:
+            self._origin.fetch()
+        started = time.perf_counter()
+        kind, weights = import_engine(self.folder, self._engine)
+        if weights.name == SAVED_MODEL:
+            loaded = self._load_saved_model(kind, weights)
+        else:
+            labels = read_labels(self.folder)
+            engine = kind.load(weights, self._contract(), self._options)
+            check_output(engine, weights, labels)
+            loaded = self._loaded_model(kind, labels, engine)
+        took = time.perf_counter() - started
+        logger.info("loaded %s/%s with %s in %.1f s", self.name, self.version, kind.name, took)
+        return loaded
+
+    def _load_saved_model(self, kind: EngineKind, weights: Path) -> LoadedModel:
+        contract = self._contract()
+        labels = read_labels(self.folder) if contract else ()
+        saved = kind.load_saved_model(weights, self._options)
+        try:
+            if contract is None:
+                return self._loaded_model(kind, saved=saved)
+            engine = saved.classifier(contract)
+            check_output(engine, weights, labels)
+            warm_up(saved)
+        except BaseException:
+            saved.close()
+            raise
+        return self._loaded_model(kind, labels, engine, saved)
+
+    def _loaded_model(
+        self,
+        kind: EngineKind,
+        labels: tuple[str, ...] = (),
+        engine: Engine | None = None,
+        saved: SavedModelEngine | None = None,
+    ) -> LoadedModel:
+        signatures = image_signatures(engine.contract, labels) if engine else {}
+        if engine and (default := read_default_signature(self.folder)):
+            check_runnable(default, self.folder)
+            signatures[DEFAULT_SIGNATURE] = default
+        if saved:
+            signatures |= saved.signatures
+        manifest = read_export_manifest(self.folder)
+        return LoadedModel(
+            self.name,
+            self.version,
+            kind.name,
+            labels,
+            engine,
+            saved,
+            signatures,
+            manifest.iteration_id if manifest else None,
+        )
+
+    def _contract(self) -> Contract | None:
+        sidecar = self.folder / CONTRACT_FILE
+        return read_contract(sidecar) if sidecar.is_file() else None
+
+    def _files(self) -> object:
+        """What tells whether somebody has changed the folder, or where it comes from."""
+        if self._origin:
+            return self._origin.state()
+        found = []
+        for path in self.folder.glob("*"):
+            with contextlib.suppress(OSError):  # it may go while we look
+                stat = path.stat()
+                found.append((path.name, stat.st_mtime_ns, stat.st_size))
+        return sorted(found)
+
+
+def _close(engine: object) -> None:
+    if hasattr(engine, "close"):
+        engine.close()
+
+
+def needs_labels(weights: Path) -> bool:
+    """Whether there must be a labels.txt: not beside a SavedModel without a model.json."""
+    return weights.name != SAVED_MODEL or (weights.parent / CONTRACT_FILE).is_file()

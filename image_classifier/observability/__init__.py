@@ -1,0 +1,1 @@
+"""Records each request: log line, traces and metrics."""

@@ -1,0 +1,1 @@
+"""Custom Vision's prediction API and its exported container."""

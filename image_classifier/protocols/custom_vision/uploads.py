@@ -1,0 +1,108 @@
+"""The bodies that Custom Vision's API and its exported container take: a picture, or its URL."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import parse_qsl
+
+from image_classifier.errors import InvalidRequest
+from image_classifier.protocols.multipart import EMPTY_BODY_HINT, read_parts
+
+__all__ = ["IMAGE_FIELD", "image_in", "media_type", "url_in"]
+
+# What the SDKs call the picture in a form.
+IMAGE_FIELD = "imageData"
+
+# A URL has at most some thousand characters; what is much longer is not worth reading.
+_LONGEST_URL_BODY = 2**16
+
+
+def media_type(content_type: str) -> str:
+    """A header's type without its parameters, in lower case."""
+    return content_type.partition(";")[0].strip().lower()
+
+
+def image_in(content_type: str, body: bytes) -> bytes:
+    """The picture in a body: the body itself, or the field ``imageData`` of a form.
+
+    Args:
+        content_type: the request's header; empty if it has none.
+        body: as sent.
+
+    Raises:
+        InvalidRequest: there is no picture, or more than one.
+    """
+    kind = media_type(content_type)
+    if kind == "multipart/form-data":
+        return _image_in_form(content_type, body)
+    if kind.endswith("json") and body.lstrip()[:1] == b"{":
+        raise InvalidRequest(
+            "The body is JSON, but pictures come here as bytes. Send a picture's URL as JSON to "
+            "…/url instead of …/image."
+        )
+    if not body:
+        raise InvalidRequest(
+            "There is no picture in the request. Send its bytes as the body "
+            f"(application/octet-stream), or as the field {IMAGE_FIELD} of multipart/form-data."
+            f"{EMPTY_BODY_HINT}"
+        )
+    # Whatever the type says, the bytes decide: curl --data-binary calls everything a form.
+    return body
+
+
+def _image_in_form(content_type: str, body: bytes) -> bytes:
+    parts = read_parts(content_type, body)
+    # Always the bytes that were sent: the exported container took text for a path of the server.
+    found = [part for part in parts if part.name.lower() == IMAGE_FIELD.lower()]
+    if not found:
+        found = [part for part in parts if part.filename is not None]
+    if len(found) != 1:
+        raise InvalidRequest(
+            f"The form has {len(found)} pictures; send exactly one, as the field {IMAGE_FIELD}."
+        )
+    return found[0].content
+
+
+def url_in(content_type: str, body: bytes) -> str:
+    """The URL in a body: JSON ``{"url": …}``, or a form; ``Url`` and ``URL`` are the same.
+
+    Args:
+        content_type: the request's header; empty if it has none.
+        body: as sent.
+
+    Raises:
+        InvalidRequest: there is no URL in it.
+    """
+    if len(body) > _LONGEST_URL_BODY:
+        raise InvalidRequest(
+            f"The body has {len(body)} bytes, more than {_LONGEST_URL_BODY}: that is no URL. Send "
+            "the picture's bytes to …/image instead of …/url."
+        )
+    text = body.decode("utf-8-sig", "replace").strip()
+    if media_type(content_type) == "multipart/form-data":
+        fields = {
+            part.name: part.content.decode("utf-8", "replace")
+            for part in read_parts(content_type, body)
+        }
+    elif text.startswith("{") or media_type(content_type).endswith("json"):
+        fields = _json_object(text)
+    else:  # curl -d '{"url": …}' calls itself a form, so JSON was looked for first
+        fields = dict(parse_qsl(text))
+    urls = [value for key, value in fields.items() if key.lower() == "url"]
+    if len(urls) != 1 or not isinstance(urls[0], str) or not urls[0].strip():
+        raise InvalidRequest(
+            "There is no URL in the request. Send JSON, as in "
+            '{"Url": "https://example.com/cat.png"}, or a form with the field url.'
+        )
+    return urls[0].strip()
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        raise InvalidRequest(
+            'The body is not valid JSON. Send {"Url": "https://example.com/cat.png"}.'
+        ) from None
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,1 @@
+"""TensorFlow Serving's JSON, to the byte."""

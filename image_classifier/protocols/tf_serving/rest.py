@@ -1,0 +1,188 @@
+"""TensorFlow Serving's REST API: a path and a body in, a status and a body out.
+
+The Functions app and the ``model_server`` process both answer with this, byte for byte the same.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+import zlib
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from image_classifier.model_files.signatures import Signature
+from image_classifier.models.loaded_model import LoadedModel
+from image_classifier.observability import telemetry
+from image_classifier.protocols.tf_serving.classify_regress import classify, regress
+from image_classifier.protocols.tf_serving.errors import HTTP_STATUS, Code, ServingError
+from image_classifier.protocols.tf_serving.json import responses
+from image_classifier.protocols.tf_serving.json.classify_regress_request import (
+    parse_classify_regress,
+)
+from image_classifier.protocols.tf_serving.json.parse import parse
+from image_classifier.protocols.tf_serving.json.predict_request import parse_predict
+from image_classifier.protocols.tf_serving.json.status_and_metadata import (
+    format_metadata,
+    format_status,
+)
+from image_classifier.protocols.tf_serving.service import ModelSpec, TensorFlowServing
+
+__all__ = ["RestAnswer", "error_answer", "handle", "inflate"]
+
+logger = logging.getLogger(__name__)
+
+_VERSION = r"(?:(?:/versions/(?P<version>\d+))|(?:/labels/(?P<label>[^/:]+)))?"
+_PREDICTION = re.compile(
+    rf"/v1/models/(?P<name>[^/:]+){_VERSION}:(?P<verb>classify|regress|predict)", re.I | re.A
+)
+_STATUS = re.compile(
+    rf"/v1/models(?:/(?P<name>[^/:]+))?{_VERSION}(?:/(?P<metadata>metadata))?", re.I | re.A
+)
+_LARGEST_VERSION = 2**63 - 1
+
+# A number takes 2 bytes in JSON and 32 or more as an object: long lists are read one at a time.
+_LONG_BODY_BYTES = 2**20
+_reading_long_body = threading.Lock()
+
+
+@dataclass(frozen=True)
+class RestAnswer:
+    """An HTTP answer; its type is ``application/json``.
+
+    Attributes:
+        status: the HTTP status.
+        body: JSON.
+        code: the canonical code that the status stands for.
+    """
+
+    status: int
+    body: bytes
+    code: Code = Code.OK
+
+
+def handle(serving: TensorFlowServing, method: str, path: str, body: bytes) -> RestAnswer:
+    """Answers one request; never raises.
+
+    Args:
+        serving: has the models.
+        method: GET or POST.
+        path: as sent: percent-encoded, without the query.
+        body: as sent, or inflated if it was compressed.
+    """
+    try:
+        return RestAnswer(200, _answer(serving, method, path, body))
+    except ServingError as exc:
+        return error_answer(exc)
+    except Exception:
+        logger.exception("a bug, answered with 500")
+        return error_answer(
+            ServingError(Code.INTERNAL, "Something went wrong inside the app. See its log.")
+        )
+
+
+def error_answer(error: ServingError) -> RestAnswer:
+    """The one JSON shape of errors."""
+    telemetry.failed(error.code.name)
+    return RestAnswer(HTTP_STATUS[error.code], responses.format_error(error.message), error.code)
+
+
+def inflate(body: bytes, *, limit: int) -> bytes:
+    """Undoes ``Content-Encoding: gzip``.
+
+    Args:
+        body: as sent.
+        limit: bytes that may come out: a few kilobytes can be made to become gigabytes.
+
+    Raises:
+        ServingError: it is not gzip, cut short, or larger than the limit.
+    """
+    reader = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    try:
+        data = reader.decompress(body, limit + 1)
+    except zlib.error as exc:
+        raise ServingError(
+            Code.INVALID_ARGUMENT, f"The body is not gzip as Content-Encoding says: {exc}."
+        ) from exc
+    if len(data) > limit:
+        raise ServingError(
+            Code.INVALID_ARGUMENT,
+            f"The body is larger than {limit} bytes once it is inflated. Send fewer images at a "
+            "time.",
+        )
+    if not reader.eof:
+        raise ServingError(Code.INVALID_ARGUMENT, "The gzip body is cut short.")
+    return data
+
+
+def _answer(serving: TensorFlowServing, method: str, path: str, body: bytes) -> bytes:
+    if method == "POST" and (found := _PREDICTION.fullmatch(path)):
+        spec = _spec(found)
+        verb = found["verb"].lower()
+        if verb == "predict":
+            return _predict(serving, spec, body)
+        return _examples(serving, spec, verb, body)
+    if method == "GET" and (found := _STATUS.fullmatch(path)):
+        if not found["name"]:
+            raise ServingError(Code.INVALID_ARGUMENT, "Missing model name in request.")
+        spec = _spec(found)
+        if found["metadata"]:
+            used, signatures = serving.metadata(spec)
+            return format_metadata(used.name, used.version or 0, signatures)
+        return format_status(
+            [
+                (each.version, each.state, each.error_code, each.error_message)
+                for each in serving.status(spec)
+            ]
+        )
+    raise ServingError(Code.INVALID_ARGUMENT, f"Malformed request: {method} {path}")
+
+
+def _predict(serving: TensorFlowServing, spec: ModelSpec, body: bytes) -> bytes:
+    models: list[LoadedModel] = []
+
+    def signature(name: str) -> Signature:
+        models.append(serving.find(spec))  # a body that is no JSON is told so first
+        found = models[0].signatures.get(name)
+        if found is None:
+            raise ServingError(
+                Code.INVALID_ARGUMENT,
+                f'Serving signature name: "{name}" not found in signature def',
+            )
+        return found
+
+    with _turn(body):
+        request = parse_predict(parse(body), signature)
+    result = serving.predict(
+        ModelSpec(spec.name, spec.version, spec.version_label, request.signature_name),
+        request.inputs,
+        loaded=models[0],
+        by_tensor_names=request.used_tensor_names,
+    )
+    return responses.format_predict(result.outputs, request.row)
+
+
+def _examples(serving: TensorFlowServing, spec: ModelSpec, verb: str, body: bytes) -> bytes:
+    with _turn(body):
+        request = parse_classify_regress(parse(body))
+    spec = ModelSpec(spec.name, spec.version, spec.version_label, request.signature_name)
+    if verb == "classify":
+        return responses.format_classify(classify(serving, spec, request.examples).classifications)
+    return responses.format_regress(regress(serving, spec, request.examples).values)
+
+
+def _turn(body: bytes) -> AbstractContextManager[object]:
+    return _reading_long_body if len(body) > _LONG_BODY_BYTES else nullcontext()
+
+
+def _spec(found: re.Match[str]) -> ModelSpec:
+    version = None
+    if found["version"]:
+        version = int(found["version"]) if len(found["version"]) < 20 else _LARGEST_VERSION + 1
+        if version > _LARGEST_VERSION:
+            raise ServingError(
+                Code.INVALID_ARGUMENT, f"Failed to convert version: {found['version']} to numeric."
+            )
+    return ModelSpec(unquote(found["name"]), version, unquote(found["label"] or ""))

@@ -1,0 +1,255 @@
+"""TensorFlow Serving's contract on NumPy arrays: what gRPC and REST both answer with.
+
+The words of the errors are TensorFlow Serving's own: clients compare them.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from image_classifier.classifier import Classifier
+from image_classifier.errors import (
+    ClassifierError,
+    ImageTooLarge,
+    InvalidRequest,
+    ModelError,
+    TooManyRequests,
+    Unauthorized,
+    UnknownModel,
+    UnsupportedImage,
+)
+from image_classifier.model_files.signatures import DEFAULT_SIGNATURE, Array, Signature
+from image_classifier.models.image_signatures import run_image_signature
+from image_classifier.models.loaded_model import LoadedModel
+from image_classifier.models.served_model import ServedModel
+from image_classifier.observability import telemetry
+from image_classifier.protocols.tf_serving.errors import Code, ServingError
+from image_classifier.protocols.tf_serving.tensor_names import Names, check_dtypes
+from image_classifier.protocols.tf_serving.types import ModelSpec, PredictResult, VersionStatus
+from image_classifier.settings import Settings
+
+__all__ = [
+    "CODE_OF_ERROR",
+    "ModelSpec",
+    "PredictResult",
+    "TensorFlowServing",
+    "VersionStatus",
+    "as_serving_error",
+    "used_spec",
+]
+
+logger = logging.getLogger(__name__)
+
+CODE_OF_ERROR: Mapping[type[ClassifierError], Code] = MappingProxyType(
+    {
+        InvalidRequest: Code.INVALID_ARGUMENT,
+        UnsupportedImage: Code.INVALID_ARGUMENT,
+        ImageTooLarge: Code.INVALID_ARGUMENT,
+        Unauthorized: Code.UNAUTHENTICATED,
+        UnknownModel: Code.NOT_FOUND,
+        TooManyRequests: Code.RESOURCE_EXHAUSTED,
+        ModelError: Code.INTERNAL,
+    }
+)
+_STATES = {
+    "available": "START",
+    "loading": "LOADING",
+    "loaded": "AVAILABLE",
+    "failed": "END",
+    "unloading": "UNLOADING",
+    "unloaded": "END",
+}
+
+# In a compressed request; the host bounds those that are not.
+_IMAGES_IN_A_BODY = 4
+
+
+class TensorFlowServing:
+    """Answers TensorFlow Serving's questions with the models of one classifier.
+
+    Args:
+        classifier: has the models.
+        allow_unavailable_labels: a label may stand for a version that is not loaded.
+    """
+
+    def __init__(self, classifier: Classifier, *, allow_unavailable_labels: bool = False) -> None:
+        self._classifier = classifier
+        self._allow_unavailable_labels = allow_unavailable_labels
+
+    @property
+    def settings(self) -> Settings:
+        """The app's settings, with the keys."""
+        return self._classifier.settings
+
+    @property
+    def largest_body(self) -> int:
+        """Bytes that a compressed request may become: room for several images in base64."""
+        return _IMAGES_IN_A_BODY * self.settings.max_image_bytes
+
+    def serves(self, name: str) -> bool:
+        """Whether there is a model of that name."""
+        return self._served(name) is not None
+
+    def find(self, spec: ModelSpec) -> LoadedModel:
+        """The model that a request is for; whoever holds it keeps it from being unloaded.
+
+        Raises:
+            ServingError: no such model or version is served.
+        """
+        served = self._served(spec.name)
+        version = self._version(served, spec)
+        wanted = f"Latest({spec.name})" if version is None else f"Specific({spec.name}, {version})"
+        loaded = None
+        try:
+            if version is not None:
+                loaded = served.load_version(version, any_version=False) if served else None
+            elif served:
+                loaded = served.load()
+        except ModelError as exc:
+            # The model's status says why; who asks for the model hears TensorFlow Serving's words.
+            logger.warning("%s: %s", wanted, exc.message)
+        if loaded is None:
+            if served:  # who reads of a failure wants to know of which model
+                telemetry.chose(served.name, _known(served, version))
+            raise ServingError(Code.NOT_FOUND, f"Servable not found for request: {wanted}")
+        telemetry.chose(loaded.name, loaded.version, loaded.engine_name)
+        return loaded
+
+    def predict(
+        self,
+        spec: ModelSpec,
+        inputs: Mapping[str, Array],
+        output_filter: Sequence[str] = (),
+        *,
+        loaded: LoadedModel | None = None,
+        by_tensor_names: bool = False,
+    ) -> PredictResult:
+        """Runs one signature.
+
+        Args:
+            spec: the model and the signature.
+            inputs: an array for each input, by its key in the signature or by its tensor's name.
+            output_filter: the outputs wanted, likewise; none means all.
+            loaded: what ``find`` gave, if the caller has it.
+            by_tensor_names: the caller used tensor names although ``inputs`` has keys.
+
+        Raises:
+            ServingError: whatever is wrong.
+        """
+        loaded = loaded or self.find(spec)
+        key = spec.signature_name or DEFAULT_SIGNATURE
+        signature = loaded.signatures.get(key)
+        if signature is None:
+            raise ServingError(
+                Code.FAILED_PRECONDITION, f'Serving signature key "{key}" not found.'
+            )
+        names = Names(signature, by_tensor_names)
+        fed = names.inputs(inputs)
+        check_dtypes(signature, fed)
+        wanted = names.outputs(output_filter)
+        found = self.run(loaded, key, fed, tuple(wanted.values()))
+        return PredictResult(
+            used_spec(loaded, key), {shown: found[output] for shown, output in wanted.items()}
+        )
+
+    def run(
+        self,
+        loaded: LoadedModel,
+        signature_name: str,
+        inputs: Mapping[str, Array],
+        outputs: Sequence[str],
+    ) -> dict[str, Array]:
+        """Runs a signature that is there on inputs that fit it; raises ServingError."""
+        pipeline = self._classifier.pipeline
+        try:
+            saved = loaded.saved_model
+            if saved is not None and signature_name in saved.signatures:
+                return pipeline.infer(lambda: saved.run(signature_name, inputs, outputs))
+            engine = loaded.engine
+            return run_image_signature(
+                signature_name,
+                inputs,
+                outputs,
+                engine=engine,
+                labels=loaded.labels,
+                scores_of=lambda data: pipeline.scores(data, lambda: engine)[0],
+                in_turn=pipeline.infer,
+            )
+        except ClassifierError as exc:
+            raise as_serving_error(exc) from exc
+
+    def metadata(self, spec: ModelSpec) -> tuple[ModelSpec, Mapping[str, Signature]]:
+        """All signatures of a model, and which version has them; raises ServingError."""
+        telemetry.looked()
+        loaded = self.find(spec)
+        return used_spec(loaded, ""), loaded.signatures
+
+    def status(self, spec: ModelSpec) -> list[VersionStatus]:
+        """How a model's versions are doing, the highest first.
+
+        In the Functions app this loads the versions that would answer, if that has not happened.
+
+        Raises:
+            ServingError: there is no such model or version.
+        """
+        telemetry.looked()
+        served = self._served(spec.name)
+        version = self._version(served, spec)
+        known = []
+        if served:
+            served.load_if_lazy()
+            known = served.known()
+        if version is not None:
+            known = [model for model in known if model.version == version]
+        if not known:
+            what = "any versions" if version is None else f"version {version}"
+            raise ServingError(Code.NOT_FOUND, f"Could not find {what} of model {spec.name}")
+        return [
+            VersionStatus(
+                model.version,
+                _STATES[model.state],
+                Code.INVALID_ARGUMENT if model.failure else Code.OK,
+                model.failure or "",
+            )
+            for model in known
+        ]
+
+    def _served(self, name: str) -> ServedModel | None:
+        try:
+            return self._classifier.repository.served(name or None)
+        except ClassifierError:
+            return None
+
+    def _version(self, served: ServedModel | None, spec: ModelSpec) -> int | None:
+        """The version asked for by number or by label; None if any will do."""
+        if not spec.version_label:
+            return spec.version
+        version = served.labels.get(spec.version_label) if served else None
+        is_there = served is not None and version is not None and served.can_serve(version)
+        if version is None or not (is_there or self._allow_unavailable_labels):
+            raise ServingError(
+                Code.INVALID_ARGUMENT, f"Unrecognized servable version label: {spec.version_label}"
+            )
+        return version
+
+
+def _known(served: ServedModel, version: int | None) -> int | None:
+    """The version that would answer, if there is one; never a number that only a caller knows."""
+    if version is not None:
+        return version if version in served.versions() else None
+    picked = served.pick()
+    return picked.version if picked else None
+
+
+def used_spec(loaded: LoadedModel, signature_name: str) -> ModelSpec:
+    """What an answer says of the model that gave it."""
+    return ModelSpec(loaded.name, loaded.version, "", signature_name)
+
+
+def as_serving_error(error: ClassifierError) -> ServingError:
+    """The same in TensorFlow Serving's terms."""
+    kinds = (kind for kind in type(error).__mro__ if kind in CODE_OF_ERROR)
+    code = next((CODE_OF_ERROR[kind] for kind in kinds), Code.INTERNAL)
+    return ServingError(code, error.message)

@@ -1,0 +1,1 @@
+"""Keeps models: in a folder or on Azure Blob Storage."""

@@ -1,0 +1,34 @@
+"""The place that ``MODELS_DIR`` names: a folder, or Azure Blob Storage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from image_classifier.settings import Settings
+from image_classifier.stores.blob_location import find_location
+from image_classifier.stores.blob_store import BlobModels
+from image_classifier.stores.download_cache import default_cache_dir
+from image_classifier.stores.folder_store import DiskModels, ModelPlace
+
+__all__ = ["find_place"]
+
+
+def find_place(settings: Settings, app_root: Path) -> ModelPlace:
+    """Nothing is looked for yet.
+
+    Args:
+        settings: for MODELS_DIR and its companions.
+        app_root: what relative folders in the settings are relative to.
+
+    Raises:
+        SettingsError: MODELS_DIR is an address that cannot be used.
+    """
+    location = find_location(settings.models_dir, settings.storage)
+    if location is None:
+        return DiskModels(app_root / settings.models_dir)
+    folder = settings.models_cache_dir
+    return BlobModels(
+        location,
+        app_root / folder if folder else default_cache_dir(),
+        poll_seconds=settings.models_poll_seconds,
+    )

@@ -1,0 +1,111 @@
+"""Where a repository finds models: in a folder on disk. ``blob_models`` has the other place."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Collection
+from pathlib import Path
+from typing import Protocol
+
+from image_classifier.engines import weights_files
+from image_classifier.model_files.names import VERSION
+from image_classifier.models.model import Origin
+
+__all__ = ["DiskModels", "ModelPlace", "changed_ns", "folders_in"]
+
+
+class ModelPlace(Protocol):
+    """A place that holds models. Safe to share among threads.
+
+    Attributes:
+        where: the place, fit to be shown.
+    """
+
+    where: str
+
+    def names(self) -> Collection[str]:
+        """What may be the names of models; ``versions`` tells."""
+        ...
+
+    def versions(self, name: str) -> dict[int, Path]:
+        """The folder of each version of one model, the highest version first."""
+        ...
+
+    def stamp(self, name: str) -> int:
+        """When the versions of a model last changed, in ns; 0 if not known."""
+        ...
+
+    def origin(self, folder: Path) -> Origin | None:
+        """Where the files of a version folder come from; None if they are there."""
+        ...
+
+    def trouble(self) -> str | None:
+        """Why the place cannot be looked at now; None if it can."""
+        ...
+
+    def hint(self, name: str) -> str:
+        """What to say, after a blank, to somebody who misses a model; may be empty."""
+        ...
+
+
+class DiskModels:
+    """Models as folders ``<name>/<version>/``.
+
+    Args:
+        root: the folder with all models; it need not be there.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.where = str(root)
+
+    def names(self) -> Collection[str]:
+        """The names of all folders and files."""
+        with contextlib.suppress(OSError):
+            return os.listdir(self.where)
+        return ()
+
+    def versions(self, name: str) -> dict[int, Path]:
+        """Looks at the folder."""
+        return folders_in(f"{self.where}{os.sep}{name}")
+
+    def stamp(self, name: str) -> int:
+        """The time stamp of the model's folder."""
+        return changed_ns(f"{self.where}{os.sep}{name}")
+
+    def origin(self, folder: Path) -> Origin | None:
+        """None: the files are there."""
+        return None
+
+    def trouble(self) -> str | None:
+        """None: a folder that is not there holds no models."""
+        return None
+
+    def hint(self, name: str) -> str:
+        """Where files belong that lie one folder too high."""
+        folder = Path(self.where) / name
+        if not any((folder / file).is_file() for file in weights_files()):
+            return ""
+        return f" {folder} has the files, but they belong in a version folder: {folder / '1'}."
+
+
+def folders_in(folder: str | Path) -> dict[int, Path]:
+    """The version folders in a folder, the highest version first; empty if it is not there."""
+    try:
+        with os.scandir(folder) as entries:
+            found = [
+                (int(entry.name), entry.path)
+                for entry in entries
+                if VERSION.fullmatch(entry.name) and entry.is_dir()
+            ]
+    except OSError:
+        return {}
+    return {version: Path(path) for version, path in sorted(found, reverse=True)}
+
+
+def changed_ns(folder: str) -> int:
+    """When files were last added to a folder or removed from it, in ns; 0 if it is not there."""
+    try:
+        return os.stat(folder).st_mtime_ns
+    except OSError:
+        return 0

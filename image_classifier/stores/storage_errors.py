@@ -1,0 +1,105 @@
+"""What Azure's storage and identity clients raise, in plain words and without secrets."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from image_classifier.stores.blob_location import BlobLocation
+
+__all__ = ["StorageTrouble", "in_words"]
+
+_READING = {
+    "key": "Check the key in AzureWebJobsStorage.",
+    "signature": "Check that the signature in MODELS_DIR has not expired, and that it allows to "
+    "read and to list.",
+    "identity": "Give the app's identity the role Storage Blob Data Reader there.",
+    "": "It is not public: add a signature to MODELS_DIR, or set AzureWebJobsStorage.",
+}
+_WRITING = {
+    "key": "Check the key in AzureWebJobsStorage.",
+    "signature": "The signature in MODELS_DIR must allow to read, list, write and delete.",
+    "identity": "Whoever registers models needs the role Storage Blob Data Contributor there.",
+    "": "Nobody may write without a key: add a signature to MODELS_DIR, or set "
+    "AzureWebJobsStorage.",
+}
+
+
+class StorageTrouble(Exception):
+    """A request to the storage failed; the message says why, and holds no secret.
+
+    Attributes:
+        message: the sentence.
+        transient: whether it may well work a little later without anybody doing something.
+    """
+
+    def __init__(self, message: str, *, transient: bool = True) -> None:
+        super().__init__(message)
+        self.message = message
+        self.transient = transient
+
+
+@contextlib.contextmanager
+def in_words(location: BlobLocation, path: str = "", *, writing: bool = False) -> Iterator[None]:
+    """Turns what the clients raise inside the ``with`` block into StorageTrouble.
+
+    ``from None`` throughout: their own words can hold the address with its signature.
+
+    Args:
+        location: what is asked.
+        path: the blob, from the location's prefix; empty: the container.
+        writing: whether something is to be changed there.
+    """
+    where = f"{location.shown}/{path}".rstrip("/")
+    try:
+        from azure.core import exceptions
+    except ImportError as exc:
+        raise _not_installed(where, exc) from None
+    try:
+        yield
+    except ImportError as exc:
+        raise _not_installed(where, exc) from None
+    except exceptions.ResourceModifiedError:
+        raise StorageTrouble(f"{where} was changed while it was read.") from None
+    except exceptions.ResourceExistsError:
+        raise StorageTrouble(f"{where} is there already.", transient=False) from None
+    except exceptions.HttpResponseError as exc:
+        raise _refused(location, where, exc, writing=writing) from None
+    except exceptions.AzureError as exc:
+        host = location.account_url.partition("//")[2].partition("/")[0]
+        words = f"{where} cannot be reached: nothing answers at {host}."
+        if any(each in str(exc) for each in ("resolve", "getaddrinfo", "Name or service")):
+            words = f"{where} cannot be reached: there is no host {host}. Check the name."
+        raise StorageTrouble(words) from None
+
+
+def _not_installed(where: str, exc: ImportError) -> StorageTrouble:
+    return StorageTrouble(
+        f"{where} cannot be read: {exc.name} is not installed. Install what requirements.txt names."
+    )
+
+
+def _refused(location: BlobLocation, where: str, exc: Any, *, writing: bool) -> StorageTrouble:
+    status, code = exc.status_code, getattr(exc, "error_code", None) or exc.reason or ""
+    if status is None and not location.identity:  # nothing could be signed with it
+        return StorageTrouble(f"{where} was not asked. {_READING[_opened_by(location)]}")
+    if status is None:  # the clients for identities did not get as far as asking
+        return StorageTrouble(
+            f"{where} cannot be read: there is no identity here that could open it. Assign one to "
+            "the app, or log in with `az login`."
+        )
+    said = f"({status} {getattr(code, 'value', code)})"
+    if status == 404:
+        or_hidden = "" if _opened_by(location) else " or not public"
+        return StorageTrouble(f"{where} is not there{or_hidden} {said}. Check MODELS_DIR.")
+    if status in (401, 403):
+        advice = (_WRITING if writing else _READING)[_opened_by(location)]
+        done = "written" if writing else "read"
+        return StorageTrouble(f"{where} may not be {done} {said}. {advice}")
+    return StorageTrouble(f"{where} was refused by the storage {said}.")
+
+
+def _opened_by(location: BlobLocation) -> str:
+    kinds = {"signature": location.sas, "key": location.account_key, "identity": location.identity}
+    return next((kind for kind, it in kinds.items() if it), "")
