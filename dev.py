@@ -24,8 +24,8 @@ import webbrowser
 from collections.abc import Mapping
 from pathlib import Path
 
+from local_host.configuration.local_settings import LocalSettings
 from local_host.errors import HostError
-from local_host.settings_file import LocalSettings
 from tools.classic_worker import CLASSIC_VERSION, app_packages, classic_python, worker_packages
 from tools.environments import (
     Failed,

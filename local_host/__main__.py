@@ -9,18 +9,18 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from local_host.banner import show_functions, show_start
+from local_host.bindings.targets import Wiring
 from local_host.config import HostConfig, address_url
+from local_host.configuration.host_json import HostFile
+from local_host.configuration.local_settings import LocalSettings
 from local_host.console import Console, use_colour, write_to_stdout
 from local_host.errors import HostError
-from local_host.function_table import FunctionTable
-from local_host.host_file import HostFile
-from local_host.hubs import Hubs, open_stand_in
-from local_host.listening import listen
-from local_host.pinning import can_pin
-from local_host.settings_file import LocalSettings
-from local_host.supervisor import run_host
-from local_host.wiring import Wiring
+from local_host.functions.function_table import FunctionTable
+from local_host.processes.cpu_affinity import can_pin
+from local_host.processes.supervisor import run_host
+from local_host.signalr.hubs import Hubs, open_stand_in
+from local_host.sockets import listen
+from local_host.startup_messages import show_functions, show_start
 
 DEFAULT_PORT = 7071
 DEFAULT_ADDRESS = "127.0.0.1"

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from local_host.function_table import Function, FunctionTable
-from local_host.host_file import HostFile
-from local_host.hubs import Hubs
-from local_host.settings_file import Cors
-from local_host.wiring import Wiring
+from local_host.bindings.targets import Wiring
+from local_host.configuration.host_json import HostFile
+from local_host.configuration.local_settings import Cors
+from local_host.functions.function_table import Function, FunctionTable
+from local_host.signalr.hubs import Hubs
 
 __all__ = ["HostConfig", "address_url"]
 

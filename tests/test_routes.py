@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import pytest
 
-from local_host.routes import RouteTemplate
+from local_host.web.routes import RouteTemplate
 from tests.app_tree import ROOT
 
 GUID = "01234567-89ab-cdef-0123-456789abcdef"

@@ -31,8 +31,8 @@ from azure.storage.queue import (
     generate_queue_sas,
 )
 
+from local_host.configuration.local_settings import LocalSettings
 from local_host.errors import HostError
-from local_host.settings_file import LocalSettings
 
 __all__ = [
     "API_VERSION",

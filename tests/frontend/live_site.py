@@ -21,8 +21,8 @@ from starlette.routing import Mount, Route
 from image_classifier import Classifier, Settings
 from image_classifier.bindings.negotiate import negotiate
 from local_host.console import Console
-from local_host.pages import Pages
-from local_host.signalr import SignalREndpoint, StandIn, connection_info
+from local_host.signalr.senders import SignalREndpoint, StandIn, connection_info
+from local_host.web.pages import Pages
 from tests.frontend.reader import ROOT
 from tests.servers import free_port
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from local_host.function_table import FunctionTable
+from local_host.functions.function_table import FunctionTable
 from tests.local_host.apps import write_app, write_function
 
 

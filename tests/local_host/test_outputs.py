@@ -9,11 +9,11 @@ import azure.functions as func
 import pytest
 from azure.functions.meta import Datum
 
-from local_host.converters import converter_for
-from local_host.function_table import FunctionTable
-from local_host.outputs import QueueWrite, SignalRWrite, Write, to_writes
-from local_host.signalr_message import SignalRError
-from local_host.wiring import Wiring
+from local_host.bindings.outputs import QueueWrite, SignalRWrite, Write, to_writes
+from local_host.bindings.targets import Wiring
+from local_host.functions.converters import converter_for
+from local_host.functions.function_table import FunctionTable
+from local_host.signalr.messages import SignalRError
 from tests.local_host.apps import write_app, write_function
 
 BINDINGS = [

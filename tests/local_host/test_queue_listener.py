@@ -18,15 +18,15 @@ from azure.storage.queue import (
     generate_account_sas,
 )
 
+from local_host.configuration.queue_settings import QueueSettings
 from local_host.console import Console
-from local_host.queue_bindings import QueueTarget
-from local_host.queue_listener import QueueListener
-from local_host.queue_message import QueueCall
-from local_host.queue_settings import QueueSettings
-from local_host.runner import WorkerGone
-from local_host.storage import StorageLost, StorageQueues
-from local_host.storage_account import StorageAccount
-from local_host.storage_watch import StorageWatch
+from local_host.queues.listener import QueueListener
+from local_host.queues.message import QueueCall
+from local_host.queues.queue_target import QueueTarget
+from local_host.queues.runner import WorkerGone
+from local_host.queues.storage_account import StorageAccount
+from local_host.queues.storage_client import StorageLost, StorageQueues
+from local_host.queues.storage_monitor import StorageWatch
 from tests.azurite import Queue, frozen
 from tools.azurite import Azurite
 from tools.azurite.emulator import ACCOUNT, KEY
@@ -386,7 +386,7 @@ def test_wrong_key_turns_the_function_off_with_the_setting_to_look_at(azurite: A
 def test_storage_that_does_not_answer_is_told_once_and_so_is_its_return(
     azurite: Azurite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("local_host.storage.SLOW_SECONDS", 0.2)
+    monkeypatch.setattr("local_host.queues.storage_client.SLOW_SECONDS", 0.2)
 
     async def slow(call: QueueCall) -> bool:
         await asyncio.sleep(0.3)

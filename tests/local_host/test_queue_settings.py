@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from local_host.backoff import Backoff
+from local_host.configuration.host_json import HostFile
+from local_host.configuration.queue_settings import QueueSettings
 from local_host.errors import HostError
-from local_host.host_file import HostFile
-from local_host.queue_settings import QueueSettings
+from local_host.queues.backoff import Backoff
 from tests.local_host.apps import write_app
 
 

@@ -337,5 +337,5 @@ def test_what_only_queues_need_is_not_imported_at_the_start() -> None:
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
 
     loaded = set(done.stdout.split())
-    assert "local_host.services" in loaded
+    assert "local_host.processes.shared_services" in loaded
     assert not loaded & {"aiohttp", "azure.storage", "jwt", "websockets", "azure.core"}

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from local_host.function_table import Binding, Function
-from local_host.routes import RouteTable, RouteTemplate, decode_path
+from local_host.functions.function_table import Binding, Function
+from local_host.web.routes import RouteTable, RouteTemplate, decode_path
 
 
 def function(name: str, route: str, *methods: str, disabled: bool = False) -> Function:

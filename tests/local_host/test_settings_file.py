@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from local_host.configuration.host_json import HostFile
+from local_host.configuration.local_settings import Cors, LocalSettings
 from local_host.errors import HostError
-from local_host.host_file import HostFile
-from local_host.settings_file import Cors, LocalSettings
 from tests.local_host.apps import write_app
 
 

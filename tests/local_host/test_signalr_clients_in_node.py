@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from local_host.signalr import SignalREndpoint, connection_info
+from local_host.signalr.senders import SignalREndpoint, connection_info
 from tests.signalr_client.node_clients import NodeClients
 from tests.signalr_client.running import HUB, RunningStandIn
 

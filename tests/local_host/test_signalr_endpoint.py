@@ -7,8 +7,8 @@ import jwt
 import pytest
 
 from local_host.errors import HostError
-from local_host.signalr import SignalREndpoint, connection_info
-from local_host.signalr_endpoint import InvalidToken, client_url, make_token
+from local_host.signalr.endpoint import InvalidToken, client_url, make_token
+from local_host.signalr.senders import SignalREndpoint, connection_info
 
 KEY = "YSBrZXkgb2YgYSByZWFsIHNlcnZpY2UgaXMgYXMgbG9uZyBhcyB0aGlzIGFuZCBlbmRzIGFsaWtl="
 ENDPOINT = SignalREndpoint("https://s.service.signalr.net", KEY)

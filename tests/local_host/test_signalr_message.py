@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from local_host.signalr import SignalRError, parse_message
-from local_host.signalr_message import GroupChange, Invocation
+from local_host.signalr.messages import GroupChange, Invocation
+from local_host.signalr.senders import SignalRError, parse_message
 
 CALL = {"target": "newResult", "arguments": [1]}
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 import requests
 
-from local_host.signalr_endpoint import make_token
+from local_host.signalr.endpoint import make_token
 from tests.signalr_client.node_clients import NodeClients
 from tests.signalr_client.running import HUB, RunningStandIn
 

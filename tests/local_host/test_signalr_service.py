@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from local_host import signalr_service
-from local_host.signalr import Service, SignalREndpoint, SignalRError
+from local_host.signalr import azure_service
+from local_host.signalr.senders import Service, SignalREndpoint, SignalRError
 from tests.servers import free_port
 from tests.signalr_client.node_clients import NodeClients
 from tests.signalr_client.running import HUB, KEY, RunningStandIn
@@ -175,7 +175,7 @@ def test_a_service_that_always_hangs_up_is_asked_twice() -> None:
 
 
 def test_a_service_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signalr_service, "TOTAL_SECONDS", 0.2)
+    monkeypatch.setattr(azure_service, "TOTAL_SECONDS", 0.2)
     with server(lambda _: b"") as (endpoint, requests), pytest.raises(SignalRError) as caught:
         send(endpoint, MESSAGE)
 

@@ -15,7 +15,7 @@ import requests
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from local_host import signalr_clients, signalr_socket, signalr_stand_in
+from local_host.signalr import clients, emulator, websocket
 from tests.signalr_client.running import HUB, RunningStandIn
 
 END = "\x1e"
@@ -176,9 +176,9 @@ def test_a_wrong_handshake_is_answered_with_the_reason(
 def test_a_client_that_does_not_shake_hands_is_sent_away(
     stand_in: RunningStandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(signalr_socket, "HANDSHAKE_SECONDS", 0.1)
-    with open_socket(stand_in) as websocket:
-        (answer,) = records(websocket)
+    monkeypatch.setattr(websocket, "HANDSHAKE_SECONDS", 0.1)
+    with open_socket(stand_in) as connection:
+        (answer,) = records(connection)
 
     assert "handshake" in answer["error"]
 
@@ -222,8 +222,8 @@ def test_whoever_talks_is_closed_with_an_error_and_not_asked_back(
 def test_quiet_clients_are_pinged_and_silent_ones_closed(
     stand_in: RunningStandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(signalr_stand_in, "PING_SECONDS", 0.2)
-    monkeypatch.setattr(signalr_stand_in, "SILENCE_SECONDS", 0.6)
+    monkeypatch.setattr(emulator, "PING_SECONDS", 0.2)
+    monkeypatch.setattr(emulator, "SILENCE_SECONDS", 0.6)
     # A stand-in of its own: the shared one sleeps with the usual times.
     with (
         RunningStandIn() as impatient,
@@ -286,7 +286,7 @@ def test_a_slow_browser_is_told_to_come_back_and_slows_nobody() -> None:
 
 
 def test_a_browser_that_hangs_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signalr_clients, "CLOSE_SECONDS", 0.2)
+    monkeypatch.setattr(clients, "CLOSE_SECONDS", 0.2)
     with (
         RunningStandIn() as stand_in,
         open_socket(stand_in, max_queue=1) as hanging,

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from local_host.storage import StorageLost, StorageQueues
-from local_host.storage_account import StorageAccount
+from local_host.queues.storage_account import StorageAccount
+from local_host.queues.storage_client import StorageLost, StorageQueues
 from tests.azurite import Queue
 from tests.servers import free_port
 from tools.azurite import Azurite

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from local_host.errors import HostError
-from local_host.storage_account import StorageAccount, find_account
+from local_host.queues.storage_account import StorageAccount, find_account
 
 KEY = "a2V5IG9mIGEgc3RvcmFnZSBhY2NvdW50"
 SAS = "sv=2021-12-02&ss=q&srt=sco&sp=rwdlacup&se=2030-01-01T00%3A00%3A00Z&sig=c2ln%3D"

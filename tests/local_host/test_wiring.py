@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from local_host.function_table import FunctionTable
-from local_host.queue_bindings import QueueTarget
-from local_host.wiring import HubTarget, Wiring
+from local_host.bindings.targets import HubTarget, Wiring
+from local_host.functions.function_table import FunctionTable
+from local_host.queues.queue_target import QueueTarget
 from tests.local_host.apps import write_app, write_function
 
 STORAGE = {"AzureWebJobsStorage": "UseDevelopmentStorage=true"}

@@ -9,8 +9,8 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from local_host.console import Console
-from local_host.listening import listen
-from local_host.signalr import SignalREndpoint, StandIn, connection_info
+from local_host.signalr.senders import SignalREndpoint, StandIn, connection_info
+from local_host.sockets import listen
 
 __all__ = ["HUB", "KEY", "RunningStandIn"]
 

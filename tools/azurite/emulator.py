@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-from local_host.storage_account import EMULATOR_ACCOUNT as ACCOUNT
-from local_host.storage_account import EMULATOR_KEY as KEY
-from local_host.storage_account import EMULATOR_PORT as DEFAULT_PORT
+from local_host.queues.storage_account import EMULATOR_ACCOUNT as ACCOUNT
+from local_host.queues.storage_account import EMULATOR_KEY as KEY
+from local_host.queues.storage_account import EMULATOR_PORT as DEFAULT_PORT
 from tools.environments import Failed, install_node_packages
 
 __all__ = [

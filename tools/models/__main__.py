@@ -11,8 +11,8 @@ from pathlib import Path
 
 from image_classifier.errors import ClassifierError, SettingsError
 from image_classifier.stores.storage_errors import StorageTrouble
+from local_host.configuration.local_settings import LocalSettings
 from local_host.errors import HostError
-from local_host.settings_file import LocalSettings
 from tools.models import commands
 from tools.models.opening import open_registry
 from tools.models.versions import RegistryError

@@ -1,0 +1,1 @@
+"""Connects the bindings of function.json with their values."""

@@ -1,0 +1,1 @@
+"""Reads host.json and local.settings.json."""

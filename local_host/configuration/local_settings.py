@@ -1,0 +1,118 @@
+"""local.settings.json: app settings for the environment, and the ``Host`` block."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from local_host.configuration.json_file import read_json_object
+from local_host.errors import HostError
+
+__all__ = ["Cors", "LocalSettings"]
+
+FILE = "local.settings.json"
+EXAMPLE = "local.settings.json.example"
+
+
+@dataclass(frozen=True)
+class Cors:
+    """``Host.CORS`` and ``Host.CORSCredentials``; no origins: the host adds no CORS at all."""
+
+    origins: tuple[str, ...] = ()
+    credentials: bool = False
+
+
+@dataclass(frozen=True)
+class LocalSettings:
+    """What the settings file says.
+
+    Attributes:
+        path: the file that was read; None when there is none.
+        values: ``Values``, the app settings.
+        cors: who may call from another origin.
+        port: ``Host.LocalHttpPort``, None when not set.
+        address: ``Host.LocalHttpAddress``, None when not set.
+    """
+
+    path: Path | None = None
+    values: dict[str, str] = field(default_factory=dict)
+    cors: Cors = Cors()
+    port: int | None = None
+    address: str | None = None
+
+    @classmethod
+    def read(cls, root: Path, path: Path | None = None) -> LocalSettings:
+        """Reads ``path``, else local.settings.json in the root, else the example beside it.
+
+        Raises:
+            HostError: the file cannot be used; the message names file and key.
+        """
+        if path is None:
+            candidates = (root / name for name in (FILE, EXAMPLE))
+            path = next((candidate for candidate in candidates if candidate.is_file()), None)
+            if path is None:
+                return cls()
+        data = read_json_object(path)
+        if data.get("IsEncrypted"):
+            raise HostError(
+                f"{path} is encrypted, which only Core Tools can read. Run `func settings "
+                'decrypt`, or set "IsEncrypted" to false and write the values anew.'
+            )
+        host = data.get("Host") or {}
+        if not isinstance(host, dict):
+            raise HostError(f"{path}: Host must be a JSON object.")
+        return cls(
+            path=path,
+            values=_values(data.get("Values") or {}, path),
+            cors=_cors(host, path),
+            port=_port(host.get("LocalHttpPort"), path),
+            address=str(host["LocalHttpAddress"]) if host.get("LocalHttpAddress") else None,
+        )
+
+    def apply(self, environ: MutableMapping[str, str]) -> list[str]:
+        """Puts the values into the environment; variables that are there already win.
+
+        Returns:
+            the names that were skipped for that reason.
+        """
+        skipped = [name for name in self.values if name in environ]
+        for name, value in self.values.items():
+            environ.setdefault(name, value)
+        return skipped
+
+
+def _values(values: Any, path: Path) -> dict[str, str]:
+    if not isinstance(values, dict):
+        raise HostError(f"{path}: Values must be a JSON object of names and texts.")
+    texts: dict[str, str] = {}
+    for name, value in values.items():
+        if isinstance(value, (dict, list)):
+            raise HostError(f"{path}: Values.{name} must be a text; app settings are flat.")
+        if isinstance(value, bool):
+            value = str(value).lower()
+        texts[name] = "" if value is None else str(value)
+    return texts
+
+
+def _cors(host: dict[str, Any], path: Path) -> Cors:
+    text = host.get("CORS") or ""
+    if not isinstance(text, str):
+        raise HostError(f"{path}: Host.CORS must be a text: origins separated by commas.")
+    origins = tuple(origin.strip() for origin in text.split(",") if origin.strip())
+    credentials = str(host.get("CORSCredentials", False)).lower() == "true"
+    if credentials and "*" in origins:
+        raise HostError(
+            f"{path}: Host.CORS cannot be * when Host.CORSCredentials is true; browsers refuse "
+            "the pair. Name the origins, such as http://localhost:8080."
+        )
+    return Cors(origins, credentials)
+
+
+def _port(value: Any, path: Path) -> int | None:
+    if value is None:
+        return None
+    if not str(value).isdecimal() or not 0 < int(value) < 65536:
+        raise HostError(f"{path}: Host.LocalHttpPort={value!r} must be a port, 1 to 65535.")
+    return int(value)

@@ -1,0 +1,1 @@
+"""Loads and calls the functions, as Microsoft's worker does."""

@@ -1,0 +1,1 @@
+"""Supervises the worker processes and the services that they share."""

@@ -1,0 +1,201 @@
+"""What there is one of for all workers: queue listeners, storage connections, SignalR.
+
+Lives where the workers are watched, on that event loop. Nothing of it is imported or opened before
+it is needed, so that an app without queues pays nothing and one with them starts as fast.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import socket
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
+
+from local_host.bindings.delivery import OutputFailed
+from local_host.bindings.outputs import QueueWrite, SignalRWrite, Write
+from local_host.config import HostConfig
+from local_host.console import Console
+
+if TYPE_CHECKING:
+    from local_host.queues.listener import QueueListener
+    from local_host.queues.runner import Runner
+    from local_host.queues.storage_account import StorageAccount
+    from local_host.queues.storage_client import StorageQueues
+    from local_host.signalr.endpoint import SignalREndpoint
+    from local_host.signalr.senders import Sender
+
+__all__ = ["Services"]
+
+RELEASE_SECONDS = 1.0
+
+
+class Services:
+    """All of it, from ``start`` to ``stop``."""
+
+    def __init__(
+        self, config: HostConfig, console: Console, stand_in: socket.socket | None = None
+    ) -> None:
+        """Prepares; opens nothing.
+
+        Args:
+            config: what the host is made of.
+            console: where lines go.
+            stand_in: where the clients of the SignalR stand-in come in, if there is one.
+        """
+        self._config = config
+        self._console = console
+        self._stand_in_socket = stand_in
+        self._opening: asyncio.Task[None] | None = None
+        self._stand_in: asyncio.Task[None] | None = None
+        self._senders: dict[SignalREndpoint, Sender] = {}
+        self._storages: dict[StorageAccount, StorageQueues] = {}
+        self._listeners: list[QueueListener] = []
+        self._starting: asyncio.Task[None] | None = None
+        self._stopping = False
+
+    def start(self, runner: Runner, broken: Collection[str]) -> None:
+        """Begins to read queues, on the running loop.
+
+        Args:
+            runner: calls the functions.
+            broken: functions that did not load; their messages stay where they are.
+        """
+        self._starting = asyncio.create_task(self._start(runner, broken))
+        if self._stand_in_socket is not None:
+            try:
+                asyncio.get_running_loop().add_reader(self._stand_in_socket, self._open_stand_in)
+            except (
+                NotImplementedError
+            ):  # Windows' event loop cannot wait for a socket's first client
+                self._open_stand_in()
+
+    async def deliver(self, writes: Sequence[Write]) -> None:
+        """Writes what a function put out, one after the other.
+
+        Raises:
+            OutputFailed: one of them was not written; those before it were.
+        """
+        for write in writes:
+            if isinstance(write, QueueWrite):
+                await self._put(write)
+            else:
+                await self._send(write)
+
+    def stop_polling(self) -> None:
+        """Fetches no more messages; those that run go on."""
+        self._stopping = True
+        for listener in self._listeners:
+            listener.stop_polling()
+
+    async def drain(self, seconds: float) -> None:
+        """Waits for the messages that run, so many seconds at most."""
+        await asyncio.gather(*(listener.drain(seconds) for listener in self._listeners))
+
+    async def close(self) -> None:
+        """Gives back the messages that did not end and closes all connections."""
+        if self._starting is not None:
+            await self._starting
+        if self._opening is not None:
+            await self._opening
+        elif self._stand_in_socket is not None:
+            with contextlib.suppress(NotImplementedError):
+                asyncio.get_running_loop().remove_reader(self._stand_in_socket)
+        counts = [await listener.release(RELEASE_SECONDS) for listener in self._listeners]
+        if sum(counts):
+            what = (
+                "1 message back to its queue: it had"
+                if sum(counts) == 1
+                else (f"{sum(counts)} messages back to their queues: they had")
+            )
+            self._console.line(f"Gave {what} not ended.", "yellow")
+        for storage in self._storages.values():
+            await storage.close()
+        for sender in self._senders.values():
+            await sender.close()
+        if self._stand_in is not None:
+            await self._stand_in
+
+    async def _start(self, runner: Runner, broken: Collection[str]) -> None:
+        readers = self._config.wiring.readers
+        names = [name for name in readers if name not in broken]
+        if not names:
+            return
+        # Imports go to a thread: they take a third of a second, and the first requests are there.
+        await asyncio.to_thread(importlib.import_module, "local_host.queues.listener")
+        from local_host.queues.listener import QueueListener
+
+        if self._stopping:
+            return
+        queues = self._config.host_file.queues
+        for name in names:
+            listener = QueueListener(
+                name,
+                readers[name],
+                queues,
+                self._storage(readers[name].account),
+                runner,
+                self._console,
+                polling_seconds=queues.polling_seconds(self._config.environment),
+            )
+            self._listeners.append(listener)
+            listener.start()
+
+    def _open_stand_in(self) -> None:
+        """When its first client comes, or the first message for one; most runs see neither."""
+        if self._opening is not None or self._stand_in_socket is None:
+            return
+        with contextlib.suppress(NotImplementedError):
+            asyncio.get_running_loop().remove_reader(self._stand_in_socket)
+        self._opening = asyncio.create_task(self._serve_stand_in(self._stand_in_socket))
+
+    async def _serve_stand_in(self, sock: socket.socket) -> None:
+        await asyncio.to_thread(importlib.import_module, "local_host.signalr.senders")
+        from local_host.signalr.senders import StandIn
+
+        endpoint = self._config.hubs.stand_in
+        assert endpoint is not None
+        stand_in = self._senders[endpoint] = StandIn(sock, endpoint, self._console)
+        self._stand_in = asyncio.create_task(stand_in.serve())
+
+    async def _send(self, write: SignalRWrite) -> None:
+        endpoint = self._config.hubs.services[write.target.setting]
+        if endpoint == self._config.hubs.stand_in:
+            self._open_stand_in()
+            if self._opening is not None:
+                await asyncio.shield(self._opening)
+        from local_host.signalr.senders import Service, SignalRError
+
+        if endpoint not in self._senders:
+            self._senders[endpoint] = Service(endpoint)
+        try:
+            await self._senders[endpoint].send(write.target.hub, write.message)
+        except SignalRError as exc:
+            raise OutputFailed(str(exc)) from exc
+
+    def _storage(self, account: StorageAccount) -> StorageQueues:
+        from local_host.queues.storage_client import StorageQueues
+        from local_host.queues.storage_monitor import StorageWatch
+
+        if account not in self._storages:
+            targets = self._config.wiring.readers.items()
+            readers = [name for name, target in targets if target.account == account]
+            watch = StorageWatch(account, readers, self._console)
+            self._storages[account] = StorageQueues(account, watch)
+        return self._storages[account]
+
+    async def _put(self, write: QueueWrite) -> None:
+        from local_host.queues.storage_client import StorageError, StorageLost
+
+        target = write.target
+        try:
+            await self._storage(target.account).put_and_create(target.queue, write.text)
+        except (StorageError, StorageLost) as exc:
+            raise OutputFailed(
+                f"Nothing could be put into queue '{target.queue}' at {target.account.endpoint}: "
+                f"{exc}"
+            ) from exc
+        for listener in self._listeners:
+            if listener.target == target:
+                listener.wake()

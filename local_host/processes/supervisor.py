@@ -1,0 +1,204 @@
+"""The parent: binds the socket's workers to life, and owns what must be single.
+
+With one worker everything runs in this process. With more, each worker is a process of its own,
+started with ``spawn`` (the only way that Windows has), and they share the listening socket. The
+pipe between a worker and its parent carries small tuples, the first of which is their kind:
+
+    worker -> parent   ("ready", {function: load error})   ("lines", text)
+                       ("called", number, whether all went well)   ("deliver", number, [write])
+    parent -> worker   ("stop",)
+                       ("call", number, QueueCall)         ("delivered", number, error or None)
+
+When the parent is gone, the pipe ends and the worker ends too. What must exist once for all workers
+(polling queues, their leases, storage, SignalR) is in ``Services``, on the same loop as this; the
+messages go to the workers through ``Crew``, which knows what a worker that died was doing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from types import FrameType
+from typing import Any
+
+from local_host.bindings.delivery import OutputFailed
+from local_host.bindings.outputs import Write
+from local_host.config import HostConfig
+from local_host.console import Console
+from local_host.processes.cpu_affinity import pin_to_core
+from local_host.processes.shared_services import Services
+from local_host.processes.worker import GRACE_SECONDS, Worker, leave
+from local_host.processes.worker_handle import Child
+from local_host.processes.worker_pool import Crew
+
+__all__ = ["run_host"]
+
+STOP_SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)
+)
+# A worker that cannot even get ready so many times in a row will not do so the next time.
+FAILED_STARTS = 3
+RESTART_SECONDS = 0.5
+
+OnReady = Callable[[Mapping[str, str]], None]
+
+
+def run_host(
+    config: HostConfig,
+    sock: socket.socket,
+    stand_in: socket.socket | None,
+    console: Console,
+    on_ready: OnReady,
+) -> int:
+    """Runs until SIGINT or SIGTERM.
+
+    Args:
+        config: what to run.
+        sock: listening already.
+        stand_in: listening already; for the SignalR stand-in, if there is to be one.
+        console: where lines go.
+        on_ready: called once, with the load errors, when the first request can be answered.
+
+    Returns:
+        the exit status.
+    """
+    services = Services(config, console, stand_in)
+    if config.workers == 1:
+        return _run_alone(config, sock, services, console, on_ready)
+    return asyncio.run(Supervisor(config, sock, services, console, on_ready).run())
+
+
+def _run_alone(
+    config: HostConfig,
+    sock: socket.socket,
+    services: Services,
+    console: Console,
+    on_ready: OnReady,
+) -> int:
+    if config.pin_workers:
+        pin_to_core(1)
+    worker = Worker(config, console, services.deliver)
+
+    loop: asyncio.AbstractEventLoop | None = None
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if loop is None or not worker.is_serving:
+            raise SystemExit(0)
+        worker.stop()
+        loop.call_soon_threadsafe(services.stop_polling)
+
+    def ready() -> None:
+        nonlocal loop
+        loop = asyncio.get_running_loop()
+        on_ready(worker.load_errors)
+        services.start(worker, worker.load_errors)
+
+    async def serve() -> None:
+        await worker.serve(sock, ready)
+        await services.drain(GRACE_SECONDS)
+        worker.close()
+        await services.close()
+
+    for number in STOP_SIGNALS:
+        signal.signal(number, stop)
+    worker.load()
+    asyncio.run(serve())
+    if worker.has_busy_threads:
+        leave(console)
+    return 0
+
+
+class Supervisor:
+    """The parent of several workers."""
+
+    def __init__(
+        self,
+        config: HostConfig,
+        sock: socket.socket,
+        services: Services,
+        console: Console,
+        on_ready: OnReady,
+    ) -> None:
+        self._config = config
+        self._sock = sock
+        self._console = console
+        self._on_ready: OnReady | None = on_ready
+        self._children: dict[int, Child] = {}
+        self._crew = Crew()
+        self._services = services
+        self._deliveries: set[asyncio.Task[None]] = set()
+        self._failed_starts = 0
+        self._status = 0
+
+    async def run(self) -> int:
+        """Keeps the workers alive until a signal comes; returns the exit status."""
+        self._loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        for number in STOP_SIGNALS:
+            signal.signal(number, lambda *_: self._loop.call_soon_threadsafe(self._stop.set))
+        for number in range(1, self._config.workers + 1):
+            self._start(number)
+        await self._stop.wait()
+        self._services.stop_polling()
+        await self._services.drain(GRACE_SECONDS)
+        children = list(self._children.values())
+        await asyncio.to_thread(Child.stop_all, children, GRACE_SECONDS + 2)
+        await self._services.close()
+        return self._status
+
+    def _start(self, number: int) -> None:
+        if self._stop.is_set():
+            return
+        child = self._children[number] = Child(number, self._config, self._sock)
+        child.connect(self._loop, self._on_message, self._on_end)
+
+    def _on_message(self, child: Child, kind: str, *content: Any) -> None:
+        match kind, content:
+            case "lines", (text,):
+                self._console.raw(text)
+            case "ready", (load_errors,):
+                self._on_child_ready(child, load_errors)
+            case "called", (number, succeeded):
+                self._crew.on_called(child, number, succeeded)
+            case "deliver", (number, writes):
+                task = self._loop.create_task(self._deliver(child, number, writes))
+                self._deliveries.add(task)
+                task.add_done_callback(self._deliveries.discard)
+
+    def _on_child_ready(self, child: Child, load_errors: Mapping[str, str]) -> None:
+        child.is_ready = True
+        self._failed_starts = 0
+        self._crew.join(child)
+        if self._on_ready is not None:
+            self._on_ready(load_errors)
+            self._on_ready = None
+            self._services.start(self._crew, load_errors)
+
+    async def _deliver(self, child: Child, number: int, writes: Sequence[Write]) -> None:
+        try:
+            await self._services.deliver(writes)
+        except OutputFailed as exc:
+            child.send("delivered", number, str(exc))
+        else:
+            child.send("delivered", number, None)
+
+    def _on_end(self, child: Child) -> None:
+        child.close()
+        self._crew.leave(child)
+        if self._stop.is_set():
+            return
+        what = f"Worker {child.number} (process {child.pid}) ended: {child.ending}."
+        if child.is_ready:
+            self._console.line(f"{what} Starting another.", "red")
+            self._start(child.number)
+            return
+        self._failed_starts += 1
+        if self._failed_starts >= FAILED_STARTS:
+            self._console.line(f"{what} Workers cannot start, so the host stops.", "red")
+            self._status = 1
+            self._stop.set()
+            return
+        self._console.line(f"{what} It was not ready yet. Starting another.", "red")
+        self._loop.call_later(RESTART_SECONDS, self._start, child.number)

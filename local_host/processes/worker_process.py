@@ -1,0 +1,119 @@
+"""What a worker process runs, and its end of the pipe to the parent."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from multiprocessing.connection import Connection
+from typing import Any
+
+from local_host.bindings.delivery import OutputFailed
+from local_host.bindings.outputs import Write
+from local_host.config import HostConfig
+from local_host.console import Console
+from local_host.processes.cpu_affinity import pin_to_core
+from local_host.processes.worker import Worker, leave
+from local_host.queues.message import QueueCall
+
+__all__ = ["worker_main"]
+
+
+def worker_main(number: int, config: HostConfig, sock: socket.socket, pipe: Connection) -> None:
+    """Serves until the parent says stop or is gone."""
+    if config.pin_workers:
+        pin_to_core(number)
+    # Ctrl+C reaches every process of the terminal; the parent alone decides.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    link = _Link(pipe)
+    console = Console(lambda text: link.send("lines", text), colour=config.colour)
+    worker = Worker(config, console, link.deliver)
+    is_loading = True
+
+    def on_stop() -> None:
+        if is_loading:
+            os._exit(0)
+        worker.stop()
+
+    async def serve() -> None:
+        def on_ready() -> None:
+            nonlocal is_loading
+            is_loading = False
+            link.send("ready", worker.load_errors)
+
+        link.join_loop(worker)
+        await worker.serve(sock, on_ready)
+
+    threading.Thread(target=link.obey, args=(on_stop,), daemon=True).start()
+    worker.load()
+    asyncio.run(serve())
+    worker.close()
+    if worker.has_busy_threads:
+        leave(console)
+    console.close()
+
+
+class _Link:
+    """The pipe: ``supervisor`` lists what goes over it."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
+        self._sending = threading.Lock()
+        self._numbers = itertools.count(1)
+        self._deliveries: dict[int, asyncio.Future[str | None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def join_loop(self, worker: Worker) -> None:
+        """Calls of ``worker`` are made on the running loop from now on."""
+        self._worker = worker
+        self._loop = asyncio.get_running_loop()
+
+    def send(self, kind: str, *content: Any) -> None:
+        """Sends a message; a parent that is gone ends this process soon."""
+        with self._sending, contextlib.suppress(OSError):
+            self._pipe.send((kind, *content))
+
+    async def deliver(self, writes: Sequence[Write]) -> None:
+        """Has the parent write, and waits for it.
+
+        Raises:
+            OutputFailed: with the parent's words.
+        """
+        number = next(self._numbers)
+        future = self._deliveries[number] = self._loop.create_future()
+        self.send("deliver", number, writes)
+        try:
+            error = await future
+        finally:
+            del self._deliveries[number]
+        if error is not None:
+            raise OutputFailed(error)
+
+    def obey(self, on_stop: Callable[[], None]) -> None:
+        """Receives until the parent says stop or is gone."""
+        with contextlib.suppress(EOFError, OSError):
+            while (message := self._pipe.recv()) != ("stop",):
+                with contextlib.suppress(RuntimeError):  # the loop has closed
+                    self._loop.call_soon_threadsafe(self._on_message, *message)
+        on_stop()
+
+    def _on_message(self, kind: str, number: int, content: Any) -> None:
+        if kind == "call":
+            task = self._loop.create_task(self._call(number, content))
+            # The loop keeps only weak references to tasks.
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        elif kind == "delivered" and number in self._deliveries:
+            self._deliveries[number].set_result(content)
+
+    async def _call(self, number: int, call: QueueCall) -> None:
+        succeeded = False
+        try:
+            succeeded = await self._worker.run(call)
+        finally:
+            self.send("called", number, succeeded)

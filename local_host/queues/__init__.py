@@ -1,0 +1,1 @@
+"""Runs queue triggers against Azure Storage queues."""

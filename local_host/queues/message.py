@@ -1,0 +1,124 @@
+"""A queue message on its way from the service to a function."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from azure.functions.meta import Datum
+
+from local_host.functions.converters import converter_for
+
+__all__ = ["QueueCall", "RawMessage", "decode_text", "trigger_value"]
+
+
+@dataclass(frozen=True)
+class RawMessage:
+    """A message as it is in the queue.
+
+    Attributes:
+        text: not decoded.
+        pop_receipt: proves that we have it; each change of its visibility gives a new one.
+        dequeue_count: how often it was fetched, this time included.
+        inserted: when it was put into the queue.
+        expires: when the service drops it.
+        next_visible: when it will be seen again unless it is renewed.
+    """
+
+    id: str
+    text: str
+    pop_receipt: str
+    dequeue_count: int
+    inserted: datetime
+    expires: datetime
+    next_visible: datetime
+
+
+@dataclass(frozen=True)
+class QueueCall:
+    """One call of a function for one message; goes to the process that makes it.
+
+    Attributes:
+        function: the function's name.
+        queue: the queue's name.
+        message: as it came.
+        body: the text, decoded; bytes where it is not UTF-8.
+    """
+
+    function: str
+    queue: str
+    message: RawMessage
+    body: str | bytes
+
+    @property
+    def reason(self) -> str:
+        """The real host's words for why the function runs."""
+        return f"New queue message detected on '{self.queue}'."
+
+    @property
+    def details(self) -> str:
+        """The real host's line about the message."""
+        inserted = self.message.inserted.isoformat(timespec="milliseconds")
+        return (
+            f"Trigger Details: MessageId: {self.message.id}, "
+            f"DequeueCount: {self.message.dequeue_count}, InsertionTime: {inserted}"
+        )
+
+
+def decode_text(text: str, *, is_base64: bool) -> str | bytes:
+    """What a message says.
+
+    Raises:
+        ValueError: it should be base64 and is not.
+    """
+    if not is_base64:
+        return text
+    try:
+        body = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as exc:
+        raise ValueError(f"not base64: {exc}") from exc
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return body
+
+
+def trigger_value(call: QueueCall, trigger_type: str) -> Any:
+    """What the function gets: with ``azure.functions``' converter, a ``func.QueueMessage``."""
+    body = call.body
+    datum = Datum(body, "string" if isinstance(body, str) else "bytes")
+    converter = converter_for(trigger_type)
+    return converter.decode(datum, trigger_metadata=_metadata(call))
+
+
+def _metadata(call: QueueCall) -> dict[str, Datum]:
+    message = call.message
+    metadata = _fields(call.body)
+    metadata |= {
+        "QueueTrigger": Datum(call.body, "string" if isinstance(call.body, str) else "bytes"),
+        "DequeueCount": Datum(str(message.dequeue_count), "json"),
+        "Id": Datum(message.id, "string"),
+        "PopReceipt": Datum(message.pop_receipt, "string"),
+        "ExpirationTime": Datum(json.dumps(message.expires.isoformat()), "json"),
+        "InsertionTime": Datum(json.dumps(message.inserted.isoformat()), "json"),
+        "NextVisibleTime": Datum(json.dumps(message.next_visible.isoformat()), "json"),
+    }
+    return metadata
+
+
+def _fields(body: str | bytes) -> dict[str, Datum]:
+    """A JSON object's fields, which the real host adds to the metadata."""
+    if not isinstance(body, str) or not body.lstrip().startswith("{"):
+        return {}
+    try:
+        data = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return {
+        name: Datum(value, "string") if isinstance(value, str) else Datum(json.dumps(value), "json")
+        for name, value in data.items()
+    }

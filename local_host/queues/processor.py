@@ -1,0 +1,111 @@
+"""What becomes of one message: run, then deleted, tried again or moved to the poison queue."""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+
+from local_host.configuration.queue_settings import QueueSettings
+from local_host.console import Console
+from local_host.queues.lease import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Lease
+from local_host.queues.message import QueueCall, RawMessage, decode_text
+from local_host.queues.queue_target import QueueTarget
+from local_host.queues.runner import Runner, WorkerGone
+from local_host.queues.storage_client import StorageLost, StorageQueues
+
+__all__ = ["QueueProcessor", "Verdict"]
+
+
+class Verdict(enum.Enum):
+    """What becomes of a message."""
+
+    DONE = enum.auto()
+    AGAIN = enum.auto()
+    AGAIN_NOW = enum.auto()
+    POISON = enum.auto()
+    LEAVE = enum.auto()
+
+
+class QueueProcessor:
+    """Deals with the messages of one queue for one function, by the real host's rules."""
+
+    def __init__(
+        self,
+        function: str,
+        target: QueueTarget,
+        settings: QueueSettings,
+        storage: StorageQueues,
+        runner: Runner,
+        console: Console,
+    ) -> None:
+        self._function = function
+        self._target = target
+        self._settings = settings
+        self._storage = storage
+        self._runner = runner
+        self._console = console
+
+    async def run(self, lease: Lease) -> Verdict:
+        """Has the function called, if the message is fit for it."""
+        message, most = lease.message, self._settings.max_dequeue_count
+        if message.dequeue_count > most and self._target.poison:
+            return self._too_often()
+        try:
+            body = decode_text(message.text, is_base64=self._settings.is_base64)
+        except ValueError:
+            return self._unreadable(message)
+        call = QueueCall(self._function, self._target.queue, message, body)
+        try:
+            if await self._runner.run(call):
+                return Verdict.DONE
+        except WorkerGone:
+            return Verdict.AGAIN_NOW
+        if not self._target.poison:
+            # It stays hidden for its ten minutes: released, it would come again at once, for ever.
+            return Verdict.LEAVE
+        # Not the count from before: the message may have been handed to us once more meanwhile.
+        return self._too_often() if lease.message.dequeue_count >= most else Verdict.AGAIN
+
+    async def settle(self, lease: Lease, verdict: Verdict) -> None:
+        """Tells the service, however long that takes.
+
+        Raises:
+            StorageError: the poison queue refuses the message; it is still in its own queue.
+        """
+        if verdict is Verdict.POISON and self._target.poison:
+            await self._copy(lease.message.text, self._target.poison)
+        if verdict in (Verdict.DONE, Verdict.POISON):
+            await lease.delete()
+        elif verdict is Verdict.AGAIN:
+            await lease.release(self._settings.visibility_timeout_seconds)
+        elif verdict is Verdict.AGAIN_NOW:
+            await lease.release(0)
+
+    def _too_often(self) -> Verdict:
+        self._console.line(
+            f"Message has reached MaxDequeueCount of {self._settings.max_dequeue_count}. "
+            f"Moving message to queue '{self._target.poison}'.",
+            "yellow",
+        )
+        return Verdict.POISON
+
+    def _unreadable(self, message: RawMessage) -> Verdict:
+        poison = self._target.poison
+        where = f"Moving message to queue '{poison}'." if poison else "It stays hidden for a while."
+        self._console.line(
+            f"Message {message.id} in queue '{self._target.queue}' is not base64, which "
+            f"messageEncoding in host.json asks for. {where} Senders must encode their messages, "
+            "or extensions.queues.messageEncoding must be none.",
+            "red",
+        )
+        return Verdict.POISON if poison else Verdict.LEAVE
+
+    async def _copy(self, text: str, queue: str) -> None:
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                await self._storage.put_and_create(queue, text)
+                return
+            except StorageLost:
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)

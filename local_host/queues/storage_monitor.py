@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from local_host.console import Console
+from local_host.queues.storage_account import StorageAccount
+
+__all__ = ["StorageWatch"]
+
+
+class StorageWatch:
+    """Says once when an account's storage is lost, and once when it is back.
+
+    Args:
+        account: which.
+        readers: the functions that wait for its queues.
+        console: where it says so.
+    """
+
+    def __init__(self, account: StorageAccount, readers: Sequence[str], console: Console) -> None:
+        self._account = account
+        self._readers = " and ".join(readers)
+        self._console = console
+        self._was_there = False
+        self._is_lost = False
+
+    def __call__(self, reason: str | None) -> None:
+        """Takes the outcome of one request: why it failed, or None."""
+        if reason is not None:
+            self._on_failure(reason)
+        else:
+            self._on_success()
+
+    def _on_failure(self, reason: str) -> None:
+        if self._is_lost:
+            return
+        self._is_lost = True
+        if self._was_there or not self._readers:
+            text = f"Lost {self._where}: {reason}. The host keeps trying."
+        else:
+            text = (
+                f"Function {self._readers} is off: {self._where} cannot be reached: {reason}. "
+                f"{self._advice} The host keeps trying; HTTP works meanwhile."
+            )
+        self._console.line(text, "yellow")
+
+    def _on_success(self) -> None:
+        if self._is_lost:
+            if self._was_there or not self._readers:
+                self._console.line(f"Found {self._where} again.")
+            else:
+                self._console.line(f"Function {self._readers} is on: {self._where} answers.")
+            self._is_lost = False
+        self._was_there = True
+
+    @property
+    def _where(self) -> str:
+        return f"the storage at {self._account.endpoint} ({self._account.setting})"
+
+    @property
+    def _advice(self) -> str:
+        if urlsplit(self._account.endpoint).hostname in ("127.0.0.1", "localhost", "::1"):
+            return "`python -m tools.azurite` starts the emulator."
+        return "Is the connection string right, and the network up?"

@@ -1,0 +1,80 @@
+"""Which SignalR service each setting means; one that is empty means the stand-in."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from local_host.errors import HostError
+from local_host.sockets import listen
+
+if TYPE_CHECKING:
+    from local_host.signalr.endpoint import SignalREndpoint
+
+__all__ = ["Hubs", "open_stand_in"]
+
+
+@dataclass(frozen=True)
+class Hubs:
+    """Plain data: every worker process gets a copy.
+
+    Attributes:
+        services: a service for each setting that functions name.
+        stand_in: the one of them that this host is; None when all are real.
+    """
+
+    services: Mapping[str, SignalREndpoint] = field(default_factory=dict)
+    stand_in: SignalREndpoint | None = None
+
+    @classmethod
+    def find(
+        cls, settings: Collection[str], environ: Mapping[str, str], stand_in_url: str | None
+    ) -> Hubs:
+        """Reads the connection strings.
+
+        Args:
+            settings: what functions name.
+            environ: app settings.
+            stand_in_url: where the stand-in is; needed when one of the settings is empty.
+
+        Raises:
+            HostError: a connection string cannot be used.
+        """
+        if not settings:
+            return cls()
+        # Imported late: it needs a library that most apps do without.
+        from local_host.signalr.endpoint import SignalREndpoint
+
+        stand_in = None
+        services: dict[str, SignalREndpoint] = {}
+        if stand_in_url is not None:
+            stand_in = SignalREndpoint(stand_in_url, secrets.token_urlsafe(48))
+        for setting in sorted(settings):
+            text = environ.get(setting, "").strip()
+            if not text and stand_in is not None:
+                services[setting] = stand_in
+                continue
+            try:
+                services[setting] = SignalREndpoint.parse_connection_string(text)
+            except HostError as exc:
+                raise HostError(f"{setting}: {exc}") from exc
+        return cls(services, stand_in)
+
+
+def open_stand_in(
+    settings: Collection[str], environ: Mapping[str, str], address: str, port: int
+) -> socket.socket | None:
+    """Listens for the stand-in's clients when a setting is empty: on ``port`` if that is free.
+
+    Returns:
+        the socket, which the caller closes; None when no stand-in is needed.
+    """
+    if all(environ.get(setting, "").strip() for setting in settings):
+        return None
+    try:
+        return listen(address, port)
+    except HostError:
+        return listen(address, 0)

@@ -1,0 +1,1 @@
+"""Serves HTTP: routes, limits, pages and the admin endpoints."""
