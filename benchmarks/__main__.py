@@ -15,28 +15,27 @@ from typing import NamedTuple
 # TensorFlow's start-up chatter is not about speed. Read when it is imported, so set before.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from benchmarks import (
-    bench_budget,
-    bench_clients,
-    bench_custom_vision,
-    bench_http,
-    bench_large,
-    bench_pipeline,
-    bench_preprocess,
-    bench_queue,
-    bench_serving,
-    bench_start,
-    bench_threads,
-    bench_zoo,
-    pages,
-    report,
+from benchmarks.data.workload import ROOT
+from benchmarks.entries import (
+    custom_vision,
+    grpc_clients,
+    http,
+    large_images,
+    pipeline,
+    preprocess,
+    queue,
+    request_breakdown,
+    serving,
+    startup,
+    threads,
+    zoo,
 )
-from benchmarks.cases import Case, Verdict, WrongAnswer
-from benchmarks.machine import describe, load_average
-from benchmarks.material import ROOT
-from benchmarks.measure import run_case
-from benchmarks.peers import command as peers
-from benchmarks.record import Part, Record, case_record, entry_record, verdicts
+from benchmarks.harness import report, result_pages
+from benchmarks.harness.case import Case, Verdict, WrongAnswer
+from benchmarks.harness.machine import describe, load_average
+from benchmarks.harness.measure import run_case
+from benchmarks.harness.records import Part, Record, case_record, entry_record, verdicts
+from benchmarks.peers import entry as peers
 
 RESULTS_NAME = "benchmarks/results"
 RESULTS = ROOT / RESULTS_NAME
@@ -79,55 +78,55 @@ ENTRIES: Mapping[str, Entry] = {
     "pipeline": Entry(
         "an image file in, tags out, in process: the tutorial's way against ours",
         1.2,
-        of_cases(bench_pipeline.cases),
+        of_cases(pipeline.cases),
     ),
     "preprocess": Entry(
-        "a decoded picture to the model's input, in process", 0.2, of_cases(bench_preprocess.cases)
+        "a decoded picture to the model's input, in process", 0.2, of_cases(preprocess.cases)
     ),
     "large": Entry(
         "photos of 12 megapixels: DECODE=exact against fast, and whether their answers agree",
         1.6,
-        of_cases(bench_large.cases),
+        of_cases(large_images.cases),
     ),
     "threads": Entry(
         "how many threads one inference should have, for one caller and for many",
         0.6,
-        of_cases(bench_threads.cases),
+        of_cases(threads.cases),
     ),
     "start": Entry(
         "from the start of the process to the first answer, and memory: both engines",
         1.3,
-        of_cases(bench_start.cases),
+        of_cases(startup.cases),
     ),
     "http": Entry(
         "the local host over HTTP: one request at a time, many clients, constant rates",
         0.9,
-        of_cases(bench_http.cases),
+        of_cases(http.cases),
     ),
     "budget": Entry(
         "where the time of one HTTP request goes: network, host, parse, decode …",
         0.2,
-        of_cases(bench_budget.cases),
+        of_cases(request_breakdown.cases),
     ),
     "serving": Entry(
         "TensorFlow Serving's API over REST and gRPC against the app's own",
         2.4,
-        of_cases(bench_serving.cases),
+        of_cases(serving.cases),
     ),
     "custom_vision": Entry(
         "Custom Vision's prediction API and its container's route against the app's own",
         2.2,
-        of_cases(bench_custom_vision.cases),
+        of_cases(custom_vision.cases),
     ),
     "clients": Entry(
         "a model server's new client against the old one of accelerated models",
         0.8,
-        of_cases(bench_clients.cases),
+        of_cases(grpc_clients.cases),
     ),
     "queue": Entry(
         "images a second drained from a queue, and how soon a result is on the page",
         5,
-        of_cases(bench_queue.cases),
+        of_cases(queue.cases),
     ),
     "peers": Entry(
         "the local host against other servers, which are installed for it (1 GB)",
@@ -137,7 +136,7 @@ ENTRIES: Mapping[str, Entry] = {
     "zoo": Entry(
         "the zoo's networks, which are built for it: TensorFlow, ONNX Runtime, OpenVINO",
         14,
-        bench_zoo.parts,
+        zoo.parts,
     ),
 }
 ONLY_WHEN_NAMED = ("queue", "peers", "zoo")
@@ -149,7 +148,7 @@ def main(argv: Sequence[str] | None = None, entries: Mapping[str, Entry] = ENTRI
     parser = _parser(entries)
     args = parser.parse_args(arguments)
     if args.pages:
-        pages.write_all(RESULTS)
+        result_pages.write_all(RESULTS)
         return 0
     for name in args.names:
         if name not in entries:
@@ -170,7 +169,7 @@ def main(argv: Sequence[str] | None = None, entries: Mapping[str, Entry] = ENTRI
         is_right &= not errors
         records.append(record)
         if args.results:
-            pages.save(record, RESULTS)
+            result_pages.save(record, RESULTS)
     goals = [goal for record in records for goal in record["goals"]]
     if goals:
         print(f"\n## Goals\n\n{report.goals_table(goals)}")
@@ -210,8 +209,8 @@ def _parser(entries: Mapping[str, Entry]) -> argparse.ArgumentParser:
         description="Measure speed and memory. Every answer is checked: a wrong one is exit 1.\n"
         "A missed goal is shown and is no error: the machine may be busy.\n\nnames:\n"
         + "\n".join(lines),
-        epilog="Not about speed, and commands of their own: python -m benchmarks.fuzz, "
-        "benchmarks.soak\nand benchmarks.crowd try to break the app; each has --help.",
+        epilog="Not about speed, and commands of their own: python -m benchmarks.stress.fuzz,\n"
+        "benchmarks.stress.soak and benchmarks.stress.burst try to break the app; each has --help.",
     )
     parser.add_argument(
         "names",

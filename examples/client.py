@@ -16,8 +16,8 @@ from typing import Any
 # So that `python examples/client.py` works as well.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from model_server import messages
-from model_server.messages import DATA_TYPES
+from model_server.grpc import messages
+from model_server.grpc.messages import DATA_TYPES
 
 TIMEOUT_SECONDS = 30
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from model_server.idle_flags import WITHOUT_EFFECT, set_aside
+from model_server.ignored_flags import WITHOUT_EFFECT, set_aside
 
 __all__ = ["DESCRIPTION", "Flags", "FlagError", "parse_flags"]
 

@@ -21,14 +21,14 @@ from google.protobuf import text_format
 from image_classifier import Settings
 from image_classifier.models.serving_config import ModelConfig, read_model_config
 from image_classifier.observability import telemetry
-from model_server import messages
 from model_server.flags import FlagError, Flags, channel_arguments
-from model_server.grpc_door import GrpcDoor
+from model_server.grpc import messages
+from model_server.grpc.model_service import ModelService
+from model_server.grpc.prediction_service import PredictionService
+from model_server.grpc.server import GrpcDoor
 from model_server.metrics import Metrics
-from model_server.model_service import ModelService
-from model_server.models import ServedModels
-from model_server.prediction_service import PredictionService
-from model_server.rest_door import METRICS_PATH, RestDoor
+from model_server.rest.application import METRICS_PATH, RestDoor
+from model_server.served_models import ServedModels
 
 __all__ = ["run"]
 

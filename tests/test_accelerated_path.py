@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.old_client import old_client
+from benchmarks.baselines.accelerated_models_client import old_client
 from image_classifier_client import PredictionClient
 from tests.model_servers import ModelServer
 from tests.servers import ROOT, clean_environment

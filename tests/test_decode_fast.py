@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.photos import varied_photo
+from benchmarks.data.synthetic_images import varied_photo
 from image_classifier import Classifier, Settings
 from image_classifier.images.fast_preprocess import preprocess_drafted
 from image_classifier.model_files.input_spec import Contract

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from benchmarks import fuzz_target
-from benchmarks.fuzz_target import (
+from benchmarks.stress import fuzz_target
+from benchmarks.stress.fuzz_target import (
     IMAGE,
     REQUEST,
     WrongAnswer,
@@ -30,7 +30,7 @@ from tests.builders import picture
 FIRST = first_inputs()
 PICTURES = [data for data in FIRST if data[:1] == IMAGE]
 REQUESTS = [data for data in FIRST if data[:1] == REQUEST]
-# Long runs are benchmarks.fuzz's; here hypothesis makes the first failing input small.
+# Long runs are benchmarks.stress.fuzz's; here hypothesis makes the first failing input small.
 RUN = settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
 
 

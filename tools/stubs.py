@@ -18,7 +18,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PROTOS = ROOT / "model_server" / "protos"
 # A copy for each: the client is installed without the server.
-TARGETS = [ROOT / name / "descriptors.py" for name in ("model_server", "image_classifier_client")]
+TARGETS = [
+    ROOT / name / "descriptors.py" for name in ("model_server/grpc", "image_classifier_client")
+]
 
 _HEAD = '''"""The messages of model_server/protos/, compiled by ``python -m tools.stubs``."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from benchmarks.material import ROOT
+from benchmarks.data.workload import ROOT
 from tools.environments import Failed, find_python, run_quietly, venv_python
 
 PYTHON = "3.11"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from benchmarks.cases import Verdict
-from benchmarks.peers.bootstrap import Interval, difference_interval, ratio_interval
+from benchmarks.harness.case import Verdict
+from benchmarks.peers.confidence import Interval, difference_interval, ratio_interval
 from benchmarks.peers.measure import Measured
-from benchmarks.peers.plan import EIGHT_CLIENTS, ONE_CLIENT
+from benchmarks.peers.schedule import EIGHT_CLIENTS, ONE_CLIENT
 from benchmarks.peers.servers import BARE, OURS, REFERENCE, Server
 
 LEAST_OF_REFERENCE = 0.95

@@ -11,16 +11,16 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from benchmarks.cases import WrongAnswer
-from benchmarks.load import Load, Outcome
-from benchmarks.local_server import free_ports
-from benchmarks.peers import plan as plans
-from benchmarks.peers.bootstrap import Blocks
-from benchmarks.peers.groups import Group, running
-from benchmarks.peers.plan import CLIENTS, CLOSE, EIGHT_CLIENTS, ONE_CLIENT, SHARES, Plan, Turn
+from benchmarks.harness.case import WrongAnswer
+from benchmarks.harness.statistics import Summary
+from benchmarks.load.generator import Load, Outcome
+from benchmarks.load.process import Sender, sender
+from benchmarks.peers import schedule as plans
+from benchmarks.peers.confidence import Blocks
+from benchmarks.peers.process_groups import Group, running
+from benchmarks.peers.schedule import CLIENTS, CLOSE, EIGHT_CLIENTS, ONE_CLIENT, SHARES, Plan, Turn
 from benchmarks.peers.servers import TWIN, Server
-from benchmarks.sender import Sender, sender
-from benchmarks.statistics import Summary
+from benchmarks.servers.app_host import free_ports
 
 
 @dataclass

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.local_server import ADDRESS
 from benchmarks.peers.environments import PEERS, peer_python
+from benchmarks.servers.app_host import ADDRESS
 
 OURS, REFERENCE, BARE, TWIN = "ours", "reference", "bare reference", "tutorial's twin"
 APPS = "benchmarks.peers.apps"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.material import DEMO_MODEL, Material
-from benchmarks.photos import jpeg
+from benchmarks.data.synthetic_images import jpeg
+from benchmarks.data.workload import DEMO_MODEL, Material
 
 
 @pytest.fixture(scope="module")

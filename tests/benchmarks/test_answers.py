@@ -5,8 +5,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.answers import check_probabilities, check_same_answer, check_same_tensor
-from benchmarks.cases import WrongAnswer
+from benchmarks.harness.answer_checks import (
+    check_probabilities,
+    check_same_answer,
+    check_same_tensor,
+)
+from benchmarks.harness.case import WrongAnswer
 
 
 def answer(top: str | None = "Cat", **tags: float) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.bench_clients import (
+from benchmarks.data.workload import Material
+from benchmarks.entries.grpc_clients import (
     BARE,
     CLASSIFY,
     FIRST_ANSWER,
@@ -18,10 +19,9 @@ from benchmarks.bench_clients import (
     calls_case,
     start_case,
 )
-from benchmarks.bench_serving import model_server
-from benchmarks.cases import WrongAnswer
-from benchmarks.material import Material
-from benchmarks.measure import run_case
+from benchmarks.entries.serving import model_server
+from benchmarks.harness.case import WrongAnswer
+from benchmarks.harness.measure import run_case
 
 pytest.importorskip("azureml", reason="azureml-accel-models, the old client, is not installed")
 

@@ -12,7 +12,8 @@ import pytest
 from azure.cognitiveservices.vision.customvision.prediction import CustomVisionPredictionClient
 from msrest.authentication import ApiKeyCredentials
 
-from benchmarks.bench_custom_vision import (
+from benchmarks.data.workload import Material
+from benchmarks.entries.custom_vision import (
     BOUNDARY,
     CLASSIFY,
     CONTAINER,
@@ -22,11 +23,10 @@ from benchmarks.bench_custom_vision import (
     images_case,
     sdk_form,
 )
-from benchmarks.cases import MILLISECONDS, RATE, WrongAnswer
-from benchmarks.local_server import local_host, wait_until_ready
-from benchmarks.material import Material
-from benchmarks.measure import run_case
-from benchmarks.sender import Sender, sender
+from benchmarks.harness.case import MILLISECONDS, RATE, WrongAnswer
+from benchmarks.harness.measure import run_case
+from benchmarks.load.process import Sender, sender
+from benchmarks.servers.app_host import local_host, wait_until_ready
 
 
 @pytest.fixture(scope="module")

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from benchmarks.bench_http import IN_PROCESS, KEEP_ALIVE, NEW_CONNECTION, one_request_case
-from benchmarks.bench_load import CLIENTS, FIRST, SHARES, load_case
-from benchmarks.cases import MILLISECONDS, RATE, Case, WrongAnswer
-from benchmarks.local_server import local_host, wait_until_ready
-from benchmarks.material import Material
-from benchmarks.measure import run_case
-from benchmarks.photos import encoded
+from benchmarks.data.synthetic_images import encoded
+from benchmarks.data.workload import Material
+from benchmarks.entries.http import IN_PROCESS, KEEP_ALIVE, NEW_CONNECTION, one_request_case
+from benchmarks.entries.http_load import CLIENTS, FIRST, SHARES, load_case
+from benchmarks.harness.case import MILLISECONDS, RATE, Case, WrongAnswer
+from benchmarks.harness.measure import run_case
+from benchmarks.servers.app_host import local_host, wait_until_ready
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def test_loads_are_measured_and_the_open_ones_follow_the_capacity(
 def test_a_load_with_a_wrong_answer_ends_the_run(
     demo: Material, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("benchmarks.bench_load.classify_path", lambda model: "/api/nothing")
+    monkeypatch.setattr("benchmarks.entries.http_load.classify_path", lambda model: "/api/nothing")
 
     with (
         pytest.raises(WrongAnswer, match="status 404"),

@@ -6,14 +6,22 @@ from pathlib import Path
 import pytest
 from PIL import ExifTags, Image
 
-from benchmarks import agreement, bench_large
-from benchmarks.agreement import DIFFERENCE, agreement_case, generate
-from benchmarks.bench_large import BASELINE, EXACT, FAST, PIXELS, PROGRESSIVE, WHOLE, large_case
-from benchmarks.cases import WrongAnswer
-from benchmarks.material import Material
-from benchmarks.measure import run_case
-from benchmarks.photos import phone_photo
-from benchmarks.record import case_record, verdicts
+from benchmarks.data.synthetic_images import phone_photo
+from benchmarks.data.workload import Material
+from benchmarks.entries import decode_agreement, large_images
+from benchmarks.entries.decode_agreement import DIFFERENCE, agreement_case, generate
+from benchmarks.entries.large_images import (
+    BASELINE,
+    EXACT,
+    FAST,
+    PIXELS,
+    PROGRESSIVE,
+    WHOLE,
+    large_case,
+)
+from benchmarks.harness.case import WrongAnswer
+from benchmarks.harness.measure import run_case
+from benchmarks.harness.records import case_record, verdicts
 
 SIZE = (3400, 800)  # large enough for the decoder's own scaling
 
@@ -34,7 +42,7 @@ def test_both_ways_are_timed_on_both_kinds_of_jpeg(demo: Material) -> None:
 def test_a_fast_answer_that_is_too_far_off_ends_the_run(
     demo: Material, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bench_large, "LARGEST_DIFFERENCE", -1.0)
+    monkeypatch.setattr(large_images, "LARGEST_DIFFERENCE", -1.0)
 
     with pytest.raises(WrongAnswer, match="DECODE=fast"):
         run_case(large_case(demo, quick=True, size=SIZE))
@@ -86,7 +94,7 @@ def test_agreement_tells_where_it_does_not_hold(
     def compared(model: Material, pictures: object) -> object:
         return [("photo 0", 0.3, "7 (0.9) with exact, 1 (0.8) with fast"), ("photo 1", 0.0, None)]
 
-    monkeypatch.setattr(agreement, "_compared", compared)
+    monkeypatch.setattr(decode_agreement, "_compared", compared)
     case = agreement_case("photos", [demo], photos)
     samples = run_case(case)
 

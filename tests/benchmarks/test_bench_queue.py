@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.bench_queue import (
+from benchmarks.data.workload import Material
+from benchmarks.entries.queue import (
     HOST_1,
     HOST_2,
     PIPELINE_1,
@@ -14,11 +15,10 @@ from benchmarks.bench_queue import (
     latency_case,
     throughput_case,
 )
-from benchmarks.cases import Measured, WrongAnswer
-from benchmarks.material import Material
-from benchmarks.queue_host import pictures
-from benchmarks.queue_runs import EMULATOR, RATE, TO_PAGE, Job
-from benchmarks.statistics import Samples
+from benchmarks.entries.queue_runs import EMULATOR, RATE, TO_PAGE, Job
+from benchmarks.harness.case import Measured, WrongAnswer
+from benchmarks.harness.statistics import Samples
+from benchmarks.servers.queue_pipeline import pictures
 from tests.conftest import ROOT
 from tools.environments import has_node
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.bench_serving import (
+from benchmarks.data.workload import Material
+from benchmarks.entries.serving import (
     BARE,
     CLASSIFY,
     GRPC,
@@ -20,12 +21,11 @@ from benchmarks.bench_serving import (
     model_server,
     tensor_case,
 )
-from benchmarks.cases import MILLISECONDS, RATE, WrongAnswer
-from benchmarks.load import Load
-from benchmarks.local_server import local_host, wait_until_ready
-from benchmarks.material import Material
-from benchmarks.measure import run_case
-from benchmarks.sender import Sender, sender
+from benchmarks.harness.case import MILLISECONDS, RATE, WrongAnswer
+from benchmarks.harness.measure import run_case
+from benchmarks.load.generator import Load
+from benchmarks.load.process import Sender, sender
+from benchmarks.servers.app_host import local_host, wait_until_ready
 
 
 @pytest.fixture(scope="module")

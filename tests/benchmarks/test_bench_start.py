@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.bench_start import (
+from benchmarks.data.page_cache import CAN_FORGET, forget, what_starts_read
+from benchmarks.data.workload import Material
+from benchmarks.entries.startup import (
     FIRST_ANSWER,
     MEMORY_FIRST,
     PICTURE,
@@ -16,10 +18,8 @@ from benchmarks.bench_start import (
     local_host_start,
     start_cases,
 )
-from benchmarks.cases import Case, Measured, WrongAnswer
-from benchmarks.disk_cache import CAN_FORGET, forget, what_starts_read
-from benchmarks.material import Material
-from benchmarks.measure import run_case
+from benchmarks.harness.case import Case, Measured, WrongAnswer
+from benchmarks.harness.measure import run_case
 
 
 def onnx_only(case: Case) -> Case:

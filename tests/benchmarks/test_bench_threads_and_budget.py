@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.bench_budget import (
+from benchmarks.data.workload import Material
+from benchmarks.entries.request_breakdown import (
     HOST,
     NETWORK,
     PARTS,
@@ -17,11 +18,10 @@ from benchmarks.bench_budget import (
     WHOLE,
     budget_case,
 )
-from benchmarks.bench_threads import CALLERS, DEFAULT, SPINNING, threads_case
-from benchmarks.cases import MILLISECONDS, RATE, Case, Measured, WrongAnswer
-from benchmarks.material import Material
-from benchmarks.measure import run_case
-from benchmarks.record import case_record
+from benchmarks.entries.threads import CALLERS, DEFAULT, SPINNING, threads_case
+from benchmarks.harness.case import MILLISECONDS, RATE, Case, Measured, WrongAnswer
+from benchmarks.harness.measure import run_case
+from benchmarks.harness.records import case_record
 
 
 def test_every_setting_serves_every_number_of_callers(demo: Material) -> None:

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import zoo_files
-from benchmarks.bench_zoo import (
+from benchmarks.data import zoo_files
+from benchmarks.data.workload import Material
+from benchmarks.entries.zoo import (
     GOAL_NETWORK,
     PICTURE,
     PICTURES,
@@ -21,10 +22,9 @@ from benchmarks.bench_zoo import (
     network_case,
     ratio,
 )
-from benchmarks.cases import MILLISECONDS, RATE, Case, Measured, WrongAnswer
-from benchmarks.material import Material
-from benchmarks.measure import run_case
-from benchmarks.record import case_record, verdicts
+from benchmarks.harness.case import MILLISECONDS, RATE, Case, Measured, WrongAnswer
+from benchmarks.harness.measure import run_case
+from benchmarks.harness.records import case_record, verdicts
 from image_classifier.engines import ENGINES
 
 

@@ -5,8 +5,8 @@ from collections import Counter
 
 import pytest
 
-from benchmarks.faults import RESULT, Ends, messages, run
-from benchmarks.queue_host import FAILED, POISON
+from benchmarks.servers.queue_pipeline import FAILED, POISON
+from benchmarks.stress.fault_injection import RESULT, Ends, messages, run
 from tools.environments import has_node
 
 

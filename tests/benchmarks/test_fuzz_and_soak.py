@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import crowd, fuzz, fuzz_child, soak, soak_mix
-from benchmarks.fuzz_target import IMAGE, first_inputs
-from benchmarks.soak_mix import Ask, encoded, noise
+from benchmarks.stress import burst, fuzz, fuzz_process, requests, soak
+from benchmarks.stress.fuzz_target import IMAGE, first_inputs
+from benchmarks.stress.requests import Ask, encoded, noise
 
 
 def test_a_short_fuzz_run_tries_inputs_and_finds_nothing(
@@ -16,7 +16,7 @@ def test_a_short_fuzz_run_tries_inputs_and_finds_nothing(
 
     out = capsys.readouterr().out
     assert code == 0, out
-    assert "python -m benchmarks.fuzz --minutes 0.1 --seed 3" in out
+    assert "python -m benchmarks.stress.fuzz --minutes 0.1 --seed 3" in out
     row = [cell.strip() for cell in out.splitlines()[-1].strip("|").split("|")]
     assert int(row[2]) > 100  # inputs
     assert row[3] == "0"  # crashes
@@ -35,12 +35,12 @@ def test_a_crash_is_saved_with_its_seed_and_can_be_seen_again(
         if data[:1] == IMAGE:
             raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr(fuzz_child, "atheris", None)
-    monkeypatch.setattr(fuzz_child, "try_input", broken)
+    monkeypatch.setattr(fuzz_process, "atheris", None)
+    monkeypatch.setattr(fuzz_process, "try_input", broken)
     monkeypatch.setattr(fuzz, "try_input", broken)
 
     with pytest.raises(ZeroDivisionError):
-        fuzz_child.main(tmp_path, tmp_path / "crashes", 20, 11)
+        fuzz_process.main(tmp_path, tmp_path / "crashes", 20, 11)
     (saved,) = (tmp_path / "crashes").iterdir()
     assert saved.name.startswith("crash-seed11-")
     with pytest.raises(ZeroDivisionError):
@@ -65,7 +65,7 @@ def small_mix(monkeypatch: pytest.MonkeyPatch) -> None:
     few = [Ask("small png", 200, encoded(noise(64, 48), "PNG"))]
     monkeypatch.setattr(soak, "good", lambda: few)
     monkeypatch.setattr(soak, "huge", lambda: [Ask("1 MP", 200, encoded(noise(999, 999), "PNG"))])
-    monkeypatch.setattr(soak_mix, "CROWD_BYTES", 900_000)
+    monkeypatch.setattr(requests, "CROWD_BYTES", 900_000)
 
 
 def test_a_short_soak_gets_the_expected_statuses_only(
@@ -103,17 +103,17 @@ def test_one_wrong_status_or_growth_is_exit_1(
 
 
 def test_a_little_crowd_is_answered(small_mix: None, capsys: pytest.CaptureFixture[str]) -> None:
-    result = crowd.run(12, {"maxConcurrentRequests": 2}, {})
+    result = burst.run(12, {"maxConcurrentRequests": 2}, {})
 
     assert result.statuses == {200: 12}
     assert result.is_good
-    assert "200: 12" in crowd.text(result)
+    assert "200: 12" in burst.text(result)
 
 
 def test_a_crowd_without_room_is_told_so(small_mix: None) -> None:
     limits = {"maxConcurrentRequests": 1, "maxOutstandingRequests": 1}
 
-    result = crowd.run(12, limits, {})
+    result = burst.run(12, limits, {})
 
     assert result.statuses[429] > 0
     assert result.statuses[200] + result.statuses[429] == 12
@@ -121,7 +121,7 @@ def test_a_crowd_without_room_is_told_so(small_mix: None) -> None:
 
 
 def test_a_crowd_that_breaks_the_host_is_not_good() -> None:
-    result = crowd.Crowd(peak_megabytes=1300, status_after=200)
+    result = burst.Crowd(peak_megabytes=1300, status_after=200)
     assert not result.is_good
 
     result.peak_megabytes = 900

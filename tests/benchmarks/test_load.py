@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks.load import Load, Outcome, send
-from benchmarks.local_server import free_ports
-from benchmarks.sender import sender
+from benchmarks.load.generator import Load, Outcome, send
+from benchmarks.load.process import sender
+from benchmarks.servers.app_host import free_ports
 
 
 @dataclass

@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks import __main__ as command
-from benchmarks import bench_preprocess
 from benchmarks.__main__ import ENTRIES, ONLY_WHEN_NAMED, Entry, main, of_cases
-from benchmarks.bench_pipeline import TENSORFLOW, faster, pipeline_case
-from benchmarks.cases import Case, Goal, WrongAnswer
-from benchmarks.material import Material
-from benchmarks.measure import run_case
-from benchmarks.photos import jpeg
-from benchmarks.record import Part, case_record, verdicts
+from benchmarks.data.synthetic_images import jpeg
+from benchmarks.data.workload import Material
+from benchmarks.entries import preprocess as preprocess_entry
+from benchmarks.entries.pipeline import TENSORFLOW, faster, pipeline_case
+from benchmarks.harness.case import Case, Goal, WrongAnswer
+from benchmarks.harness.measure import run_case
+from benchmarks.harness.records import Part, case_record, verdicts
 from image_classifier import Prediction, TagProbability
 from image_classifier.images.preprocess import preprocess
 from tests.builders import model_folder
@@ -81,9 +81,9 @@ def test_an_implementation_that_swaps_the_channels_is_exit_1(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     def broken(image: Image.Image) -> NDArray[np.float32]:
-        return preprocess(image, bench_preprocess.CONTRACT)[:, :, ::-1]
+        return preprocess(image, preprocess_entry.CONTRACT)[:, :, ::-1]
 
-    case = bench_preprocess.preprocess_case(broken, quick=True)
+    case = preprocess_entry.preprocess_case(broken, quick=True)
     code = main(["--quick"], {"preprocess": entry(case)})
 
     captured = capsys.readouterr()

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.cases import MILLISECONDS, Case, Measured, WrongAnswer
-from benchmarks.measure import run_case
+from benchmarks.harness.case import MILLISECONDS, Case, Measured, WrongAnswer
+from benchmarks.harness.measure import run_case
 
 
 def case(**changes: Any) -> Case:

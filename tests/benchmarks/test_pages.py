@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from benchmarks import pages
-from benchmarks.cases import MILLISECONDS, RATE, Verdict
-from benchmarks.numbers import number
-from benchmarks.plots import panels_of
-from benchmarks.record import entry_record, rows_record
-from benchmarks.statistics import Samples
+from benchmarks.harness import result_pages
+from benchmarks.harness.case import MILLISECONDS, RATE, Verdict
+from benchmarks.harness.number_format import number
+from benchmarks.harness.plots import panels_of
+from benchmarks.harness.records import entry_record, rows_record
+from benchmarks.harness.statistics import Samples
 
 
 def record(name: str = "race", *, met: bool = False) -> dict[str, Any]:
@@ -44,8 +44,8 @@ def test_a_panel_has_one_unit() -> None:
 
 def test_results_are_written_as_json_page_and_plots(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="the plots need matplotlib")
-    pages.save(record(), tmp_path)
-    pages.save(record("sprint", met=True), tmp_path)
+    result_pages.save(record(), tmp_path)
+    result_pages.save(record("sprint", met=True), tmp_path)
 
     page = (tmp_path / "race.md").read_text("utf-8")
     for words in ("this one", "MISSED", "theirs", "a second", "](race-up-and-down.svg)"):
@@ -60,12 +60,12 @@ def test_results_are_written_as_json_page_and_plots(tmp_path: Path) -> None:
 
 def test_pages_are_made_anew_with_the_remarks_that_people_add(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="the plots need matplotlib")
-    pages.save(record(), tmp_path)
+    result_pages.save(record(), tmp_path)
     plot = (tmp_path / "race-up-and-down.svg").read_bytes()
     with_remark = {**record(), "remarks": ["It rained."]}
     (tmp_path / "race.json").write_text(json.dumps(with_remark), "utf-8")
 
-    pages.write_all(tmp_path)
+    result_pages.write_all(tmp_path)
 
     assert "* It rained." in (tmp_path / "race.md").read_text("utf-8")
     assert (tmp_path / "race-up-and-down.svg").read_bytes() == plot

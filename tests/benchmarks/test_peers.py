@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.cases import WrongAnswer
-from benchmarks.load import Load, Outcome, send
-from benchmarks.local_server import free_ports
-from benchmarks.peers import command, plan
-from benchmarks.peers.bootstrap import difference_interval, median_interval, ratio_interval
+from benchmarks.harness.case import WrongAnswer
+from benchmarks.load.generator import Load, Outcome, send
+from benchmarks.peers import entry, schedule
+from benchmarks.peers.confidence import difference_interval, median_interval, ratio_interval
 from benchmarks.peers.goals import verdicts
-from benchmarks.peers.groups import running
 from benchmarks.peers.measure import Asked, Measured, measure
-from benchmarks.peers.plan import EIGHT_CLIENTS, ONE_CLIENT, SHARES, Plan, Turn
+from benchmarks.peers.process_groups import running
+from benchmarks.peers.schedule import EIGHT_CLIENTS, ONE_CLIENT, SHARES, Plan, Turn
 from benchmarks.peers.servers import BARE, OURS, REFERENCE, Server, own_servers
+from benchmarks.servers.app_host import free_ports
 
 DEMO = Path(__file__).resolve().parents[2] / "models"
 needs_process_groups = pytest.mark.skipif(
@@ -64,8 +64,8 @@ SERVERS = [server(who, workers) for who in (OURS, REFERENCE, BARE, "Peer") for w
 def test_turns_are_interleaved_and_the_first_one_changes() -> None:
     rounds = Plan(blocks=4, rounds=2, one_client_rounds=3)
 
-    blocks = [list(plan.closed_turns(SERVERS, EIGHT_CLIENTS, n, rounds)) for n in range(4)]
-    one_client = list(plan.closed_turns(SERVERS, ONE_CLIENT, 1, rounds))
+    blocks = [list(schedule.closed_turns(SERVERS, EIGHT_CLIENTS, n, rounds)) for n in range(4)]
+    one_client = list(schedule.closed_turns(SERVERS, ONE_CLIENT, 1, rounds))
 
     names = [[[t.server.name for t in turns if t.round == n] for n in (0, 1)] for turns in blocks]
     assert [[len(one) for one in block] for block in names] == [[8, 6]] * 4
@@ -102,7 +102,7 @@ def test_promises_that_are_kept_and_missed() -> None:
 def test_every_load_is_a_part_of_the_report_with_the_best_server_on_top() -> None:
     found = outcomes({OURS: 80, REFERENCE: 100, BARE: 100, "Peer": 90}, error=True)
 
-    parts = list(command.as_parts(found, verdicts(found, SERVERS), "a cat", ["no BentoML"]))
+    parts = list(entry.as_parts(found, verdicts(found, SERVERS), "a cat", ["no BentoML"]))
 
     cases = [part.case for part in parts if part.case is not None]
     assert [case["name"] for case in cases] == [EIGHT_CLIENTS, ONE_CLIENT, *SHARES]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import psutil
 import pytest
 
-from benchmarks.processes import running
+from benchmarks.servers.processes import running
 
 
 def test_a_program_is_weighed_while_it_runs_and_ended_in_the_end() -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from benchmarks.statistics import Samples, Summary
+from benchmarks.harness.statistics import Samples, Summary
 
 
 def test_a_summary_gives_median_and_tails() -> None:

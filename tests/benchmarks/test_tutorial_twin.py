@@ -8,9 +8,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmarks.answers import TENSOR_TOLERANCE, check_same_answer
-from benchmarks.photos import encoded, photo
-from benchmarks.tutorial_twin import EXIF_ORIENTATION, TutorialTwin, rgb_upright, tensor_of
+from benchmarks.baselines.tutorial import EXIF_ORIENTATION, TutorialTwin, rgb_upright, tensor_of
+from benchmarks.data.synthetic_images import encoded, photo
+from benchmarks.harness.answer_checks import TENSOR_TOLERANCE, check_same_answer
 from image_classifier import Classifier, Settings
 from image_classifier.images.decode import decode
 from image_classifier.images.preprocess import preprocess

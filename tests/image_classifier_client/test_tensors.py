@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as arrays
 from image_classifier_client import InvalidInput, ServerError
 from image_classifier_client.messages import TensorProto
 from image_classifier_client.tensors import fill_proto, to_array
-from model_server import tensors as server
+from model_server.grpc import tensors as server
 
 NAMES = ["float32", "float64", "float16", "int8", "int16", "int32", "int64"]
 NAMES += ["uint8", "uint16", "uint32", "uint64", "bool", "complex64", "complex128"]

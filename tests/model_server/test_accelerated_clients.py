@@ -22,11 +22,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from benchmarks.old_client import old_client
+from benchmarks.baselines.accelerated_models_client import old_client
 from image_classifier import Classifier, Settings
 from image_classifier.protocols.tf_serving.errors import Code, ServingError
 from image_classifier.protocols.tf_serving.service import ModelSpec, TensorFlowServing
-from model_server.accelerated_clients import predict_for_accelerated
+from model_server.accelerated_models.requests import predict_for_accelerated
 from tests.model_servers import ModelServer, fill_spec, tls_config
 from tests.servers import free_port
 
@@ -228,7 +228,7 @@ def test_over_tls(tmp_path: Path) -> None:
     config = tls_config(tmp_path, authority)
     authority.cert_pem.write_to_path(tmp_path / "roots.pem")
     program = (
-        "import sys; from benchmarks.old_client import old_client\n"
+        "import sys; from benchmarks.baselines.accelerated_models_client import old_client\n"
         "client = old_client().PredictionClient('localhost', int(sys.argv[1]), True)\n"
         f"print(client.score_file({str(NINE)!r}).argmax())"
     )

@@ -14,8 +14,8 @@ from image_classifier import Classifier, Settings
 from image_classifier.protocols.tf_serving.errors import Code, ServingError
 from image_classifier.protocols.tf_serving.service import ModelSpec, TensorFlowServing
 from image_classifier_client import PredictionClient
-from model_server.accelerated_clients import predict_for_accelerated
-from model_server.accelerated_offers import ROUTE
+from model_server.accelerated_models.requests import predict_for_accelerated
+from model_server.accelerated_models.signature_matching import ROUTE
 from tests.builders import picture
 from tests.model_servers import ModelServer
 from tools.convert.conversion import convert_folder
@@ -150,7 +150,7 @@ def test_both_clients_get_on_with_a_saved_model(server: ModelServer, tmp_path: P
     assert top[1] == pytest.approx(scores.max())
 
     pytest.importorskip("azureml", reason="azureml-accel-models, the old client, is not installed")
-    from benchmarks.old_client import old_client
+    from benchmarks.baselines.accelerated_models_client import old_client
 
     old = old_client().PredictionClient("127.0.0.1", server.port)
     assert old.score_file(str(blue)) == pytest.approx(scores)

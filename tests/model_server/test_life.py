@@ -18,7 +18,7 @@ import trustme
 
 from image_classifier import Settings
 from model_server.flags import FlagError, channel_arguments, parse_flags
-from model_server.idle_flags import WITHOUT_EFFECT
+from model_server.ignored_flags import WITHOUT_EFFECT
 from model_server.server import _address
 from tests.model_servers import Client, ModelServer, tls_config
 from tests.saved_models import half_plus_two

@@ -11,7 +11,7 @@ import pytest
 from image_classifier import Classifier, Settings
 from image_classifier.protocols.tf_serving.service import TensorFlowServing
 from model_server.metrics import Metrics
-from model_server.rest_door import RestDoor
+from model_server.rest.application import RestDoor
 
 SCOPE = {
     "type": "http",

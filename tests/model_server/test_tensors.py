@@ -14,8 +14,8 @@ from hypothesis.extra import numpy as arrays
 
 from image_classifier.model_files.signatures import NUMPY_DTYPES, Array
 from image_classifier.protocols.tf_serving.errors import Code, ServingError
-from model_server.messages import DATA_TYPES, TensorProto
-from model_server.tensors import fill_proto, from_proto
+from model_server.grpc.messages import DATA_TYPES, TensorProto
+from model_server.grpc.tensors import fill_proto, from_proto
 
 NUMBERS = [dtype for name, dtype in NUMPY_DTYPES.items() if name != "DT_STRING"]
 VALUES = st.sampled_from(NUMBERS).flatmap(

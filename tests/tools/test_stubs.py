@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from model_server import messages
-from model_server.messages import SERVICES
+from model_server.grpc import messages
+from model_server.grpc.messages import SERVICES
 from tools.stubs import TARGETS, compiled
 
 

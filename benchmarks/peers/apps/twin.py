@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from benchmarks.baselines.tutorial import TutorialTwin
 from benchmarks.peers.apps.work import MODEL
-from benchmarks.tutorial_twin import TutorialTwin
 
 twin = TutorialTwin(Path(os.environ[MODEL]))
 

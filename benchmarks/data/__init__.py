@@ -1,0 +1,1 @@
+"""Models, images and files that the benchmarks work on."""

@@ -1,0 +1,134 @@
+"""What the benchmarks work on: a model and pictures, real ones if they are there."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from benchmarks.data.onnx_files import add_onnx_files
+from benchmarks.data.synthetic_images import jpeg
+from image_classifier import Classifier, Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+FIXTURES = ROOT.parent / "shared" / "fixtures"
+REAL_MODEL = "viktordudas-catdog"
+REAL_PICTURES = ("catdog", "tutorial")
+DEMO_MODEL = ROOT / "models" / "digits" / "1"
+GENERATED_SIZES = ((600, 600), (1200, 900), (480, 640), (224, 224), (2016, 980))
+
+
+@dataclass(frozen=True)
+class Material:
+    """A model in a model repository of its own, and pictures for it.
+
+    Attributes:
+        about: one line for the report.
+        models_dir: what MODELS_DIR must be.
+        model: the name of the model in it; its version is 1.
+        pictures: name -> the bytes of an image file.
+        expected: picture -> tag -> probability as the exporter's own script gave them, for the
+            pictures where that is known.
+    """
+
+    about: str
+    models_dir: Path
+    model: str
+    pictures: Mapping[str, bytes]
+    expected: Mapping[str, Mapping[str, float]]
+
+    @property
+    def folder(self) -> Path:
+        return self.models_dir / self.model / "1"
+
+    def environ(self, engine: str = "onnx", **changed: str) -> dict[str, str]:
+        """Settings of a Classifier or a local host that serves this model with that engine."""
+        return {
+            "MODELS_DIR": str(self.models_dir),
+            "DEFAULT_MODEL": self.model,
+            "ENGINE": engine,
+            "ENGINE_THREADS": "0",
+            "DECODE": "exact",
+            "API_KEYS": "",
+            "AZURE_FUNCTIONS_ENVIRONMENT": "Development",
+            **changed,
+        }
+
+    def classifier(self, engine: str = "onnx", **changed: str) -> Classifier:
+        return Classifier(Settings.from_environ(self.environ(engine, **changed)))
+
+
+@contextmanager
+def material(*, quick: bool = False) -> Iterator[Material]:
+    """A real export and real pictures from ../shared, else the demo model and generated pictures.
+
+    The model is there as ``model.pb`` and as ``model.onnx``.
+
+    Args:
+        quick: four pictures at most.
+    """
+    with tempfile.TemporaryDirectory(prefix="benchmark-models-") as folder:
+        found = _real(Path(folder)) if FIXTURES.is_dir() else _generated(Path(folder))
+        add_onnx_files([found.folder])
+        if quick:
+            some = list(found.pictures)[:: max(1, len(found.pictures) // 4)][:4]
+            found = replace(found, pictures={name: found.pictures[name] for name in some})
+        yield found
+
+
+@contextmanager
+def all_models() -> Iterator[list[Material]]:
+    """Every real export, each without pictures; else the demo model alone."""
+    with tempfile.TemporaryDirectory(prefix="benchmark-models-") as folder:
+        if not FIXTURES.is_dir():
+            yield [replace(_generated(Path(folder)), pictures={})]
+            return
+        names = sorted(path.name for path in (FIXTURES / "custom_vision").iterdir())
+        models = [Material("", Path(folder), name, {}, {}) for name in names]
+        for one in models:
+            _copy(FIXTURES / "custom_vision" / one.model, one.folder)
+        add_onnx_files([one.folder for one in models])
+        yield models
+
+
+def real_pictures(folders: Sequence[str]) -> dict[str, Path]:
+    """Those of ../shared; none where it is not there."""
+    if not FIXTURES.is_dir():
+        return {}
+    files = [file for name in folders for file in sorted((FIXTURES / "images" / name).iterdir())]
+    return {f"{file.parent.name}/{file.name}": file for file in files}
+
+
+def _real(models_dir: Path) -> Material:
+    _copy(FIXTURES / "custom_vision" / REAL_MODEL, models_dir / "catdog" / "1")
+    expected = json.loads((FIXTURES / "expected.json").read_text("utf-8"))
+    return Material(
+        about=f"the real export {REAL_MODEL} and real photographs",
+        models_dir=models_dir,
+        model="catdog",
+        pictures={name: file.read_bytes() for name, file in real_pictures(REAL_PICTURES).items()},
+        expected=expected["predictions"][REAL_MODEL],
+    )
+
+
+def _generated(models_dir: Path) -> Material:
+    _copy(DEMO_MODEL, models_dir / "digits" / "1")
+    return Material(
+        about="the demo model digits and generated pictures (there is no ../shared here)",
+        models_dir=models_dir,
+        model="digits",
+        pictures={f"{w}x{h}.jpg": jpeg(w, h) for w, h in GENERATED_SIZES},
+        expected={},
+    )
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Without the rights of the originals, which may be read-only."""
+    target.mkdir(parents=True)
+    for file in source.iterdir():
+        if file.is_file():
+            shutil.copyfile(file, target / file.name)

@@ -1,0 +1,133 @@
+"""Whether ``DECODE=fast`` gives the answers of ``exact``, on real and on generated pictures."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from benchmarks.data.synthetic_images import varied_photo
+from benchmarks.data.workload import ROOT, Material, real_pictures
+from benchmarks.harness.answer_checks import probabilities, probability_difference
+from benchmarks.harness.case import Case, Goal, Measured
+from benchmarks.harness.statistics import Samples
+from image_classifier.images.files import images_in
+
+LARGEST_DIFFERENCE = 0.02
+DIFFERENCE = "largest difference of a probability"
+SUBJECTS = ("catdog", "tutorial")
+# How far apart answers are, for the notes: up to …
+STEPS = (0.0, 1e-4, 1e-3, 5e-3, LARGEST_DIFFERENCE)
+
+
+@contextmanager
+def generated_photos(count: int) -> Iterator[dict[str, Path]]:
+    """So many, as files that are there as long as this lasts."""
+    with tempfile.TemporaryDirectory(prefix="benchmark-photos-") as folder:
+        yield generate(Path(folder), count)
+
+
+def generate(folder: Path, count: int) -> dict[str, Path]:
+    """Writes photos; those of a lower number are the same whatever the count."""
+    files = list(real_pictures(SUBJECTS).values()) or images_in(ROOT / "frontend" / "samples")
+    subjects = [Image.open(file).convert("RGB") for file in files]
+    names = {f"photo {number}": folder / f"{number:04}.jpg" for number in range(count)}
+
+    def write(number: int) -> None:
+        names[f"photo {number}"].write_bytes(varied_photo(number, subjects))
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(write, range(count)))
+    return names
+
+
+def agreement_case(what: str, models: Sequence[Material], pictures: Mapping[str, Path]) -> Case:
+    """Every model, every picture, both ways. How long it takes is not measured.
+
+    Args:
+        what: the pictures are.
+        models: each answers for each picture.
+        pictures: by name.
+    """
+    seen: dict[str, dict[str, float]] = {}
+    disagreeing: list[str] = []
+
+    def compare(model: Material, _: object) -> Measured:
+        differences = {}
+        for picture, difference, tops in _compared(model, pictures):
+            differences[picture] = difference
+            if tops is not None:
+                disagreeing.append(f"{model.model}, {picture}: {tops}")
+        seen[model.model] = differences
+        return Measured(None, {DIFFERENCE: list(differences.values())})
+
+    def notes(samples: Samples) -> list[str]:
+        lines = [_distribution(model, differences) for model, differences in seen.items()]
+        return [*lines, *(f"Another top tag: {line}." for line in disagreeing)]
+
+    return Case(
+        name=f"agreement, {what}",
+        about="the answer with DECODE=fast beside that with DECODE=exact, ONNX Runtime, for each "
+        "model and picture; the difference is that of the tag where it is largest",
+        implementations={one.model: partial(compare, one) for one in models},
+        inputs={f"{len(pictures)} {what}": None},
+        check=lambda name, answers: None,  # what is measured here is whether answers are right
+        rounds=1,
+        warm_up_rounds=0,
+        goals=(
+            Goal(
+                f"{what} whose top tag is another with DECODE=fast",
+                "<=",
+                0,
+                "",
+                lambda samples: len(disagreeing),
+            ),
+            Goal(
+                f"{what}: largest difference of a probability, DECODE=fast and exact",
+                "<=",
+                LARGEST_DIFFERENCE,
+                "",
+                lambda samples: max(samples.summary(*key).largest for key in samples.series()),
+            ),
+        ),
+        notes=notes,
+    )
+
+
+def _compared(model: Material, pictures: Mapping[str, Path]) -> list[tuple[str, float, str | None]]:
+    """Picture, largest difference, and in words both top tags if they are not the same."""
+    exact, fast = (model.classifier(DECODE=mode) for mode in ("exact", "fast"))
+
+    def one(name: str) -> tuple[str, float, str | None]:
+        data = pictures[name].read_bytes()
+        right, other = (each.classify_bytes(data).as_dict() for each in (exact, fast))
+        same = right["predictedTagName"] == other["predictedTagName"]
+        words = None if same else f"{_top(right)} with exact, {_top(other)} with fast"
+        return name, probability_difference(right, other), words
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(one, pictures))
+
+
+def _top(answer: Mapping[str, Any]) -> str:
+    tag = answer["predictedTagName"]
+    return f"{tag} ({probabilities(answer).get(tag, 0.0):.2g})"
+
+
+def _distribution(model: str, differences: Mapping[str, float]) -> str:
+    """How many pictures are how far apart."""
+    counts = []
+    for low, high in zip((-1.0, *STEPS), (*STEPS, float("inf")), strict=True):
+        count = sum(low < difference <= high for difference in differences.values())
+        if count:
+            words = "equal" if high == 0 else f"up to {high:g}"
+            counts.append(f"{count} {words if high < float('inf') else f'more than {low:g}'}")
+    worst = max(differences, key=lambda picture: differences[picture])
+    return f"{model}: {', '.join(counts)}; largest {differences[worst]:.2g} ({worst})."

@@ -1,0 +1,148 @@
+"""A model server's new client against the old one of accelerated models: a call, a start."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+
+from benchmarks.baselines.client_process import ADDRESS, KINDS, client_of
+from benchmarks.data.synthetic_images import jpeg
+from benchmarks.data.workload import Material, material
+from benchmarks.entries.serving import model_server
+from benchmarks.harness.case import MILLISECONDS, Case, Goal, Measured, WrongAnswer
+from benchmarks.harness.statistics import Samples
+from benchmarks.load.grpc_client import PREDICT
+from benchmarks.servers.processes import running
+from model_server.grpc import messages
+from model_server.grpc.tensors import from_proto
+
+OLD, NEW = (f"{kind} client, score_file" for kind in KINDS)
+CLASSIFY = "new client, classify"
+BARE = "a bare gRPC call with the same question"
+PICTURE = "600x600.jpg"
+FIRST_ANSWER = "first answer, s"
+MEMORY = "resident, MB"
+ATOL = 1e-4
+
+
+@contextmanager
+def cases(quick: bool) -> Iterator[list[Case]]:
+    """Both, on a model server of their own."""
+    with (
+        material() as found,
+        model_server(found) as (port, _),
+        calls_case(found, port, quick=quick) as calls,
+    ):
+        yield [calls, start_case(found, port, quick=quick)]
+
+
+@contextmanager
+def calls_case(found: Material, port: int, *, quick: bool) -> Iterator[Case]:
+    """One caller, one picture at a time, on connections that are open."""
+    picture = _picture(found)
+    old, new = (client_of(kind, port) for kind in KINDS)
+    labels = found.classifier().repository.load().labels
+    request = messages.PredictRequest()
+    request.inputs["images"].dtype = messages.DATA_TYPES["DT_STRING"]
+    request.inputs["images"].tensor_shape.dim.add(size=1)
+    request.inputs["images"].string_val.append(picture.read_bytes())
+
+    def classify(path: Path) -> Any:
+        named = dict(new.classify(path, top=len(labels)))
+        return [named[label] for label in labels]
+
+    with grpc.insecure_channel(f"{ADDRESS}:{port}") as channel, new:
+        predict = channel.unary_unary(PREDICT)
+        data = request.SerializeToString()
+
+        def bare(path: Path) -> Measured:
+            started = time.perf_counter()
+            answer = predict(data)
+            figures = {MILLISECONDS: (time.perf_counter() - started) * 1000}
+            tensor = messages.PredictResponse.FromString(answer).outputs["output_alias"]
+            return Measured(from_proto(tensor, "output")[0], figures)
+
+        yield _case(
+            found,
+            picture,
+            "one call",
+            "a JPEG file of 600 x 600 in, probabilities out, one caller",
+            {
+                OLD: lambda path: old.score_file(str(path)),
+                NEW: new.score_file,
+                CLASSIFY: classify,
+                BARE: bare,
+            },
+            rounds=5 if quick else 200,
+            warm_up_rounds=5,
+            goals=(Goal("one call: new client / old client", "<=", 1.0, "x", _ratio),),
+        )
+
+
+def start_case(found: Material, port: int, *, quick: bool) -> Case:
+    """From the start of a program to its first answer, and what it takes of memory."""
+    return _case(
+        found,
+        _picture(found),
+        "first call of a program",
+        "from the start of Python to the first answer; files are in the disk cache",
+        {name: partial(_start, kind, port) for kind, name in zip(KINDS, (OLD, NEW), strict=True)},
+        rounds=1 if quick else 5,
+        warm_up_rounds=0 if quick else 1,
+    )
+
+
+def _start(kind: str, port: int, path: Path) -> Measured:
+    started = time.perf_counter()
+    arguments = [kind, str(port), str(path)]
+    with running("benchmarks.baselines.client_process", arguments, {}, read_output=True) as program:
+        assert program.process.stdout is not None
+        line = program.process.stdout.readline()
+        figures = {FIRST_ANSWER: time.perf_counter() - started}
+        if not line:
+            raise program.failure("gave no answer")
+        figures[MEMORY] = program.resident_bytes() / 1e6
+    return Measured(json.loads(line), figures)
+
+
+def _picture(found: Material) -> Path:
+    path = found.models_dir / PICTURE
+    path.write_bytes(jpeg(600, 600))
+    return path
+
+
+def _case(
+    found: Material,
+    picture: Path,
+    name: str,
+    about: str,
+    implementations: Mapping[str, Callable[[Path], Any]],
+    **more: Any,
+) -> Case:
+    expected = found.classifier().classify_bytes(picture.read_bytes()).scores
+
+    def check(name: str, answers: Mapping[str, Any]) -> None:
+        for who, scores in answers.items():
+            if not np.allclose(scores, expected, atol=ATOL):
+                raise WrongAnswer(f"{who}, {name}: {scores}, it should be {expected}")
+
+    return Case(
+        name=name,
+        about=f"{about}; ONNX Runtime; {found.about}",
+        implementations=implementations,
+        inputs={PICTURE: picture},
+        check=check,
+        **more,
+    )
+
+
+def _ratio(samples: Samples) -> float:
+    return samples.median(NEW, PICTURE, MILLISECONDS) / samples.median(OLD, PICTURE, MILLISECONDS)

@@ -1,0 +1,100 @@
+"""What a benchmark is made of: cases are data, and ``measure.py`` runs all of them alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from benchmarks.harness.statistics import Samples
+
+MILLISECONDS = "time, ms"
+# Of a load: answers a second, one value for each run of it. Shown beside its times.
+RATE = "a second"
+
+
+class WrongAnswer(Exception):
+    """An implementation gave an answer that it must not give: its speed means nothing."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """An answer with figures that the implementation took itself, instead of the call's time.
+
+    Attributes:
+        answer: for the case's check.
+        figures: name, with the unit after a comma -> one value, or those of many requests.
+    """
+
+    answer: Any
+    figures: Mapping[str, float | Sequence[float]]
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A promise about a case's figures.
+
+    Attributes:
+        text: what is promised, for the table of goals.
+        sign: ">=", "<=" or "<".
+        limit: in ``unit``.
+        unit: "x", "ms" …
+        value: works the figure out of all that was measured.
+    """
+
+    text: str
+    sign: str
+    limit: float
+    unit: str
+    value: Callable[[Samples], float]
+
+    def is_met(self, value: float) -> bool:
+        match self.sign:
+            case ">=":
+                return value >= self.limit
+            case "<=":
+                return value <= self.limit
+            case "<":
+                return value < self.limit
+        raise ValueError(f"sign {self.sign!r}: it must be >=, <= or <")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One promise, judged: what, the goal, what was measured, and whether it was kept."""
+
+    text: str
+    goal: str
+    measured: str
+    met: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One comparison: implementations side by side on the same inputs.
+
+    Attributes:
+        name: of the case, as in "http".
+        about: one line: what is measured, on what.
+        implementations: name -> what is called with an input and gives an answer. It may return
+            ``Measured``; else the call itself is timed.
+        inputs: name -> what the implementations are called with.
+        check: is given an input's name and every implementation's answer to it, and raises
+            WrongAnswer. Called after every round, outside of the timing.
+        rounds: how often each implementation gets each input.
+        warm_up_rounds: rounds before these, checked but not measured.
+        each_input: whether the report has a row for each input, or one for all together.
+        goals: the promises.
+        notes: lines below the table, made of what was measured.
+    """
+
+    name: str
+    about: str
+    implementations: Mapping[str, Callable[[Any], Any]]
+    inputs: Mapping[str, Any]
+    check: Callable[[str, Mapping[str, Any]], None]
+    rounds: int
+    warm_up_rounds: int = 1
+    each_input: bool = True
+    goals: tuple[Goal, ...] = ()
+    notes: Callable[[Samples], list[str]] = field(default=lambda samples: [])

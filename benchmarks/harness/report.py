@@ -1,0 +1,67 @@
+"""Shows records: text for the terminal that is Markdown too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from benchmarks.harness.number_format import number
+
+
+def header(machine: Mapping[str, str]) -> str:
+    return "\n".join(f"{key + ':':<21}{value}" for key, value in machine.items())
+
+
+def case_text(case: Mapping[str, Any]) -> str:
+    """One case: its title, its table, its notes."""
+    about = sentence(case["about"])
+    lines = [f"### {case['name']}", "", about, "", figures_table(case["figures"])]
+    return "\n".join([*lines, *([""] if case["notes"] else []), *bullets(case["notes"])])
+
+
+def figures_table(figures: Sequence[Mapping[str, Any]]) -> str:
+    """One row for each figure; a column for answers a second where the case has them."""
+    with_rate = any("per_second" in row for row in figures)
+    head = ["implementation", "input", "what", "n", *(["a second"] if with_rate else [])]
+    body = []
+    for row in figures:
+        cells = [row["implementation"], row["input"], row["figure"], str(row["count"])]
+        if with_rate:
+            cells.append(number(row["per_second"]) if "per_second" in row else "")
+        cells += [number(row[key]) for key in ("smallest", "median", "p95", "p99")]
+        body.append(cells)
+    head += ["least", "median", "p95", "p99"]
+    return table(head, body, right=len(head) - 3)
+
+
+def goals_table(goals: Sequence[Mapping[str, Any]]) -> str:
+    """All promises and whether they were kept."""
+    body = [[g["text"], g["goal"], g["measured"], "met" if g["met"] else "MISSED"] for g in goals]
+    return table(["what", "goal", "measured", ""], body)
+
+
+def sentence(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:]}." if words else ""
+
+
+def bullets(lines: Sequence[str]) -> list[str]:
+    return [f"* {line}" for line in lines]
+
+
+def table(head: Sequence[str], body: Sequence[Sequence[str]], *, right: int = 0) -> str:
+    """A table with aligned columns; the last ``right`` ones are numbers."""
+    widths = [max(3, *(len(row[i]) for row in [head, *body])) for i in range(len(head))]
+    first_right = len(head) - right
+
+    def line(row: Sequence[str]) -> str:
+        cells = [
+            cell.rjust(width) if i >= first_right else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        return f"| {' | '.join(cells)} |"
+
+    rule = [
+        "-" * (width - 1) + ":" if i >= first_right else "-" * width
+        for i, width in enumerate(widths)
+    ]
+    return "\n".join([line(head), line(rule), *map(line, body)])

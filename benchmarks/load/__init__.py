@@ -1,0 +1,1 @@
+"""Sends requests from processes of its own and counts the answers."""

@@ -1,0 +1,125 @@
+"""One picture asked for in several ways: the loads take turns, and their rates are compared."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import NamedTuple
+
+from benchmarks.data.synthetic_images import jpeg
+from benchmarks.data.workload import Material
+from benchmarks.harness.case import MILLISECONDS, RATE, Case, Goal, Measured, WrongAnswer
+from benchmarks.harness.statistics import Samples
+from benchmarks.load.generator import Load
+from benchmarks.load.process import Sender
+
+__all__ = ["CLIENTS", "Way", "picture", "rates_case"]
+
+CLIENTS = 8
+SECONDS, QUICK_SECONDS = 3.0, 0.5
+ROUNDS = 9
+
+
+class Way(NamedTuple):
+    """A way to ask for the picture's tags.
+
+    Attributes:
+        port: of the server.
+        path: where it is posted.
+        body: of the request, with the picture in it.
+        kind: of load, see ``Load``.
+        content_type: of the request.
+    """
+
+    port: int
+    path: str
+    body: bytes
+    kind: str = "classify"
+    content_type: str = "image/jpeg"
+
+
+def picture() -> bytes:
+    """What every request has in it."""
+    return jpeg(600, 600)
+
+
+def rates_case(
+    found: Material,
+    ways: Mapping[str, Way],
+    source: Sender,
+    *,
+    about: str,
+    base: str,
+    goals: Mapping[str, float],
+    quick: bool,
+) -> Case:
+    """Eight clients, one way after the other.
+
+    Args:
+        found: has the model, and a folder for the requests.
+        ways: name -> way.
+        source: sends the loads.
+        about: one line for the report.
+        base: the way that the others are held against.
+        goals: way -> the least share of the base's answers a second.
+        quick: one short round.
+    """
+    prediction = found.classifier().classify_bytes(picture())
+
+    def sending(name: str, way: Way) -> Callable[[bytes], Measured]:
+        file = found.models_dir / f"{name.replace('/', '')}.body"
+        file.write_bytes(way.body)
+        load = Load(
+            port=way.port,
+            path=way.path,
+            file=str(file),
+            content_type=way.content_type,
+            tag=str(prediction.predicted_tag_name),
+            probability=max(prediction.scores),
+            seconds=QUICK_SECONDS if quick else SECONDS,
+            clients=CLIENTS,
+            kind=way.kind,
+        )
+        return lambda image: _sent(source, load)  # the load generator reads the file itself
+
+    return Case(
+        name="images",
+        about=about,
+        implementations={name: sending(name, way) for name, way in ways.items()},
+        inputs={"600x600.jpg (generated)": picture()},
+        check=lambda name, answers: None,  # every answer is compared where it arrives
+        rounds=1 if quick else ROUNDS,
+        goals=tuple(
+            Goal(
+                f"{name} / {base}, answers a second", ">=", least, "x", partial(_ratio, name, base)
+            )
+            for name, least in goals.items()
+        ),
+        notes=lambda samples: [_note(name, base, samples) for name in ways if name != base],
+    )
+
+
+def _sent(source: Sender, load: Load) -> Measured:
+    outcome = source.send(load)
+    if outcome.errors:
+        raise WrongAnswer(outcome.errors[0])
+    return Measured(None, {MILLISECONDS: outcome.latencies, RATE: outcome.per_second})
+
+
+def _ratio(name: str, base: str, samples: Samples) -> float:
+    """The median of the rounds' ratios: what else the machine does meets both alike."""
+    return statistics.median(_ratios(name, base, samples))
+
+
+def _ratios(name: str, base: str, samples: Samples) -> list[float]:
+    pairs = zip(samples.values(name, None, RATE), samples.values(base, None, RATE), strict=True)
+    return [its / bases for its, bases in pairs]
+
+
+def _note(name: str, base: str, samples: Samples) -> str:
+    ratios = _ratios(name, base, samples)
+    return (
+        f"{name} / {base}: {_ratio(name, base, samples):.3f} at the median of the rounds "
+        f"({min(ratios):.3f} to {max(ratios):.3f})."
+    )

@@ -1,0 +1,120 @@
+"""The entry ``peers``: over HTTP, against the servers that people would use instead."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from PIL import Image
+
+from benchmarks.data.synthetic_images import encoded, photo
+from benchmarks.data.workload import FIXTURES, REAL_MODEL, Material, material
+from benchmarks.harness.case import MILLISECONDS, RATE, Verdict, WrongAnswer
+from benchmarks.harness.records import Part, Record, rows_record
+from benchmarks.harness.statistics import Samples
+from benchmarks.peers.environments import PEERS, NotInstalled
+from benchmarks.peers.goals import verdicts
+from benchmarks.peers.measure import Asked, Measured, measure
+from benchmarks.peers.schedule import CLIENTS, QUICK, SHARES, Plan
+from benchmarks.peers.servers import (
+    THREADS,
+    Server,
+    own_servers,
+    peer_servers,
+    twin_server,
+    versions,
+)
+
+PHOTO = FIXTURES / "images" / "catdog" / "Test_0CirmiuszRex.jpg"
+SIZE = (640, 480)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The model and the picture of a run."""
+
+    found: Material
+    asked: Asked
+    about: str
+
+
+def parts(quick: bool) -> Iterator[Part]:
+    """Measures all servers; a part for each load.
+
+    Raises:
+        WrongAnswer: a server does not come up, or its first answers are not right.
+    """
+    if sys.platform == "win32":
+        raise WrongAnswer("The peers do not run on Windows. Use Linux, macOS or WSL.")
+    with _subject() as subject:
+        servers, notes = _servers(subject.found)
+        measured = measure(servers, subject.asked, QUICK if quick else Plan())
+    yield from as_parts(measured, verdicts(measured, servers), subject.about, notes)
+
+
+def as_parts(
+    measured: Measured, goals: Sequence[Verdict], about: str, notes: Sequence[str]
+) -> Iterator[Part]:
+    """What was measured, load by load.
+
+    Args:
+        measured: all of it.
+        goals: shown with the first load.
+        about: model, picture and threads.
+        notes: for the first load.
+    """
+    errors = measured.errors()
+    for load in (*CLIENTS, *SHARES):
+        case = load_record(measured, load, about)
+        if load == next(iter(CLIENTS)):
+            case["notes"] = list(notes)
+            yield Part(case, goals, errors)
+        else:
+            yield Part(case)
+
+
+def load_record(measured: Measured, load: str, about: str) -> Record:
+    """One load; the server that answers most is on top."""
+    found = {server: turns for (server, its), turns in measured.outcomes.items() if its == load}
+    samples = Samples()
+    for server in sorted(found, key=lambda server: -measured.rate(server, load)):
+        for _, outcome in found[server]:
+            if outcome.latencies:
+                samples.add(server, load, MILLISECONDS, outcome.latencies)
+                samples.add(server, load, RATE, outcome.per_second)
+    return rows_record(load, about, samples)
+
+
+def _servers(found: Material) -> tuple[list[Server], list[str]]:
+    """Those that can be had here, and notes on them."""
+    servers, notes = own_servers(found.models_dir, found.model), [f"Peers: {versions()}."]
+    for name in PEERS:
+        try:
+            servers += peer_servers(name, found.folder)
+        except NotInstalled as exc:
+            notes.append(f"{name} was left out: {exc}.")
+            print(f"{name} is left out: {exc}", file=sys.stderr)
+    return [*servers, twin_server(found.folder)], notes
+
+
+@contextmanager
+def _subject() -> Iterator[Subject]:
+    """The material, and the picture with the answer that is right."""
+    with material() as found:
+        image, name = photo(*SIZE), "a generated picture"
+        model = "the demo model digits"
+        if FIXTURES.is_dir():
+            image = Image.open(PHOTO).convert("RGB").resize(SIZE, Image.Resampling.LANCZOS)
+            name, model = f"a photograph ({PHOTO.name})", f"the real export {REAL_MODEL}"
+        file = found.models_dir / "picture.jpg"
+        file.write_bytes(encoded(image, "JPEG", quality=90))
+        classifier = found.classifier(ENGINE_THREADS=str(THREADS))
+        top = max(classifier.classify_bytes(file.read_bytes()).tags, key=lambda t: t.probability)
+        yield Subject(
+            found,
+            Asked(file=file, tag=top.tag_name, probability=top.probability),
+            f"{model} as ONNX with {THREADS} thread for each inference; {name}, JPEG of "
+            f"{SIZE[0]} x {SIZE[1]}, {file.stat().st_size / 1000:.0f} kB",
+        )

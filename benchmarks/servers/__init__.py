@@ -1,0 +1,1 @@
+"""Servers under test, and servers to compare them with."""

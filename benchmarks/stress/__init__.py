@@ -1,0 +1,1 @@
+"""Runs that look for leaks, crashes and lost messages."""

@@ -1,0 +1,139 @@
+"""The local host as the soak and the crowd run it, and how they ask and weigh it."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import shutil
+import socket
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from benchmarks.data.workload import ROOT
+from benchmarks.servers.app_host import ADDRESS, wait_until_ready
+from benchmarks.servers.processes import Program, running
+from benchmarks.stress.requests import Ask
+
+REQUEST_SECONDS = 120
+MEGABYTE = 2**20
+SAMPLE_SECONDS = 0.02
+
+
+@contextmanager
+def host(
+    limits: Mapping[str, int] | None = None, environ: Mapping[str, str] | None = None
+) -> Iterator[tuple[Program, int]]:
+    """Runs the app as it is deployed, ready to be asked; gives it and its port.
+
+    Args:
+        limits: other values for ``extensions.http`` in host.json.
+        environ: added to the host's environment.
+    """
+    with tempfile.TemporaryDirectory(prefix="app-") as name, socket.socket() as probe:
+        root = Path(name)
+        _copy_app(root, limits or {})
+        probe.bind((ADDRESS, 0))
+        port = int(probe.getsockname()[1])
+        probe.close()
+        arguments = ["--root", name, "--address", ADDRESS, "--port", str(port)]
+        arguments += ["--settings", str(root / "local.settings.json.example")]
+        with running("local_host", arguments, environ or {}) as program:
+            wait_until_ready(program, port)
+            yield program, port
+
+
+def _copy_app(root: Path, limits: Mapping[str, int]) -> None:
+    """The functions, the package and the demo model; a developer's own models stay out."""
+    folders = [path.parent.name for path in ROOT.glob("*/function.json")]
+    for folder in (*folders, "image_classifier", "models/digits"):
+        ignored = shutil.ignore_patterns("__pycache__", "model.pb" if folder in folders else "")
+        shutil.copytree(ROOT / folder, root / folder, ignore=ignored)
+    shutil.copy(ROOT / "local.settings.json.example", root)
+    settings = json.loads((ROOT / "host.json").read_text("utf-8"))
+    settings["extensions"]["http"].update(limits)
+    (root / "host.json").write_text(json.dumps(settings), "utf-8")
+
+
+class Asker:
+    """One client with one connection, which is made again when the host closed it."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._connection: http.client.HTTPConnection | None = None
+
+    def ask(self, ask: Ask) -> int | str:
+        """The status, or the name of the network's error."""
+        if self._connection is None:
+            self._connection = http.client.HTTPConnection(
+                ADDRESS, self._port, timeout=REQUEST_SECONDS
+            )
+        try:
+            headers = {"Content-Type": ask.content_type}
+            self._connection.request("POST", f"/api/classify{ask.query}", ask.body, headers)
+            response = self._connection.getresponse()
+            response.read()
+            if response.will_close:
+                self.close()
+            return response.status
+        except (OSError, http.client.HTTPException) as exc:
+            self.close()
+            return type(exc).__name__
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+class Scales:
+    """Weighs a program all the time, from a thread."""
+
+    def __init__(self, program: Program) -> None:
+        self.peak_megabytes = 0.0
+        self._program = program
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> Scales:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._ended.set()
+        self._thread.join()
+        self.peak_megabytes = max(self.peak_megabytes, _peak_megabytes(self._program))
+
+    def _run(self) -> None:
+        while not self._ended.wait(SAMPLE_SECONDS):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                self.peak_megabytes = max(self.peak_megabytes, self._program.resident_megabytes())
+
+
+def _peak_megabytes(program: Program) -> float:
+    """What Linux remembers of a process, which misses nothing between two looks."""
+    if sys.platform != "linux":
+        return 0.0
+    for line in Path(f"/proc/{program.process.pid}/status").read_text("ascii").splitlines():
+        if line.startswith("VmHWM"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
+def quiet_megabytes(program: Program) -> float:
+    """What the program holds when it has nothing to do: it has stopped growing and shrinking."""
+    last = program.resident_megabytes()
+    for _ in range(20):
+        time.sleep(0.25)
+        now = program.resident_megabytes()
+        if abs(now - last) < 1:
+            return now
+        last = now
+    return last

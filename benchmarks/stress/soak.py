@@ -1,0 +1,148 @@
+"""``python -m benchmarks.stress.soak --minutes N``: does the app stay as it is under full load?
+
+Eight clients send good, bad and huge requests to the local host without a pause. Exit 1 if one
+status is not the expected one, or if the memory of the host, at rest, is more than 5 % larger at
+the end than after the warm-up.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from benchmarks.harness import report
+from benchmarks.harness.machine import describe, load_average
+from benchmarks.harness.number_format import number
+from benchmarks.servers.processes import Program
+from benchmarks.stress.host import Asker, Scales, host, quiet_megabytes
+from benchmarks.stress.requests import Ask, bad, good, huge
+
+CLIENTS = 8
+# One request in 30 is huge: they are most of the work then, too.
+WEIGHTS = {"good": 20, "bad": 9, "huge": 1}
+ALLOWED_GROWTH = 0.05
+WARM_UP_PART = 0.25
+
+
+@dataclass
+class Soak:
+    """What was asked and answered, and what the host weighed at rest."""
+
+    answers: Counter[tuple[str, int | str]] = field(default_factory=Counter)
+    unexpected: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0.0
+    megabytes: dict[str, float] = field(default_factory=dict)
+    peak_megabytes: float = 0.0
+
+    @property
+    def requests(self) -> int:
+        return sum(self.answers.values())
+
+    @property
+    def growth(self) -> float:
+        return self.megabytes["end"] / self.megabytes["start"] - 1
+
+    @property
+    def is_good(self) -> bool:
+        return not self.unexpected and self.growth <= ALLOWED_GROWTH
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Soaks; returns 0 if the app stayed as it was."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    args = _parser().parse_args(arguments)
+    print(
+        report.header(describe(" ".join(["python -m benchmarks.stress.soak", *arguments]))),
+        flush=True,
+    )
+    soak = run(args.minutes * 60)
+    print(f"Load average after:  {load_average()}\n\n{text(soak)}")
+    if soak.unexpected:
+        print("\nUNEXPECTED:", *soak.unexpected.items(), sep="\n", file=sys.stderr)
+    if soak.growth > ALLOWED_GROWTH:
+        print(f"\nGROWN by {soak.growth:.1%}", file=sys.stderr)
+    return 0 if soak.is_good else 1
+
+
+def run(seconds: float) -> Soak:
+    """A warm-up, then two halves of load with a rest after each."""
+    kinds = {"good": good(), "bad": bad(), "huge": huge()}
+    soak = Soak()
+    with host() as (program, port), Scales(program) as scales:
+        _load(port, kinds, seconds * WARM_UP_PART, Soak(), seed=0)
+        _rest(soak, "start", program)
+        for seed, name in enumerate(("middle", "end"), 1):
+            soak.seconds += _load(port, kinds, seconds * (1 - WARM_UP_PART) / 2, soak, seed=seed)
+            _rest(soak, name, program)
+    soak.peak_megabytes = scales.peak_megabytes
+    return soak
+
+
+def _rest(soak: Soak, name: str, program: Program) -> None:
+    soak.megabytes[name] = quiet_megabytes(program)
+    print(f"{name}: {soak.requests} requests, {soak.megabytes[name]:.0f} MB at rest", flush=True)
+
+
+def _load(
+    port: int, kinds: dict[str, list[Ask]], seconds: float, soak: Soak, *, seed: int
+) -> float:
+    """All clients at once; every client sends one of each first."""
+    started = time.monotonic()
+    lock = threading.Lock()
+
+    def client(number: int) -> None:
+        rng = random.Random(seed * 1000 + number)
+        everything = [(kind, ask) for kind, asks in kinds.items() for ask in asks]
+        rng.shuffle(everything)
+        asker = Asker(port)
+        while time.monotonic() < started + seconds or everything:
+            if everything:
+                kind, ask = everything.pop()
+            else:
+                kind = rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
+                ask = rng.choice(kinds[kind])
+            status = asker.ask(ask)
+            with lock:
+                soak.answers[kind, status] += 1
+                if status != ask.status:
+                    soak.unexpected[f"{ask.name}: {status} instead of {ask.status}"] += 1
+        asker.close()
+
+    threads = [threading.Thread(target=client, args=(number,)) for number in range(CLIENTS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return time.monotonic() - started
+
+
+def text(soak: Soak) -> str:
+    """Two tables: answers, and memory."""
+    answers = [[kind, str(status), str(n)] for (kind, status), n in sorted(soak.answers.items())]
+    head = ["requests", "per second", "unexpected", "start", "middle", "end", "growth", "peak"]
+    row = [str(soak.requests), number(soak.requests / soak.seconds)]
+    row += [str(sum(soak.unexpected.values()))]
+    row += [f"{soak.megabytes[name]:.0f} MB" for name in ("start", "middle", "end")]
+    row += [f"{soak.growth:+.1%}", f"{soak.peak_megabytes:.0f} MB"]
+    return "\n\n".join(
+        [
+            report.table(["requests", "status", "answers"], answers, right=2),
+            report.table(head, [row], right=len(head)),
+        ]
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.stress.soak", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=5.0, help="how long (default: 5)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Answers the clients of Azure ML's accelerated models."""
