@@ -26,8 +26,13 @@ from pathlib import Path
 
 from local_host.configuration.local_settings import LocalSettings
 from local_host.errors import HostError
-from tools.classic_worker import CLASSIC_VERSION, app_packages, classic_python, worker_packages
-from tools.environments import (
+from tools.bootstrap.classic_worker import (
+    CLASSIC_VERSION,
+    app_packages,
+    classic_python,
+    worker_packages,
+)
+from tools.bootstrap.environments import (
     Failed,
     find_python,
     has_node,
@@ -36,8 +41,8 @@ from tools.environments import (
     make_venv,
     venv_python,
 )
-from tools.host_process import check_port, has_display, running_host
-from tools.live import SAMPLES_QUEUED, WORKERS, run_live
+from tools.bootstrap.host_process import check_port, has_display, running_host
+from tools.bootstrap.live_demo import SAMPLES_QUEUED, WORKERS, run_live
 
 ROOT = Path(__file__).resolve().parent
 FRONTEND = ROOT / "frontend"

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from tools.local_folders import local_folder
+from tools.shared.arguments import local_folder
 
 # TensorFlow's start-up chatter is not what an example is about.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

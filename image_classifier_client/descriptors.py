@@ -1,4 +1,4 @@
-"""The messages of model_server/protos/, compiled by ``python -m tools.stubs``."""
+"""The messages of model_server/protos/; from ``python -m tools.compile_protos``."""
 
 from __future__ import annotations
 

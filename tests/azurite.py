@@ -17,7 +17,7 @@ from azure.storage.blob import ContainerClient, ContainerSasPermissions, generat
 from azure.storage.queue import QueueClient
 
 from tools.azurite import Azurite
-from tools.azurite.emulator import ACCOUNT, KEY
+from tools.bootstrap.azurite_emulator import ACCOUNT, KEY
 
 __all__ = ["Container", "Queue", "frozen", "wait_until"]
 

@@ -12,7 +12,7 @@ from image_classifier.settings import SETTINGS
 from tests.builders import colour_graph, model_folder
 from tests.servers import LocalHost
 from tools.azurite import Azurite
-from tools.environments import has_node
+from tools.bootstrap.environments import has_node
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"

@@ -6,8 +6,9 @@ not Microsoft's own), with protobuf 4.25 from PyPI, and asks the app for a `mode
 
 Two kinds of process. Core Tools start the worker with the virtual environment of the app: this
 environment itself, on Python 3.11 or 3.12, at no cost. The container image, and an instance of Flex
-Consumption that waits without an app, are on Python 3.12, with packages that `tools.classic_worker`
-installs once (half a minute, 1.5 GB), for there is no second TensorFlow on this machine.
+Consumption that waits without an app, are on Python 3.12, with packages that
+`tools.bootstrap.classic_worker` installs once (half a minute, 1.5 GB), for there is no second
+TensorFlow on this machine.
 """
 
 from __future__ import annotations
@@ -27,8 +28,13 @@ import pytest
 from image_classifier.engines import ENGINES
 from tests.app_tree import ROOT
 from tests.servers import clean_environment
-from tools.classic_worker import CLASSIC_VERSION, app_packages, classic_python, worker_packages
-from tools.environments import Failed
+from tools.bootstrap.classic_worker import (
+    CLASSIC_VERSION,
+    app_packages,
+    classic_python,
+    worker_packages,
+)
+from tools.bootstrap.environments import Failed
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the folders are laid as in Linux")
 

@@ -22,8 +22,8 @@ from tests.azurite import Container, wait_until
 from tests.builders import request
 from tests.servers import ROOT, free_port
 from tools.azurite import Azurite
-from tools.azurite.emulator import ACCOUNT
-from tools.models.blob import BlobRegistry
+from tools.bootstrap.azurite_emulator import ACCOUNT
+from tools.models.blob_registry import BlobRegistry
 
 POLL_SECONDS = "0.05"
 SEVEN = (ROOT / "frontend" / "samples" / "seven.png").read_bytes()

@@ -18,8 +18,8 @@ import pytest
 
 import dev
 from tests.app_tree import ROOT
-from tools.environments import Failed, find_python, has_node
-from tools.host_process import is_free
+from tools.bootstrap.environments import Failed, find_python, has_node
+from tools.bootstrap.host_process import is_free
 
 START_SECONDS = 90
 

@@ -20,8 +20,8 @@ from image_classifier.stores.storage_errors import StorageTrouble, in_words
 from tests.azurite import API_VERSION
 from tests.test_blob_models import demo_model
 from tools.azurite import Azurite
-from tools.azurite.emulator import ACCOUNT, KEY
-from tools.environments import has_node
+from tools.bootstrap.azurite_emulator import ACCOUNT, KEY
+from tools.bootstrap.environments import has_node
 from tools.models.__main__ import main
 
 

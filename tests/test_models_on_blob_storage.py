@@ -13,7 +13,7 @@ from tests.azurite import Container, wait_until
 from tests.servers import LocalHost
 from tests.test_blob_models import SEVEN, demo_model, register
 from tools.azurite import Azurite
-from tools.environments import has_node
+from tools.bootstrap.environments import has_node
 
 
 def ask(host: LocalHost) -> tuple[str, str]:

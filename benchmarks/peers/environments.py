@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from benchmarks.data.workload import ROOT
-from tools.environments import Failed, find_python, run_quietly, venv_python
+from tools.bootstrap.environments import Failed, find_python, run_quietly, venv_python
 
 PYTHON = "3.11"
 # What the shared work needs, in the project's own versions.

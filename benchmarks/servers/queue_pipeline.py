@@ -18,7 +18,7 @@ from benchmarks.servers.app_host import free_ports, wait_until_ready
 from benchmarks.servers.processes import Program, running
 from tools.azurite import Azurite
 from tools.enqueue.sending import Sender
-from tools.storage import count_messages, create_queue, sending_url
+from tools.shared.queue_client import count_messages, create_queue, sending_url
 
 __all__ = [
     "FAILED",

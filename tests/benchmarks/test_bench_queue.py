@@ -20,7 +20,7 @@ from benchmarks.harness.case import Measured, WrongAnswer
 from benchmarks.harness.statistics import Samples
 from benchmarks.servers.queue_pipeline import pictures
 from tests.conftest import ROOT
-from tools.environments import has_node
+from tools.bootstrap.environments import has_node
 
 SAMPLES = ROOT / "frontend" / "samples"
 needs_node = pytest.mark.skipif(not has_node(), reason="the storage emulator needs Node.js")

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.servers.queue_pipeline import FAILED, POISON
 from benchmarks.stress.fault_injection import RESULT, Ends, messages, run
-from tools.environments import has_node
+from tools.bootstrap.environments import has_node
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="SIGKILL and SIGSTOP are not on Windows")

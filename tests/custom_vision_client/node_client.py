@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tools.environments import has_node, install_node_packages
+from tools.bootstrap.environments import has_node, install_node_packages
 
 __all__ = ["FOLDER", "NodeClient", "install_sdk"]
 

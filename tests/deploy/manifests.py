@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from tests.deploy.dockerfiles import ROOT
-from tools.environments import has_node, install_node_packages
+from tools.bootstrap.environments import has_node, install_node_packages
 
 __all__ = [
     "DEPLOYMENTS",

@@ -20,9 +20,9 @@ from tests.azurite import wait_until
 from tests.deploy.dockerfiles import ROOT, Image, context_files, read_image
 from tests.model_servers import Client
 from tests.servers import LocalHost, ServerProcess, clean_environment, free_port
-from tools.azurite.emulator import ACCOUNT, PROGRAMS, install, is_azurite
-from tools.azurite.emulator import KEY as ACCOUNT_KEY
-from tools.environments import has_node
+from tools.bootstrap.azurite_emulator import ACCOUNT, PROGRAMS, install, is_azurite
+from tools.bootstrap.azurite_emulator import KEY as ACCOUNT_KEY
+from tools.bootstrap.environments import has_node
 from tools.list_package import list_package
 from tools.package import slim_requirements
 

@@ -18,7 +18,7 @@ from image_classifier.models.model import Model
 from tests.builders import COLOURS, picture
 from tests.onnx_files import BGR8, colour_onnx, onnx_folder
 from tests.servers import LocalHost
-from tools.convert.proof import compare, random_tensors
+from tools.convert.verification import compare, random_tensors
 
 pytest.importorskip("openvino", reason="OpenVINO is not installed: pip install openvino")
 from image_classifier.engines import openvino

@@ -18,8 +18,8 @@ from image_classifier.engines import ENGINES, EngineKind
 from image_classifier.errors import ModelError
 from tests.builders import COLOURS, model_folder
 from tests.servers import clean_environment
-from tools.classic_worker import worker_packages
-from tools.environments import Failed
+from tools.bootstrap.classic_worker import worker_packages
+from tools.bootstrap.environments import Failed
 
 CHILD = Path(__file__).with_name("unimportable_child.py")
 TIMEOUT_SECONDS = 60

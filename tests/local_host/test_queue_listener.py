@@ -29,7 +29,7 @@ from local_host.queues.storage_client import StorageLost, StorageQueues
 from local_host.queues.storage_monitor import StorageWatch
 from tests.azurite import Queue, frozen
 from tools.azurite import Azurite
-from tools.azurite.emulator import ACCOUNT, KEY
+from tools.bootstrap.azurite_emulator import ACCOUNT, KEY
 
 Behaviour = Callable[[QueueCall], Awaitable[bool]]
 DEFAULTS = QueueSettings()

@@ -33,8 +33,8 @@ from tests.custom_vision_exports import (
 )
 from tools.add_model.__main__ import main
 from tools.convert.graphs import read_model
-from tools.convert.proof import compare, random_tensors
-from tools.stopping import INTERRUPTED
+from tools.convert.verification import compare, random_tensors
+from tools.shared.signals import INTERRUPTED
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL = (

@@ -85,8 +85,8 @@ def test_a_large_file_is_never_held_in_memory(tmp_path: Path) -> None:
     """The model takes 24 MB, which zipfile and the copying pass on in small pieces."""
     import tracemalloc
 
-    from tools.add_model.archive import Archive
-    from tools.add_model.source import copy_file
+    from tools.model_sources.source import copy_file
+    from tools.model_sources.zip_archive import Archive
 
     contents = random.Random(0).randbytes(2**20) * 24
     (tmp_path / "e.zip").write_bytes(zip_file([deflated(b"model.pb", contents)]))

@@ -14,8 +14,8 @@ from azure.storage.queue import QueueServiceClient
 from tests.azurite import API_VERSION, Queue
 from tests.servers import ROOT
 from tools.azurite import Azurite
-from tools.azurite.emulator import install
-from tools.environments import Failed
+from tools.bootstrap.azurite_emulator import install
+from tools.bootstrap.environments import Failed
 
 
 def test_two_emulators_do_not_see_each_others_queues(azurite: Azurite) -> None:
@@ -67,7 +67,7 @@ def test_a_machine_without_node_is_told_what_to_install(
     monkeypatch.setenv("PATH", str(tmp_path))
     for name in ("package.json", "package-lock.json"):
         (tmp_path / name).write_bytes((ROOT / "tools" / "azurite" / name).read_bytes())
-    monkeypatch.setattr("tools.azurite.emulator.HERE", tmp_path)
+    monkeypatch.setattr("tools.bootstrap.azurite_emulator.HERE", tmp_path)
 
     with pytest.raises(Failed, match=r"install Node\.js 20"):
         install()

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import pytest
 
 from tools.compare.agreement import agreement_of, percentile, top_tag, wilson
-from tools.compare.answers import Answer, PictureAnswers
-from tools.compare.labelled import rightness_of
+from tools.compare.answer_log import Answer, PictureAnswers
+from tools.compare.ground_truth import rightness_of
 from tools.compare.latency import latency_of
 from tools.compare.report import verdict
 from tools.compare.tables import difference, milliseconds, share, table

@@ -15,7 +15,7 @@ from tests.builders import colour_graph, model_folder, noise, picture
 from tools.convert import __main__ as command
 from tools.convert.conversion import LARGEST_DIFFERENCE
 from tools.convert.graphs import FrozenModel
-from tools.convert.proof import compare, image_tensors, random_tensors
+from tools.convert.verification import compare, image_tensors, random_tensors
 
 CONTRACT = Contract(input_name="x", output_name="y", height=8, width=8)
 

@@ -23,7 +23,7 @@ from tools.drain_report.__main__ import main
 from tools.drain_report.depth import Depth, Meter
 from tools.drain_report.requeue import requeue
 from tools.drain_report.show import as_line
-from tools.storage import StorageError, encode, open_queue
+from tools.shared.queue_client import StorageError, encode, open_queue
 
 Run = Callable[..., "Ran"]
 

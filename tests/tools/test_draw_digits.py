@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tools.draw_digits import Shape, Style, draw, shape_of
+from tools.train_demo.draw_digits import Shape, Style, draw, shape_of
 
 BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 PLAIN = Style(size=(200, 200), ink=BLACK, scale=0.8)

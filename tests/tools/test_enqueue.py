@@ -29,7 +29,7 @@ from tests.terminals import run_on_a_terminal
 from tools.azurite import Azurite
 from tools.enqueue.__main__ import main
 from tools.enqueue.sending import Sender
-from tools.storage import decode
+from tools.shared.queue_client import decode
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
 

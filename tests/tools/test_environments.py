@@ -12,7 +12,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from tools.environments import (
+from tools.bootstrap.environments import (
     Failed,
     find_python,
     install_page_scripts,

@@ -19,7 +19,7 @@ from image_classifier.protocols.tf_serving.service import ModelSpec, TensorFlowS
 from tests.builders import noise, picture
 from tools.export import ExportError, export_classifier, preset
 from tools.export.__main__ import main
-from tools.export.proof import Agreement
+from tools.export.verification import Agreement
 
 ROOT = Path(__file__).resolve().parents[2]
 # Keras's way of reading a variable, which NumPy warns of.
@@ -179,10 +179,12 @@ def test_a_model_that_does_not_fit_leaves_nothing_behind(
 def test_an_export_that_disagrees_with_the_pipeline_leaves_nothing_behind(
     colours: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tools.export import graph
+    from tools.export import preprocessing_graph
 
-    real: Callable[..., Any] = graph._normalised
-    monkeypatch.setattr(graph, "_normalised", lambda pixels, contract: real(pixels, contract) / 2)
+    real: Callable[..., Any] = preprocessing_graph._normalised
+    monkeypatch.setattr(
+        preprocessing_graph, "_normalised", lambda pixels, contract: real(pixels, contract) / 2
+    )
 
     with pytest.raises(ExportError, match="differ|see different labels"):
         export_classifier(
@@ -272,7 +274,7 @@ def test_presets_are_kerass_own() -> None:
     import keras
     import tensorflow as tf
 
-    from tools.export.graph import _normalised
+    from tools.export.preprocessing_graph import _normalised
 
     pixels = np.random.default_rng(0).uniform(0, 255, (4, 5, 3)).astype(np.float32)
     for name, module in (

@@ -7,7 +7,7 @@ import pytest
 
 from tests.servers import free_port
 from tools.azurite import Azurite
-from tools.storage import (
+from tools.shared.queue_client import (
     StorageError,
     count_messages,
     create_queue,

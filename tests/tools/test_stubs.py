@@ -6,7 +6,7 @@ from typing import Any
 
 from model_server.grpc import messages
 from model_server.grpc.messages import SERVICES
-from tools.stubs import TARGETS, compiled
+from tools.compile_protos import TARGETS, compiled
 
 
 def test_the_committed_files_are_what_the_tool_makes() -> None:

@@ -13,7 +13,7 @@ import pytest
 from image_classifier import Classifier, Settings
 from image_classifier.protocols.tf_serving.service import ModelSpec, TensorFlowServing
 from tools.export import export_module
-from tools.version_folder import VersionError, write_version
+from tools.shared.version_folder import VersionError, write_version
 
 
 def one_file(folder: Path) -> None:

@@ -19,7 +19,7 @@ from image_classifier.models.model import Model
 from image_classifier.protocols.tf_serving.service import ModelSpec, TensorFlowServing
 from tests.builders import noise, picture
 from tools.export.classifier import TOLERANCE
-from tools.steps import Steps
+from tools.shared.steps import Steps
 from tools.zoo.__main__ import main
 from tools.zoo.build import write_classifier, write_featuriser
 from tools.zoo.commands import pictures_of, prove_and_write
@@ -167,7 +167,7 @@ def test_the_graph_preprocesses_as_kerass_own_function_does(
 ) -> None:
     import keras
 
-    from tools.export.graph import tensor_of_file
+    from tools.export.preprocessing_graph import tensor_of_file
 
     data = encoded(noise((224, 224)), kind)
     pixels = np.asarray(Image.open(io.BytesIO(data)), np.float32)
@@ -184,7 +184,7 @@ def test_the_graph_preprocesses_as_microsofts_checkpoints_want_it(
 ) -> None:
     import tensorflow as tf
 
-    from tools.export.graph import tensor_of_file
+    from tools.export.preprocessing_graph import tensor_of_file
 
     data = encoded(noise((500, 333)))
     found = tensor_of_file(data, Recipe(network=network, preprocessing="microsoft").contract())

@@ -14,15 +14,15 @@ from image_classifier.engines import ENGINES, weights_files
 from image_classifier.errors import ClassifierError
 from image_classifier.images.decode import decode
 from image_classifier.settings import Settings
+from tools.add_model.build_version import Filled, fill
 from tools.add_model.export import open_source, read_export
 from tools.add_model.report import report
-from tools.add_model.version import Filled, fill
-from tools.add_model.words import AddError, shown
 from tools.convert.conversion import STEPS as CONVERSION_STEPS
-from tools.local_folders import local_folder
-from tools.steps import Steps
-from tools.stopping import INTERRUPTED
-from tools.version_folder import VersionError, write_version
+from tools.model_sources.messages import AddError, shown
+from tools.shared.arguments import local_folder
+from tools.shared.signals import INTERRUPTED
+from tools.shared.steps import Steps
+from tools.shared.version_folder import VersionError, write_version
 
 
 def main(argv: Sequence[str] | None = None) -> int:

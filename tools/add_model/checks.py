@@ -10,9 +10,9 @@ from image_classifier.engines import SAVED_MODEL
 from image_classifier.errors import ModelError
 from image_classifier.model_files.cvexport_manifest import ExportManifest
 from tools.add_model.metadata import Metadata
-from tools.add_model.other_flavors import by_manifest
 from tools.add_model.saved_model import serving_graph
-from tools.add_model.words import AddError
+from tools.add_model.unsupported_exports import by_manifest
+from tools.model_sources.messages import AddError
 
 __all__ = ["check_checksum", "check_kind", "check_operations"]
 

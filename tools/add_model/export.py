@@ -14,13 +14,13 @@ from image_classifier.model_files.cvexport_manifest import (
     parse_export_manifest,
 )
 from image_classifier.model_files.labels import LABELS_FILE
-from tools.add_model.archive import Archive
 from tools.add_model.checks import check_kind
-from tools.add_model.folder import Folder
 from tools.add_model.layout import Layout, find_manifest, find_model
 from tools.add_model.metadata import Metadata, parse_metadata
-from tools.add_model.source import Source, read_text
-from tools.add_model.words import AddError
+from tools.model_sources.folder import Folder
+from tools.model_sources.messages import AddError
+from tools.model_sources.source import Source, read_text
+from tools.model_sources.zip_archive import Archive
 
 __all__ = ["Export", "no_labels", "open_source", "read_export"]
 

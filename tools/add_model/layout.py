@@ -11,8 +11,8 @@ from image_classifier.engines import SAVED_MODEL, weights_files
 from image_classifier.model_files.cvexport_manifest import MANIFEST_FILE, ExportManifest
 from image_classifier.model_files.input_spec import CONTRACT_FILE
 from image_classifier.model_files.labels import LABELS_FILE
-from tools.add_model.other_flavors import by_files
-from tools.add_model.words import AddError, listed
+from tools.add_model.unsupported_exports import by_files
+from tools.model_sources.messages import AddError, listed
 
 __all__ = ["METADATA_FILE", "Layout", "find_manifest", "find_model"]
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from image_classifier.results import TagProbability
+from tools.add_model.build_version import Filled
 from tools.add_model.export import Export
-from tools.add_model.version import Filled
-from tools.add_model.words import shown
+from tools.model_sources.messages import shown
 
 __all__ = ["report"]
 

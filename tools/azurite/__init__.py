@@ -7,6 +7,6 @@ python -m tools.azurite --blobs      blobs too: models on Blob Storage (docs/mod
 emulator.py   install it, start it, wait for it, end it
 """
 
-from tools.azurite.emulator import DEFAULT_PORT, Azurite, install
+from tools.bootstrap.azurite_emulator import DEFAULT_PORT, Azurite, install
 
 __all__ = ["DEFAULT_PORT", "Azurite", "install"]

@@ -9,8 +9,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tools.azurite.emulator import DEFAULT_PORT, DEFAULT_PORTS, Azurite, connection_string
-from tools.environments import Failed
+from tools.bootstrap.azurite_emulator import DEFAULT_PORT, DEFAULT_PORTS, Azurite, connection_string
+from tools.bootstrap.environments import Failed
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from image_classifier.images.files import images_in
 from tools.compare.addresses import Address, AddressError, read_addresses
-from tools.compare.answers import (
+from tools.compare.answer_log import (
     AnswersError,
     PictureAnswers,
     has_answers,
@@ -19,15 +19,15 @@ from tools.compare.answers import (
     read_answers,
     write_answers,
 )
-from tools.compare.asking import Asking
 from tools.compare.endpoint import Endpoint, EndpointError
-from tools.compare.files import write_markdown, write_pictures
-from tools.compare.labelled import rightness_of
+from tools.compare.ground_truth import rightness_of
 from tools.compare.options import KEYS, parser
+from tools.compare.output_files import write_markdown, write_pictures
 from tools.compare.plot import PlotError, draw
 from tools.compare.report import Run, sections, verdict
-from tools.progress import show_progress
-from tools.stopping import INTERRUPTED
+from tools.compare.sending import Asking
+from tools.shared.progress import show_progress
+from tools.shared.signals import INTERRUPTED
 
 REPORT, PLOT, PICTURES = "comparison.md", "comparison.svg", "comparison.csv"
 ANSWERS = "answers.jsonl"

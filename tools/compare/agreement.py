@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tools.compare.answers import PictureAnswers
+from tools.compare.answer_log import PictureAnswers
 
 __all__ = ["Agreement", "Compared", "agreement_of", "percentile", "top_tag", "wilson"]
 

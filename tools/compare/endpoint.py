@@ -6,7 +6,7 @@ import threading
 from urllib.parse import parse_qsl
 
 from tools.compare.addresses import Address
-from tools.compare.answers import Answer
+from tools.compare.answer_log import Answer
 
 __all__ = ["Endpoint", "EndpointError"]
 

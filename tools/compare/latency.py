@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tools.compare.agreement import percentile
-from tools.compare.answers import Answer
+from tools.compare.answer_log import Answer
 
 __all__ = ["Latency", "latency_of"]
 

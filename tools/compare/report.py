@@ -15,8 +15,8 @@ from tools.compare.agreement import (
     percentile,
     wilson,
 )
-from tools.compare.answers import PictureAnswers
-from tools.compare.labelled import Rightness
+from tools.compare.answer_log import PictureAnswers
+from tools.compare.ground_truth import Rightness
 from tools.compare.latency import Latency, latency_of
 from tools.compare.replies import printable
 from tools.compare.tables import difference, milliseconds, percent, share, table

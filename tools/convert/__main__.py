@@ -9,8 +9,8 @@ from pathlib import Path
 
 from image_classifier.errors import ClassifierError
 from tools.convert.conversion import SAMPLES, convert_folder
-from tools.local_folders import local_folder
-from tools.stopping import stoppable
+from tools.shared.arguments import local_folder
+from tools.shared.signals import stoppable
 
 __all__ = ["main"]
 

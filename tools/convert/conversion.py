@@ -9,9 +9,9 @@ from pathlib import Path
 from image_classifier.engines import ENGINES, Engine, EngineOptions
 from image_classifier.errors import ModelError
 from tools.convert.graphs import FrozenModel, read_model
-from tools.convert.proof import Agreement, compare, image_tensors, random_tensors
-from tools.pictures import pictures_in, tell_left_out, without_damaged
-from tools.steps import Steps
+from tools.convert.verification import Agreement, compare, image_tensors, random_tensors
+from tools.shared.image_folders import pictures_in, tell_left_out, without_damaged
+from tools.shared.steps import Steps
 
 __all__ = [
     "LARGEST_DIFFERENCE",

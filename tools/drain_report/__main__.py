@@ -14,8 +14,8 @@ from tqdm import tqdm
 from tools.drain_report.depth import Meter, read_failures
 from tools.drain_report.requeue import HIDDEN_SECONDS, message_again, requeue
 from tools.drain_report.show import as_json, as_line, as_table
-from tools.stopping import INTERRUPTED
-from tools.storage import StorageError, add_connection, count_messages, open_queue
+from tools.shared.queue_client import StorageError, add_connection, count_messages, open_queue
+from tools.shared.signals import INTERRUPTED
 
 WATCH_SECONDS = 2.0
 

@@ -11,7 +11,7 @@ from typing import Any
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.queue import QueueClient
 
-from tools.storage import count_messages, decode, in_words
+from tools.shared.queue_client import count_messages, decode, in_words
 
 __all__ = ["Depth", "Failures", "Meter", "read_failures"]
 

@@ -15,7 +15,7 @@ from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.queue import QueueClient, QueueMessage
 
 from tools.drain_report.depth import failure_in
-from tools.storage import count_messages, create_queue, encode, in_words
+from tools.shared.queue_client import count_messages, create_queue, encode, in_words
 
 __all__ = ["Requeued", "message_again", "requeue"]
 

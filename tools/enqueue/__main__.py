@@ -23,8 +23,8 @@ from tools.enqueue.sources import (
     from_stream,
     messages,
 )
-from tools.progress import show_progress
-from tools.storage import (
+from tools.shared.progress import show_progress
+from tools.shared.queue_client import (
     StorageError,
     add_connection,
     count_messages,

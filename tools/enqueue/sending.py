@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import urllib3
 
-from tools.storage import encode
+from tools.shared.queue_client import encode
 
 __all__ = ["Sender"]
 
@@ -23,7 +23,7 @@ class Sender:
     """Sends texts to a queue.
 
     Args:
-        url: where to POST; from ``tools.storage.sending_url``.
+        url: where to POST; from ``tools.shared.queue_client.sending_url``.
         texts: the messages; may raise, which stops the sending.
         threads: how many send at once.
         rate: messages a second at most; None: as fast as it goes.

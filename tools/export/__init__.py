@@ -11,7 +11,7 @@ from tools.export.classifier import export_classifier
 from tools.export.errors import ExportError
 from tools.export.module import export_module
 from tools.export.presets import PRESETS, preset
-from tools.version_folder import VersionError
+from tools.shared.version_folder import VersionError
 
 __all__ = [
     "PRESETS",

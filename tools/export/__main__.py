@@ -12,13 +12,13 @@ from image_classifier.model_files.labels import read_labels
 from tools.export.classifier import TOLERANCE, export_classifier
 from tools.export.errors import ExportError
 from tools.export.presets import PRESETS, preset
-from tools.export.proof import Agreement
 from tools.export.sources import input_size, load_source
-from tools.local_folders import local_folder
-from tools.pictures import pictures_in
-from tools.steps import Steps
-from tools.stopping import stoppable
-from tools.version_folder import VersionError
+from tools.export.verification import Agreement
+from tools.shared.arguments import local_folder
+from tools.shared.image_folders import pictures_in
+from tools.shared.signals import stoppable
+from tools.shared.steps import Steps
+from tools.shared.version_folder import VersionError
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -10,9 +10,9 @@ from image_classifier.errors import ClassifierError
 from image_classifier.model_files.input_spec import CHANNELS, Contract
 from image_classifier.models.model import Model
 from tools.export.errors import ExportError
-from tools.export.proof import Agreement, compare
 from tools.export.saving import save_classifier
-from tools.version_folder import write_version
+from tools.export.verification import Agreement, compare
+from tools.shared.version_folder import write_version
 
 __all__ = ["TOLERANCE", "export_classifier"]
 

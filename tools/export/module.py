@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tools.version_folder import write_version
+from tools.shared.version_folder import write_version
 
 __all__ = ["export_module"]
 

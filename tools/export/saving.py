@@ -34,7 +34,7 @@ def save_classifier(
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     import tensorflow as tf
 
-    from tools.export.graph import tensor_of_file
+    from tools.export.preprocessing_graph import tensor_of_file
 
     shape = [contract.height, contract.width, CHANNELS[contract.channels]]
     tensor = tf.TensorSpec([None, *shape], tf.float32, "input")

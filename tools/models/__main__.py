@@ -14,9 +14,9 @@ from image_classifier.stores.storage_errors import StorageTrouble
 from local_host.configuration.local_settings import LocalSettings
 from local_host.errors import HostError
 from tools.models import commands
-from tools.models.opening import open_registry
-from tools.models.versions import RegistryError
-from tools.stopping import INTERRUPTED
+from tools.models.factory import open_registry
+from tools.models.registry import RegistryError
+from tools.shared.signals import INTERRUPTED
 
 ROOT = Path(__file__).resolve().parents[2]
 

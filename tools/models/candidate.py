@@ -23,8 +23,8 @@ from image_classifier.model_files.registry_json import (
 )
 from image_classifier.models.loaded_model import LoadedModel
 from image_classifier.models.model import Model
-from tools.models.versions import RegistryError
-from tools.zip_errors import ZIP_ERRORS
+from tools.model_sources.zip_errors import ZIP_ERRORS
+from tools.models.registry import RegistryError
 
 __all__ = ["gather", "try_out"]
 

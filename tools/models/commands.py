@@ -14,10 +14,9 @@ from image_classifier.models.repository import DEMO_MODEL
 from image_classifier.stores.factory import find_place
 from image_classifier.stores.folder_store import DiskModels, ModelPlace
 from tools.models.candidate import gather, try_out
-from tools.models.disk import DiskRegistry
-from tools.models.served import servers_of
-from tools.models.show import as_details, as_json, as_table, megabytes
-from tools.models.versions import (
+from tools.models.folder_registry import DiskRegistry
+from tools.models.output import as_details, as_json, as_table, megabytes
+from tools.models.registry import (
     Registry,
     RegistryError,
     Version,
@@ -25,6 +24,7 @@ from tools.models.versions import (
     check_name,
     check_version,
 )
+from tools.models.server_status import servers_of
 
 __all__ = ["convert", "delete", "fetch", "find", "list_models", "register", "show", "tag"]
 

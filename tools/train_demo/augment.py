@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tools.draw_digits import Style, draw
 from tools.train_demo.data import Digit
+from tools.train_demo.draw_digits import Style, draw
 from tools.train_demo.network import GRID
 
 __all__ = ["training_pictures"]

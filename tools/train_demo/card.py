@@ -40,10 +40,10 @@ them, is under the BSD 3-clause licence.
 
 Split: {train} to train on and {held_out} held out, stratified by digit, seed {split_seed}
 (`tools/train_demo/data.py`), whatever seed the training has. Held-out digits are never trained on,
-in no form. `tools/draw_digits.py` turns the 64 numbers of a digit into a picture: the outline of a
-marker, or the centre line with a pen. Each training digit is drawn anew in every epoch: other
-colours (dark on light as often as light on dark), stroke, place, size, angle, slant, blur, light
-and grain.
+in no form. `tools/train_demo/draw_digits.py` turns the 64 numbers of a digit into a picture: the
+outline of a marker, or the centre line with a pen. Each training digit is drawn anew in every
+epoch: other colours (dark on light as often as light on dark), stroke, place, size, angle, slant,
+blur, light and grain.
 
 ## Accuracy on the held-out digits
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from tools.draw_digits import Shape, shape_of
+from tools.train_demo.draw_digits import Shape, shape_of
 
 __all__ = ["LABELS", "Digit", "split_digits"]
 

@@ -13,8 +13,8 @@ from PIL import Image
 
 from image_classifier.images.decode import decode
 from image_classifier.images.preprocess import preprocess
-from tools.draw_digits import Style, draw
 from tools.train_demo.data import Digit
+from tools.train_demo.draw_digits import Style, draw
 from tools.train_demo.freeze import CONTRACT
 
 __all__ = ["VARIANTS", "FrozenGraph", "Score", "Variant", "encode", "score"]

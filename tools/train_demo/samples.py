@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.draw_digits import Style, draw
 from tools.train_demo.data import Digit
+from tools.train_demo.draw_digits import Style, draw
 
 __all__ = ["SAMPLES", "Sample", "write_samples"]
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from image_classifier.errors import ClassifierError
 from tools.export.classifier import TOLERANCE
 from tools.export.errors import ExportError
-from tools.local_folders import local_folder
-from tools.stopping import stoppable
-from tools.version_folder import VersionError
+from tools.shared.arguments import local_folder
+from tools.shared.signals import stoppable
+from tools.shared.version_folder import VersionError
 from tools.zoo.anchors import LEAST_SCORE, MOST_OVERLAP
 from tools.zoo.commands import build
 from tools.zoo.detector import DETECTOR

@@ -9,11 +9,11 @@ from typing import Any
 from image_classifier.model_files.input_spec import CHANNELS
 from tools.export import export_classifier
 from tools.export.classifier import TOLERANCE
-from tools.export.proof import Agreement
 from tools.export.saving import kept_variables, save_module
-from tools.version_folder import write_version
+from tools.export.verification import Agreement
+from tools.shared.version_folder import write_version
+from tools.zoo.metadata_files import write_recipe, write_signatures
 from tools.zoo.networks import Recipe, fingerprint
-from tools.zoo.sidecars import write_recipe, write_signatures
 
 __all__ = ["write_classifier", "write_featuriser"]
 
@@ -86,7 +86,7 @@ def write_featuriser(
     """
     import tensorflow as tf
 
-    from tools.export.graph import tensor_of_file
+    from tools.export.preprocessing_graph import tensor_of_file
 
     contract = recipe.contract()
     shape = [contract.height, contract.width, CHANNELS[contract.channels]]

@@ -11,9 +11,9 @@ from typing import Any
 from image_classifier.model_files.labels import read_labels
 from tools.convert.conversion import choose_pictures, convert_folder
 from tools.export.errors import ExportError
-from tools.export.proof import Agreement
-from tools.pictures import pictures_in
-from tools.steps import Steps
+from tools.export.verification import Agreement
+from tools.shared.image_folders import pictures_in
+from tools.shared.steps import Steps
 from tools.zoo.anchors import SIDE
 from tools.zoo.build import write_classifier, write_featuriser
 from tools.zoo.detector import DETECTOR, VOC_CLASSES, WHOLE, make_detector, write_detector

@@ -8,11 +8,11 @@ from typing import Any
 
 from tools.export import preset
 from tools.export.saving import kept_variables, save_module
-from tools.version_folder import write_version
+from tools.shared.version_folder import write_version
 from tools.zoo.anchors import LEVELS, SIDE
 from tools.zoo.imagenet import load_weights, with_weights
+from tools.zoo.metadata_files import write_recipe, write_signatures
 from tools.zoo.networks import MICROSOFT_MEAN_RGB
-from tools.zoo.sidecars import write_recipe, write_signatures
 
 __all__ = [
     "CLASSES_FILE",
@@ -167,7 +167,7 @@ def _tensor_of_file(data: Any, preprocessing: str) -> Any:
     """
     import tensorflow as tf
 
-    from tools.export.graph import decoded, tensor_of_file
+    from tools.export.preprocessing_graph import decoded, tensor_of_file
 
     if preprocessing == "keras":
         return tensor_of_file(data, preset("caffe", size=(SIDE, SIDE), resize="stretch"))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from image_classifier.engines import first_line
 from image_classifier.images.decode import decode
 from image_classifier.images.preprocess import preprocess
-from tools.pictures import MOST_PIXELS, UNREADABLE, pictures_in, reason
+from tools.shared.image_folders import MOST_PIXELS, UNREADABLE, pictures_in, reason
 from tools.zoo.networks import Recipe, fingerprint
 
 __all__ = ["Features", "FeaturesError", "check_place", "extract", "read_features"]

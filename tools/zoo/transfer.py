@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from tools.export.errors import ExportError
-from tools.steps import Steps
+from tools.shared.steps import Steps
 from tools.zoo.build import write_classifier
 from tools.zoo.commands import pictures_of, prove_and_write, recipe_of, show
 from tools.zoo.features import Features, FeaturesError, check_place, extract, read_features

@@ -217,7 +217,7 @@ def test_an_upload_that_is_stopped_leaves_nothing(
     def stopped(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tools.models.blob.now", stopped)  # at the manifest
+    monkeypatch.setattr("tools.models.blob_registry.now", stopped)  # at the manifest
 
     with pytest.raises(KeyboardInterrupt):
         registry.register(export, name="m", version=None, tags={})

@@ -19,8 +19,8 @@ from tests.builders import model_folder
 from tests.model_servers import ModelServer
 from tests.servers import ROOT, LocalHost, clean_environment, free_port
 from tools.models.__main__ import main
-from tools.models.disk import DiskRegistry
-from tools.models.versions import RegistryError
+from tools.models.folder_registry import DiskRegistry
+from tools.models.registry import RegistryError
 
 
 @pytest.fixture
@@ -148,7 +148,7 @@ def test_on_the_usual_ports_another_program_is_passed_over_and_a_broken_server_i
     registry: Path, monkeypatch: pytest.MonkeyPatch, status: int, deleted: int
 ) -> None:
     with Answers(status, b"<h1>page</h1>") as server:
-        monkeypatch.setattr("tools.models.served.DEFAULT_APPS", (server.url,))
+        monkeypatch.setattr("tools.models.server_status.DEFAULT_APPS", (server.url,))
         assert delete(registry, "digits/1", "--yes") == deleted
 
 

@@ -21,7 +21,7 @@ from tests.saved_models import half_plus_two
 from tests.servers import ROOT
 from tools.list_package import list_package
 from tools.models.__main__ import _parser, main
-from tools.models.disk import DiskRegistry
+from tools.models.folder_registry import DiskRegistry
 
 
 @pytest.fixture

@@ -24,10 +24,10 @@ from tools.add_model.export import Export, no_labels
 from tools.add_model.layout import METADATA_FILE
 from tools.add_model.onnx_labels import labels_in
 from tools.add_model.saved_model import contract_of
-from tools.add_model.source import MOST_BYTES, copy_file
-from tools.add_model.words import AddError
 from tools.convert.conversion import convert_folder
-from tools.steps import Steps
+from tools.model_sources.messages import AddError
+from tools.model_sources.source import MOST_BYTES, copy_file
+from tools.shared.steps import Steps
 
 __all__ = ["Filled", "fill"]
 

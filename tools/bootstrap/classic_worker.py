@@ -14,11 +14,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tools.environments import ADVICE, find_python, run_quietly, venv_python
+from tools.bootstrap.environments import ADVICE, find_python, run_quietly, venv_python
 
 __all__ = ["CLASSIC_VERSION", "app_packages", "classic_python", "worker_packages"]
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 CLASSIC_VERSION = "3.12"  # the newest that runs in it
 
 # As the worker's own pyproject.toml has them for these versions of Python (4.40, 2026), without

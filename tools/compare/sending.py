@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from tools.compare.answers import Answer, PictureAnswers
-from tools.compare.caller import Caller
+from tools.compare.answer_log import Answer, PictureAnswers
 from tools.compare.endpoint import Endpoint
-from tools.compare.pace import Pace, StoppedError
+from tools.compare.http_client import Caller
+from tools.compare.rate_limit import Pace, StoppedError
 
 __all__ = ["Asking"]
 

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from tools.add_model.source import MOST_FILES
-from tools.add_model.words import AddError
+from tools.model_sources.messages import AddError
+from tools.model_sources.source import MOST_FILES
 
 __all__ = ["Folder"]
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from image_classifier.stores.blob_container import BlobContainer
 from image_classifier.stores.storage_errors import in_words
-from tools.models.versions import RegistryError
-from tools.version_numbers import NOTES_FILE, VersionError, as_notes, noted, parse_notes
+from tools.models.registry import RegistryError
+from tools.shared.version_numbers import NOTES_FILE, VersionError, as_notes, noted, parse_notes
 
 __all__ = ["note_deleted", "read_notes"]
 

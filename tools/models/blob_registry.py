@@ -31,9 +31,9 @@ from image_classifier.stores.blob_download import download_version
 from image_classifier.stores.blob_location import BlobLocation
 from image_classifier.stores.blob_versions import QUIET_SECONDS, BlobVersion, versions_in
 from image_classifier.stores.storage_errors import StorageTrouble, in_words
-from tools.models.blob_notes import note_deleted, read_notes
-from tools.models.disk import now, parse_time
-from tools.models.versions import (
+from tools.models.blob_version_numbers import note_deleted, read_notes
+from tools.models.folder_registry import now, parse_time
+from tools.models.registry import (
     RegistryError,
     StoredFile,
     Version,
@@ -42,7 +42,7 @@ from tools.models.versions import (
     parse_tags,
     tags_as_json,
 )
-from tools.version_numbers import VersionError, next_number
+from tools.shared.version_numbers import VersionError, next_number
 
 __all__ = ["BlobRegistry"]
 

@@ -25,15 +25,15 @@ from image_classifier.model_files.registry_json import (
     record_folder,
     sha256_of,
 )
-from tools.models.versions import RegistryError, StoredFile, Version, parse_tags, tags_as_json
-from tools.version_folder import (
+from tools.models.registry import RegistryError, StoredFile, Version, parse_tags, tags_as_json
+from tools.shared.version_folder import (
     DELETED,
     VersionError,
     read_notes,
     remove_leftovers,
     write_version,
 )
-from tools.version_numbers import NOTES_FILE, as_notes, noted
+from tools.shared.version_numbers import NOTES_FILE, as_notes, noted
 
 __all__ = ["DiskRegistry", "now", "parse_time"]
 

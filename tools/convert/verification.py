@@ -13,7 +13,7 @@ from image_classifier.engines import Engine
 from image_classifier.images.decode import decode
 from image_classifier.images.preprocess import preprocess
 from image_classifier.model_files.input_spec import CHANNELS, Contract
-from tools.pictures import MOST_PIXELS
+from tools.shared.image_folders import MOST_PIXELS
 
 __all__ = ["Agreement", "compare", "image_tensors", "random_tensors"]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from image_classifier.setting_parsers import StorageSettings
 from image_classifier.stores.blob_location import find_location
-from tools.models.blob import BlobRegistry
-from tools.models.disk import DiskRegistry
-from tools.models.versions import Registry, RegistryError
+from tools.models.blob_registry import BlobRegistry
+from tools.models.folder_registry import DiskRegistry
+from tools.models.registry import Registry, RegistryError
 
 __all__ = ["open_registry"]
 

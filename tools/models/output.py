@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tools.models.versions import StoredFile, Version
+from tools.models.registry import StoredFile, Version
 
 __all__ = ["as_details", "as_json", "as_table", "megabytes"]
 

@@ -17,7 +17,7 @@ from image_classifier.images.preprocess import preprocess
 from image_classifier.model_files.input_spec import Contract
 from image_classifier.models.loaded_model import LoadedModel
 from tools.export.errors import ExportError
-from tools.pictures import MOST_PIXELS, UNREADABLE, reason
+from tools.shared.image_folders import MOST_PIXELS, UNREADABLE, reason
 
 __all__ = ["Agreement", "compare"]
 

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 import requests
 
 from tools.compare.addresses import is_on_this_machine
-from tools.models.versions import RegistryError, Version
+from tools.models.registry import RegistryError, Version
 
 __all__ = ["DEFAULT_APPS", "servers_of"]
 

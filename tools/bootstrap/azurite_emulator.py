@@ -13,7 +13,7 @@ from types import TracebackType
 from local_host.queues.storage_account import EMULATOR_ACCOUNT as ACCOUNT
 from local_host.queues.storage_account import EMULATOR_KEY as KEY
 from local_host.queues.storage_account import EMULATOR_PORT as DEFAULT_PORT
-from tools.environments import Failed, install_node_packages
+from tools.bootstrap.environments import Failed, install_node_packages
 
 __all__ = [
     "ACCOUNT",
@@ -26,7 +26,7 @@ __all__ = [
     "is_azurite",
 ]
 
-HERE = Path(__file__).resolve().parent
+HERE = Path(__file__).resolve().parents[1] / "azurite"
 PROGRAMS = HERE / "node_modules" / "azurite" / "dist" / "src"
 # Where UseDevelopmentStorage=true looks for each service.
 DEFAULT_PORTS = {"blob": 10000, "queue": DEFAULT_PORT}

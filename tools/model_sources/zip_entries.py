@@ -10,8 +10,8 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
-from tools.add_model.source import MOST_BYTES, MOST_FILES
-from tools.add_model.words import AddError
+from tools.model_sources.messages import AddError
+from tools.model_sources.source import MOST_BYTES, MOST_FILES
 
 __all__ = ["checked_sizes"]
 

@@ -14,12 +14,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from tools.azurite.emulator import DEFAULT_PORT, Azurite, is_azurite
-from tools.host_process import has_display, is_free, running_host
+from tools.bootstrap.azurite_emulator import DEFAULT_PORT, Azurite, is_azurite
+from tools.bootstrap.host_process import has_display, is_free, running_host
 
 __all__ = ["SAMPLES_QUEUED", "WORKERS", "run_live"]
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 WORKERS = 2
 SAMPLES_QUEUED = 300
 # So that there is something to watch for half a minute.

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from image_classifier.model_files.names import MODEL_NAME, MOST_VERSION_DIGITS, VERSION
-from tools.version_numbers import NOTES_FILE, VersionError, next_number, parse_notes
+from tools.shared.version_numbers import NOTES_FILE, VersionError, next_number, parse_notes
 
 __all__ = ["DELETED", "VersionError", "read_notes", "remove_leftovers", "write_version"]
 

@@ -1,4 +1,6 @@
-"""Compiles model_server/protos/ for the server and for its client: ``python -m tools.stubs``.
+"""Compiles model_server/protos/ for the server and for its client.
+
+    python -m tools.compile_protos
 
 To each one file, descriptors.py, with the descriptors of all messages, rather than protoc's usual
 modules: those register their messages in protobuf's default pool, where TensorFlow's messages of
@@ -22,7 +24,7 @@ TARGETS = [
     ROOT / name / "descriptors.py" for name in ("model_server/grpc", "image_classifier_client")
 ]
 
-_HEAD = '''"""The messages of model_server/protos/, compiled by ``python -m tools.stubs``."""
+_HEAD = '''"""The messages of model_server/protos/; from ``python -m tools.compile_protos``."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from tools.add_model.words import AddError
+from tools.model_sources.messages import AddError
 
 __all__ = ["MOST_BYTES", "MOST_FILES", "Source", "copy_file", "damaged", "read_text"]
 

@@ -49,7 +49,7 @@ __all__ = [
     "sending_url",
 ]
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SETTING = "AzureWebJobsStorage"
 # Every Azurite of the last years knows it; the client's own newest, Azurite learns later.
 API_VERSION = "2021-12-02"

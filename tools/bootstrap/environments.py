@@ -27,7 +27,7 @@ __all__ = [
     "venv_python",
 ]
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 STAMP = ".dev-stamp"
 ADVICE = (
     "Check the network and the free disk space (4 GB), then run the same command again: it goes on "

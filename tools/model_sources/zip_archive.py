@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from tools.add_model.entries import checked_sizes
-from tools.add_model.source import MOST_FILES, damaged
-from tools.add_model.words import AddError
-from tools.zip_errors import ZIP_ERRORS
+from tools.model_sources.messages import AddError
+from tools.model_sources.source import MOST_FILES, damaged
+from tools.model_sources.zip_entries import checked_sizes
+from tools.model_sources.zip_errors import ZIP_ERRORS
 
 __all__ = ["Archive"]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tools.compare.agreement import top_tag
-from tools.compare.answers import Answer, PictureAnswers
+from tools.compare.answer_log import Answer, PictureAnswers
 
 __all__ = ["Rightness", "right_tag", "rightness_of"]
 

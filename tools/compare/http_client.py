@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 import requests
 
-from tools.compare.answers import Answer
+from tools.compare.answer_log import Answer
 from tools.compare.endpoint import Endpoint, EndpointError
-from tools.compare.pace import Pace
+from tools.compare.rate_limit import Pace
 from tools.compare.replies import NoPrediction, error_of, printable, seconds_to_wait, tags_in
 
 __all__ = ["Caller"]

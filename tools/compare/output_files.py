@@ -6,8 +6,8 @@ import csv
 from pathlib import Path
 
 from tools.compare.agreement import top_tag
-from tools.compare.answers import Answer
-from tools.compare.labelled import right_tag
+from tools.compare.answer_log import Answer
+from tools.compare.ground_truth import right_tag
 from tools.compare.replies import printable
 from tools.compare.report import Run, sections, verdict
 

@@ -1,0 +1,1 @@
+"""What dev.py imports before anything is installed; standard library only."""

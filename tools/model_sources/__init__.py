@@ -1,0 +1,1 @@
+"""Reads zip archives and folders from strangers."""
