@@ -9,8 +9,8 @@ import pytest
 
 from image_classifier import Classifier, Settings
 from image_classifier.settings import SETTINGS
-from tests.builders import colour_graph, model_folder
-from tests.servers import LocalHost
+from tests.support.builders import colour_graph, model_folder
+from tests.support.servers import LocalHost
 from tools.azurite import Azurite
 from tools.bootstrap.environments import has_node
 

@@ -28,7 +28,7 @@ from benchmarks.harness.measure import run_case
 from benchmarks.harness.records import Part, case_record, verdicts
 from image_classifier import Prediction, TagProbability
 from image_classifier.images.preprocess import preprocess
-from tests.builders import model_folder
+from tests.support.builders import model_folder
 
 
 def entry(made: Case) -> Entry:

@@ -16,10 +16,10 @@ import requests
 import yaml
 from compose_spec import PyCompose
 
-from tests.azurite import wait_until
 from tests.deploy.dockerfiles import ROOT, Image, context_files, read_image
-from tests.model_servers import Client
-from tests.servers import LocalHost, ServerProcess, clean_environment, free_port
+from tests.support.azurite import wait_until
+from tests.support.model_servers import Client
+from tests.support.servers import LocalHost, ServerProcess, clean_environment, free_port
 from tools.bootstrap.azurite_emulator import ACCOUNT, PROGRAMS, install, is_azurite
 from tools.bootstrap.azurite_emulator import KEY as ACCOUNT_KEY
 from tools.bootstrap.environments import has_node

@@ -176,7 +176,7 @@ def test_grpc_clients_come_to_know_new_pods_while_calls_go_on() -> None:
     flags, _ = parse_flags([*container["args"], "--model_base_path=/models/digits"])
     arguments = channel_arguments(flags.grpc_channel_arguments)
 
-    # tests/model_server/test_health.py shows what they do.
+    # tests/model_server/grpc/test_health.py shows what they do.
     assert arguments == {
         "grpc.max_connection_age_ms": 120_000,
         "grpc.max_connection_age_grace_ms": 60_000,

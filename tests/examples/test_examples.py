@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from examples import fashion_mnist, inception_v3, tabular_binary, text_sentiment
-from tests.model_servers import Client, ModelServer, fill_spec
+from tests.support.model_servers import Client, ModelServer, fill_spec
 
 ROOT = Path(__file__).resolve().parents[2]
 JPEG = ROOT / "frontend" / "samples" / "four.jpg"

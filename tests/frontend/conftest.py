@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
 
     from tests.frontend.live_site import LiveSite
-    from tests.servers import LocalHost
+    from tests.support.servers import LocalHost
 
 
 # What keeps Chromium from calling home, and what it needs inside a container.
@@ -113,7 +113,7 @@ def samples() -> list[dict[str, str]]:
 @pytest.fixture(scope="session")
 def keyed_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalHost]:
     """A second host: it wants a key, and has two good versions of a model and a broken one."""
-    from tests.servers import LocalHost
+    from tests.support.servers import LocalHost
 
     models = tmp_path_factory.mktemp("models")
     for version in ("1", "2"):

@@ -24,7 +24,7 @@ from local_host.console import Console
 from local_host.signalr.senders import SignalREndpoint, StandIn, connection_info
 from local_host.web.pages import Pages
 from tests.frontend.reader import ROOT
-from tests.servers import free_port
+from tests.support.servers import free_port
 
 __all__ = ["HUB", "LiveSite"]
 

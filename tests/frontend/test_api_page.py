@@ -13,7 +13,7 @@ from tests.frontend.reader import FRONTEND, KEY, SAMPLES
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
-    from tests.servers import LocalHost
+    from tests.support.servers import LocalHost
 
 pytestmark = pytest.mark.browser
 

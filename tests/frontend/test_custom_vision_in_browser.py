@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.custom_vision_client.node_client import FOLDER, install_sdk
 from tests.frontend.reader import KEY, SAMPLES, Sample
+from tests.support.custom_vision_client.node_client import FOLDER, install_sdk
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-    from tests.servers import LocalHost
+    from tests.support.servers import LocalHost
 
 pytestmark = pytest.mark.browser
 

@@ -15,7 +15,7 @@ from tests.frontend.reader import (
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-    from tests.servers import LocalHost
+    from tests.support.servers import LocalHost
 
 pytestmark = pytest.mark.browser
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.azurite import Queue
 from tests.frontend.reader import ROOT
 from tests.frontend.watcher import (
     shown_failures,
@@ -18,7 +17,8 @@ from tests.frontend.watcher import (
     wait_until,
     wait_until_connected,
 )
-from tests.servers import LocalHost, clean_environment
+from tests.support.azurite import Queue
+from tests.support.servers import LocalHost, clean_environment
 from tools.azurite import Azurite
 
 if TYPE_CHECKING:

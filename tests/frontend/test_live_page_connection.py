@@ -19,7 +19,7 @@ from tests.frontend.watcher import (
     wait_until_connected,
     watch,
 )
-from tests.servers import free_port
+from tests.support.servers import free_port
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page, Request

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.model_servers import ModelServer
-from tests.prediction_clients import KINDS
-from tests.saved_models import half_plus_two
-from tests.servers import ROOT
+from tests.support.model_servers import ModelServer
+from tests.support.prediction_clients import KINDS
+from tests.support.saved_models import half_plus_two
+from tests.support.servers import ROOT
 
 CONFIG = """
 model_config_list {{

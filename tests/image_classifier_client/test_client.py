@@ -20,8 +20,8 @@ from image_classifier_client import (
     VersionStatus,
 )
 from image_classifier_client.tensors import Array
-from tests.model_servers import Client, ModelServer
-from tests.prediction_clients import Asker
+from tests.support.model_servers import Client, ModelServer
+from tests.support.prediction_clients import Asker
 
 
 @pytest.fixture

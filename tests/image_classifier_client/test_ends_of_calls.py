@@ -15,7 +15,7 @@ import pytest
 
 from image_classifier_client import AsyncPredictionClient, PredictionClient, Unavailable
 from image_classifier_client.results import VersionStatus
-from tests.servers import free_port
+from tests.support.servers import free_port
 
 CLOSED = "This client is closed"
 

@@ -28,9 +28,9 @@ from image_classifier_client import (
     Unavailable,
     messages,
 )
-from tests.model_servers import ModelServer, tls_config
-from tests.prediction_clients import Asker
-from tests.servers import ROOT, free_port
+from tests.support.model_servers import ModelServer, tls_config
+from tests.support.prediction_clients import Asker
+from tests.support.servers import ROOT, free_port
 
 DIGITS = ("--model_name=digits", f"--model_base_path={ROOT / 'models' / 'digits'}")
 

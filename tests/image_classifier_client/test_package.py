@@ -16,8 +16,8 @@ import pytest
 import image_classifier_client
 from image_classifier_client import errors
 from image_classifier_client.retries import _FIRST_PAUSE_SECONDS
-from tests.model_servers import ModelServer
-from tests.servers import ROOT
+from tests.support.model_servers import ModelServer
+from tests.support.servers import ROOT
 
 FOLDER = ROOT / "image_classifier_client"
 README = (FOLDER / "README.md").read_text("utf-8")
@@ -123,7 +123,8 @@ def test_the_pages_programs_run_as_printed(page: str) -> None:
     programs = [
         program
         for program in re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-        if "azureml" not in program  # tests/model_server/test_accelerated_clients.py calls that
+        if "azureml"
+        not in program  # tests/model_server/accelerated_models/test_requests.py calls that
     ]
     assert programs
     with ModelServer(*DIGITS, rest=False) as server:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.model_servers import Client, ModelServer
-from tests.saved_models import half_plus_two, main_colour, many_types
+from tests.support.model_servers import Client, ModelServer
+from tests.support.saved_models import half_plus_two, main_colour, many_types
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -19,8 +19,8 @@ import pytest
 
 from image_classifier import Classifier, Settings
 from image_classifier.models.model import Model
-from tests.builders import colour_graph, picture
-from tests.custom_vision_exports import (
+from tests.support.builders import colour_graph, picture
+from tests.support.custom_vision_exports import (
     LABELS,
     detection_graph,
     general_graph,

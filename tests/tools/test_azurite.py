@@ -11,8 +11,8 @@ import pytest
 from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueServiceClient
 
-from tests.azurite import API_VERSION, Queue
-from tests.servers import ROOT
+from tests.support.azurite import API_VERSION, Queue
+from tests.support.servers import ROOT
 from tools.azurite import Azurite
 from tools.bootstrap.azurite_emulator import install
 from tools.bootstrap.environments import Failed

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from image_classifier.model_files.input_spec import Contract
 from image_classifier.models.model import Model
-from tests.builders import colour_graph, model_folder, noise, picture
+from tests.support.builders import colour_graph, model_folder, noise, picture
 from tools.convert import __main__ as command
 from tools.convert.conversion import LARGEST_DIFFERENCE
 from tools.convert.graphs import FrozenModel

@@ -15,9 +15,9 @@ import pytest
 from image_classifier import Classifier, Settings
 from image_classifier.bindings.classify_queue import classify_message
 from image_classifier.bindings.queue_message import read_message
-from tests.azurite import Queue
-from tests.builders import queue_message
-from tests.servers import ROOT
+from tests.support.azurite import Queue
+from tests.support.builders import queue_message
+from tests.support.servers import ROOT
 from tools.azurite import Azurite
 from tools.drain_report.__main__ import main
 from tools.drain_report.depth import Depth, Meter

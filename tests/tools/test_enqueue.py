@@ -22,10 +22,10 @@ import pytest
 import requests
 
 from image_classifier.bindings.queue_message import read_message
-from tests.azurite import Queue, wait_until
-from tests.builders import picture, queue_message
-from tests.servers import ROOT, LocalHost, free_port
-from tests.terminals import run_on_a_terminal
+from tests.support.azurite import Queue, wait_until
+from tests.support.builders import picture, queue_message
+from tests.support.servers import ROOT, LocalHost, free_port
+from tests.support.terminals import run_on_a_terminal
 from tools.azurite import Azurite
 from tools.enqueue.__main__ import main
 from tools.enqueue.sending import Sender

@@ -16,7 +16,7 @@ from image_classifier import Classifier, Settings
 from image_classifier.model_files.input_spec import Contract
 from image_classifier.models.model import Model
 from image_classifier.protocols.tf_serving.service import ModelSpec, TensorFlowServing
-from tests.builders import noise, picture
+from tests.support.builders import noise, picture
 from tools.export import ExportError, export_classifier, preset
 from tools.export.__main__ import main
 from tools.export.verification import Agreement

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.builders import model_folder
-from tests.model_servers import ModelServer
-from tests.servers import ROOT, LocalHost, clean_environment, free_port
+from tests.support.builders import model_folder
+from tests.support.model_servers import ModelServer
+from tests.support.servers import ROOT, LocalHost, clean_environment, free_port
 from tools.models.__main__ import main
 from tools.models.folder_registry import DiskRegistry
 from tools.models.registry import RegistryError

@@ -1,0 +1,95 @@
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from image_classifier.errors import ModelError
+from image_classifier.models.loaded_model import LoadedModel
+from image_classifier.models.model import Model
+from tests.support.builders import colour_graph, model_folder
+
+
+def test_eight_threads_that_arrive_together_load_once(
+    tmp_path: Path, colours_pb: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from image_classifier.engines.tensorflow import FrozenGraphEngine
+
+    sessions = []
+    make = FrozenGraphEngine.__init__
+
+    def counted(self: FrozenGraphEngine, *args: object) -> None:
+        sessions.append(threading.get_ident())
+        make(self, *args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(FrozenGraphEngine, "__init__", counted)
+    model = Model("m", 1, model_folder(tmp_path, graph=colours_pb))
+    together = threading.Barrier(8)
+
+    def arrive(_: int) -> LoadedModel:
+        together.wait(timeout=10)
+        return model.load()
+
+    with ThreadPoolExecutor(8) as pool:
+        loaded = list(pool.map(arrive, range(8)))
+
+    assert len(sessions) == 1
+    assert all(one is loaded[0] for one in loaded)
+    assert model.load() is loaded[0]
+    assert len(sessions) == 1
+    assert model.state == "loaded"
+
+
+@pytest.mark.parametrize("labels", ["Blue\nGreen", "Blue\nGreen\nRed\nPink"])
+def test_a_wrong_number_of_labels_does_not_load(
+    tmp_path: Path, colours_pb: bytes, labels: str
+) -> None:
+    model = Model("m", 1, model_folder(tmp_path, graph=colours_pb, labels=labels))
+
+    with pytest.raises(
+        ModelError, match=r"model\.pb gives 3 scores but labels\.txt.*has \d labels"
+    ):
+        model.load()
+    assert model.state == "failed"
+
+
+def test_missing_labels_are_named(tmp_path: Path, colours_pb: bytes) -> None:
+    model = Model("m", 1, model_folder(tmp_path, graph=colours_pb, labels=None))
+
+    with pytest.raises(ModelError, match=r"labels\.txt is missing"):
+        model.load()
+
+
+def test_a_folder_without_weights_says_what_belongs_there(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"holds no model: put model\.onnx or model\.pb"):
+        Model("m", 1, model_folder(tmp_path)).load()
+
+
+def test_a_failed_model_is_tried_again_only_when_its_files_change(
+    tmp_path: Path, colours_pb: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = model_folder(tmp_path, graph=colours_pb, labels="one")
+    model = Model("m", 1, folder)
+    for _ in range(3):
+        with pytest.raises(ModelError, match="gives 3 scores"):
+            model.load()
+    assert len([r for r in caplog.records if r.levelname == "ERROR"]) == 1
+
+    (folder / "labels.txt").write_text("Blue\nGreen\nRed\n")
+
+    assert model.load().labels == ("Blue", "Green", "Red")
+    assert model.failure is None
+
+
+def test_a_model_json_overrides_what_the_nodes_say(tmp_path: Path) -> None:
+    import numpy as np
+
+    graph = colour_graph(input_name="input", output_name="output", size=16, data_bn=False)
+    contract = {"input": "input", "output": "output", "size": [16, 16], "channels": "RGB"}
+    folder = model_folder(tmp_path, graph=graph, labels="Red\nGreen\nBlue", contract=contract)
+    loaded = Model("m", 1, folder).load()
+    batch = np.zeros((1, 16, 16, 3), np.float32)
+    batch[..., 0] = 255
+
+    assert loaded.engine.contract.channels == "RGB"
+    assert loaded.engine.run(batch)[0].argmax() == 0
