@@ -16,7 +16,7 @@ from PIL import Image
 from image_classifier import Classifier, ClassifierError, Settings
 from image_classifier.bindings import custom_vision, http
 from image_classifier.bindings.classify import classify
-from image_classifier.bindings.custom_vision_container import container
+from image_classifier.bindings.custom_vision_container import custom_vision_container
 from image_classifier.images.decode import SUPPORTED_FORMATS, decode
 from image_classifier.images.preprocess import preprocess
 from image_classifier.model_files.input_spec import Contract
@@ -124,7 +124,7 @@ def _answer(
         return http.answer(req, classify, classifier=classifier, methods="POST")
     if "/" in door:
         return custom_vision.answer(req, custom_vision.custom_vision(classifier))
-    return http.answer(req, container, classifier=classifier, methods="POST")
+    return http.answer(req, custom_vision_container, classifier=classifier, methods="POST")
 
 
 def first_inputs() -> list[bytes]:

@@ -14,10 +14,10 @@ from image_classifier.classifier import Classifier
 from image_classifier.protocols.custom_vision.exported_container import as_container_answer
 from image_classifier.protocols.custom_vision.uploads import image_in, url_in
 
-__all__ = ["container"]
+__all__ = ["custom_vision_container"]
 
 
-def container(req: func.HttpRequest, classifier: Classifier) -> func.HttpResponse:
+def custom_vision_container(req: func.HttpRequest, classifier: Classifier) -> func.HttpResponse:
     """Classifies the picture, or the one that the URL leads to; raises ClassifierError."""
     model, version = read_choice(req)
     content_type, body = req.headers.get("content-type", ""), req.get_body()

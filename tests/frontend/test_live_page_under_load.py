@@ -76,7 +76,7 @@ def test_a_day_of_messages_needs_no_more_memory_than_an_hour(
     page.goto(f"{live_site.url}/samples/seven.png")
     page.evaluate(
         """async () => {
-          const { createTally } = await import('/tally.js');
+          const { createTally } = await import('/scripts/live/statistics.js');
           window.tally = createTally(() => window.now);
           window.now = 0;
           window.serial = 0;

@@ -123,7 +123,7 @@ def cases(pictures: Pictures) -> list[tuple[str, dict[str, Any]]]:
         ),
         ("custom_vision", {"method": "POST", "expect": {"status": 404}}),
         (
-            "container",
+            "custom_vision_container",
             {
                 "url": "http://localhost:7071/url",
                 "method": "POST",
@@ -237,7 +237,7 @@ def test_custom_visions_clients_get_its_answers(report: list[dict[str, Any]]) ->
 
 
 def test_the_exported_containers_callers_get_its_answer(report: list[dict[str, Any]]) -> None:
-    (answer,) = answers(report, "container")
+    (answer,) = answers(report, "custom_vision_container")
     tags = json.loads(answer["body"])["predictions"]
 
     assert max(tags, key=lambda tag: tag["probability"])["tagName"] == a_sample().label

@@ -90,7 +90,7 @@ def test_the_doors_to_come_do_not_shadow_each_other() -> None:
     """The routes that the design gives them, so that no wall has to be moved for them."""
     planned = [
         route("classify", "api/classify", "get post options"),
-        route("container", "{kind:regex(^(image|url)$)}", "post"),
+        route("custom_vision_container", "{kind:regex(^(image|url)$)}", "post"),
         route("custom_vision", "customvision/{*path}", "post"),
         route("negotiate", "api/negotiate", "post options"),
         route("status", "api/status", "get options"),

@@ -111,7 +111,7 @@ def install_page_scripts(frontend: Path) -> bool:
     """
     if not has_node() or not (frontend / "package-lock.json").is_file():
         return False
-    made = [*sorted(frontend.glob("*.mjs")), frontend / "vendor"]
+    made = [*sorted(frontend.glob("scripts/*.mjs")), frontend / "vendor"]
     try:
         return install_node_packages(frontend, "the page's scripts", made)
     except Failed as failure:

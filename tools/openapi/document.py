@@ -23,7 +23,10 @@ _TAGS = {
         "Custom Vision",
         "The Custom Vision prediction API. A path that is not below is 404 `NotFound`.",
     ),
-    "container": ("Custom Vision container", "The two routes of the container that it exports."),
+    "custom_vision_container": (
+        "Custom Vision container",
+        "The two routes of the container that it exports.",
+    ),
     "tf_serving": (
         "TensorFlow Serving",
         "Its REST API. Every image classifier has the signatures `serving_default`, `bytes`, "

@@ -254,7 +254,7 @@ OPERATIONS: Operations = {
     "classify": _CLASSIFY,
     "status": _STATUS,
     "negotiate": _NEGOTIATE,
-    "container": _CONTAINER,
+    "custom_vision_container": _CONTAINER,
     "custom_vision": _custom_vision(),
     "tf_serving": _tf_serving(),
 }

@@ -15,7 +15,7 @@ import pytest
 from image_classifier import Classifier, Settings
 from image_classifier.bindings import classify_queue, custom_vision, http, tf_serving
 from image_classifier.bindings.classify import classify
-from image_classifier.bindings.custom_vision_container import container
+from image_classifier.bindings.custom_vision_container import custom_vision_container
 from image_classifier.bindings.status import status
 from image_classifier.errors import FetchTimedOut, UnknownModel
 from image_classifier.observability import telemetry
@@ -67,7 +67,11 @@ def test_every_door_of_the_app_leaves_a_line(
 ) -> None:
     image = picture("blue")
     ask(request("POST", body=image), classifier)
-    ask(request("POST", body=image, route_params={"kind": "image"}), classifier, container)
+    ask(
+        request("POST", body=image, route_params={"kind": "image"}),
+        classifier,
+        custom_vision_container,
+    )
     path = f"/customvision/v3.0/Prediction/{PROJECT}/classify/iterations/a/image"
     service = custom_vision.custom_vision(classifier)
     custom_vision.answer(request("POST", path, body=image), service)
@@ -80,7 +84,7 @@ def test_every_door_of_the_app_leaves_a_line(
 
     assert found == [
         ("classify", "ok"),
-        ("container", "ok"),
+        ("custom_vision_container", "ok"),
         ("custom_vision", "ok"),
         ("tf_serving", "ok"),
         ("queue", "FetchBlocked"),

@@ -172,18 +172,19 @@ def test_page_scripts_are_installed_once(tmp_path: Path) -> None:
     if shutil.which("npm") is None:
         pytest.skip("no npm on the PATH")
     name = '"name": "page", "version": "1.0.0"'
-    script = '"scripts": {"postinstall": "node vendor.mjs"}'
+    script = '"scripts": {"postinstall": "node scripts/vendor.mjs"}'
     (tmp_path / "package.json").write_text(f"{{{name}, {script}}}")
     lock = f'{{{name}, "lockfileVersion": 3, "packages": {{"": {{{name}}}}}}}'
     (tmp_path / "package-lock.json").write_text(lock)
     vendor = 'import { mkdirSync } from "node:fs"; mkdirSync("vendor"); mkdirSync("node_modules");'
-    (tmp_path / "vendor.mjs").write_text(vendor)
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "scripts" / "vendor.mjs").write_text(vendor)
 
     assert install_page_scripts(tmp_path)
     assert (tmp_path / "vendor").is_dir()
     assert not install_page_scripts(tmp_path)
     (tmp_path / "vendor").rmdir()
-    (tmp_path / "vendor.mjs").write_text(vendor + "\n")
+    (tmp_path / "scripts" / "vendor.mjs").write_text(vendor + "\n")
     assert install_page_scripts(tmp_path)
 
 

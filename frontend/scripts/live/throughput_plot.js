@@ -1,5 +1,5 @@
 // How many results in each of the last seconds, as one SVG picture, a line of words, and a table for who asks for it.
-import { plotSeconds, sum } from './tally.js';
+import { plotSeconds, sum } from './statistics.js';
 
 const height = 100; // of the picture's own coordinates; it is stretched to the room that there is
 const tableSeconds = 10;

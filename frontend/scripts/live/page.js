@@ -1,9 +1,9 @@
-// The live page: what comes over the feed is counted at once (tally.js) and painted a few times a second.
-import { keyring, readApiAddress, webUrl } from './api.js';
+// The live page: what comes over the feed is counted at once (statistics.js) and painted a few times a second.
+import { keyring, readApiAddress, webUrl } from '../api_address.js';
 import { openFeed } from './feed.js';
-import { loadLibraries } from './libraries.js';
-import { throughputPlot } from './plot.js';
-import { createTally, kept } from './tally.js';
+import { loadLibraries } from '../libraries.js';
+import { throughputPlot } from './throughput_plot.js';
+import { createTally, kept } from './statistics.js';
 
 const paintEvery = 100; // milliseconds
 // Nobody can see more, and each may be a download of its own. Above it the lists change once a second.

@@ -7,7 +7,7 @@ const scripts = {
   "vue.global.prod.js": "vue/dist/vue.global.prod.js",
 };
 
-const here = (path) => new URL(path, import.meta.url);
+const here = (path) => new URL(`../${path}`, import.meta.url);
 
 await mkdir(here("vendor/"), { recursive: true });
 for (const [name, source] of Object.entries(scripts)) {

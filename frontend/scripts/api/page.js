@@ -1,7 +1,7 @@
 // The page of the API: what openapi.json says, and a form at each operation to try it.
-import { keyring, readApiAddress } from './api.js';
-import { addressOf, curlLine, missing, pictureMark, pretty, requestOf } from './attempt.js';
-import { loadLibraries } from './libraries.js';
+import { keyring, readApiAddress } from '../api_address.js';
+import { addressOf, curlLine, missing, pictureMark, pretty, requestOf } from './request.js';
+import { loadLibraries } from '../libraries.js';
 import { paragraphs, readGroups } from './openapi.js';
 
 const boot = document.getElementById('boot');
