@@ -33,7 +33,7 @@ from tools.bootstrap.classic_worker import (
     worker_packages,
 )
 from tools.bootstrap.environments import (
-    Failed,
+    EnvironmentSetupError,
     find_python,
     has_node,
     install_page_scripts,
@@ -168,7 +168,7 @@ def live(port: int | None, browser: bool, workers: int, count: int) -> int:
     port = port if port is not None else settings.port or DEFAULT_PORT
     check_port(port, "live")
     if not has_node():
-        raise Failed(
+        raise EnvironmentSetupError(
             "`live` needs Node.js 20 or newer with npm: the storage emulator, Azurite, runs on it. "
             "`python3 dev.py start` runs the rest of the app without."
         )
@@ -182,7 +182,7 @@ def read_settings() -> LocalSettings:
     try:
         return LocalSettings.read(ROOT)
     except HostError as error:
-        raise Failed(str(error)) from error
+        raise EnvironmentSetupError(str(error)) from error
 
 
 def welcome(port: int, settings: Mapping[str, str]) -> str:
@@ -257,7 +257,7 @@ def main(arguments: list[str]) -> int:
         if options.command == "live":
             return live(options.port, not options.no_browser, options.workers, options.count)
         return test(others) if options.command == "test" else lint()
-    except Failed as failure:
+    except EnvironmentSetupError as failure:
         print(failure, file=sys.stderr)
         return 1
     except KeyboardInterrupt:

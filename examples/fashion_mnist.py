@@ -78,9 +78,9 @@ def main(argv: Sequence[str] | None = None) -> Path:
     recognised = scores.argmax(1) == data.test_classes
     print(f"{recognised.mean():.1%} of {len(data.test)} test pictures are recognised.")
 
-    contract = preset("0-1", size=(SIZE, SIZE), channels="GRAY", resize="stretch")
+    input_spec = preset("0-1", size=(SIZE, SIZE), channels="GRAY", resize="stretch")
     folder = export_classifier(
-        model, data.labels, contract, name=args.name, models_dir=args.models_dir
+        model, data.labels, input_spec, name=args.name, models_dir=args.models_dir
     )
     shown = int(recognised.argmax())
     picture = save_picture(data.test[shown], folder)

@@ -80,7 +80,7 @@ class Classifier:
             data = fetch(url, self.settings)
         finally:  # one that fails may have taken longest
             fetch_ms = milliseconds_since(started)
-            telemetry.took([("fetch", fetch_ms)])
+            telemetry.add_stages([("fetch", fetch_ms)])
         return self._classify(data, model, version, fetch_ms=fetch_ms)
 
     def classify_bytes(
@@ -96,7 +96,7 @@ class Classifier:
 
     def _choose(self, model: str | None, version: int | None) -> None:
         chosen = self.repository.get(model, version)
-        telemetry.chose(chosen.name, chosen.version)
+        telemetry.set_model(chosen.name, chosen.version)
 
     def _classify(
         self,
@@ -110,7 +110,7 @@ class Classifier:
 
         def engine() -> Engine:
             loaded = self.repository.load(model, version)  # not for what is no image
-            telemetry.chose(loaded.name, loaded.version, loaded.engine_name)
+            telemetry.set_model(loaded.name, loaded.version, loaded.engine_name)
             used.append(loaded)
             return loaded.engine
 

@@ -14,7 +14,7 @@ import platform
 
 from image_classifier.concurrency.compute_slots import usable_cores
 
-__all__ = ["KEPT_BYTES", "keep_memory"]
+__all__ = ["KEPT_BYTES", "keep_heap"]
 
 # More than a picture takes in blocks that big_blocks does not give back.
 KEPT_BYTES = 32 * 2**20
@@ -22,7 +22,7 @@ KEPT_BYTES = 32 * 2**20
 _M_TRIM_THRESHOLD, _M_ARENA_MAX = -1, -8  # of malloc.h
 
 
-def keep_memory() -> bool:
+def keep_heap() -> bool:
     """Sets both; False where there are no such settings or the environment has its own."""
     if platform.libc_ver()[0] != "glibc":
         return False

@@ -13,7 +13,7 @@ from image_classifier.concurrency.pixel_budget import PixelBudget
 from image_classifier.engines import Engine
 from image_classifier.errors import ImageTooLarge, InvalidRequest
 from image_classifier.images.decode import read_header, read_pixels
-from image_classifier.images.fast_preprocess import least_size, preprocess_drafted
+from image_classifier.images.fast_preprocess import preprocess_scaled, smallest_decode_size
 from image_classifier.images.preprocess import preprocess
 from image_classifier.observability import telemetry
 from image_classifier.results import StageTimes
@@ -56,7 +56,7 @@ class Pipeline:
                 f"The image has {len(data)} bytes; at most {self._settings.max_image_bytes} are "
                 "allowed (MAX_IMAGE_BYTES). Send a smaller file."
             )
-        telemetry.read_picture(len(data))
+        telemetry.add_image(len(data))
         header = read_header(data, max_pixels=self._settings.max_image_pixels)
         chosen = engine()  # before pixels are in memory
 
@@ -69,7 +69,9 @@ class Pipeline:
             scores, times = self.run(
                 lambda: _compute(headers.pop(), chosen, decode=self._settings.decode)
             )
-        telemetry.took(times.items())  # by the thread of the request; another may have computed
+        telemetry.add_stages(
+            times.items()
+        )  # by the thread of the request; another may have computed
         return scores, times
 
     def infer(self, work: Callable[[], T]) -> T:
@@ -80,7 +82,7 @@ class Pipeline:
             return work(), milliseconds_since(started)
 
         found, infer_ms = self.run(timed)
-        telemetry.took([("infer", infer_ms)])
+        telemetry.add_stages([("infer", infer_ms)])
         return found
 
     def run(self, work: Callable[[], T]) -> T:
@@ -93,19 +95,19 @@ def _compute(
 ) -> tuple[tuple[float, ...], StageTimes]:
     """A picture that is not decoded yet -> scores: all that wants a core."""
     started = time.perf_counter()
-    contract, full_size = engine.contract, header.size
+    input_spec, full_size = engine.input_spec, header.size
     if decode == "fast":
         # Only JPEG's decoder can do it; for other formats this does nothing.
-        header.draft(None, least_size(full_size, contract))
+        header.draft(None, smallest_decode_size(full_size, input_spec))
     is_drafted = header.size != full_size
     image = read_pixels(header)
     decode_ms = milliseconds_since(started)
 
     started = time.perf_counter()
     if is_drafted:
-        tensor = preprocess_drafted(image, full_size, contract)
+        tensor = preprocess_scaled(image, full_size, input_spec)
     else:
-        tensor = preprocess(image, contract)
+        tensor = preprocess(image, input_spec)
     preprocess_ms = milliseconds_since(started)
     del header, image  # their pixels are not needed any more
 

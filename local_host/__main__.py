@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from local_host.bindings.targets import Wiring
+from local_host.bindings.targets import BindingTargets
 from local_host.config import HostConfig, address_url
 from local_host.configuration.host_json import HostFile
 from local_host.configuration.local_settings import LocalSettings
@@ -18,7 +18,7 @@ from local_host.errors import HostError
 from local_host.functions.function_table import FunctionTable
 from local_host.processes.cpu_affinity import can_pin
 from local_host.processes.supervisor import run_host
-from local_host.signalr.hubs import Hubs, open_stand_in
+from local_host.signalr.hubs import Hubs, listen_for_emulator
 from local_host.sockets import listen
 from local_host.startup_messages import show_functions, show_start
 
@@ -54,15 +54,15 @@ def _run(arguments: argparse.Namespace) -> int:
     address = arguments.address or settings.address or DEFAULT_ADDRESS
     port = arguments.port if arguments.port is not None else settings.port or DEFAULT_PORT
     table = FunctionTable.read(root, os.environ)
-    wiring = Wiring.of(table, os.environ)
+    targets = BindingTargets.of(table, os.environ)
     with contextlib.ExitStack() as sockets:
         sock = sockets.enter_context(listen(address, port))
         real_port = sock.getsockname()[1]
-        stand_in = open_stand_in(wiring.hub_settings, os.environ, address, real_port + 1)
+        emulator = listen_for_emulator(targets.hub_settings, os.environ, address, real_port + 1)
         stand_in_url = None
-        if stand_in is not None:
-            sockets.enter_context(stand_in)
-            stand_in_url = address_url(address, stand_in.getsockname()[1])
+        if emulator is not None:
+            sockets.enter_context(emulator)
+            stand_in_url = address_url(address, emulator.getsockname()[1])
         config = HostConfig(
             root=root,
             address=address,
@@ -75,11 +75,11 @@ def _run(arguments: argparse.Namespace) -> int:
             host_file=host_file,
             cors=settings.cors,
             table=table,
-            wiring=wiring,
+            targets=targets,
             environment=arguments.environment,
             pictures=pictures,
             pin_workers=arguments.pin_workers,
-            hubs=Hubs.find(wiring.hub_settings, os.environ, stand_in_url),
+            hubs=Hubs.find(targets.hub_settings, os.environ, stand_in_url),
         )
         console = Console(write_to_stdout, colour=config.colour)
         try:
@@ -87,7 +87,7 @@ def _run(arguments: argparse.Namespace) -> int:
             return run_host(
                 config,
                 sock,
-                stand_in,
+                emulator,
                 console,
                 lambda errors: show_functions(console, config, errors),
             )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from local_host.bindings.targets import Wiring
+from local_host.bindings.targets import BindingTargets
 from local_host.configuration.host_json import HostFile
 from local_host.configuration.local_settings import Cors
 from local_host.functions.function_table import Function, FunctionTable
@@ -28,7 +28,7 @@ class HostConfig:
         host_file: host.json.
         cors: the ``Host`` block's CORS.
         table: the functions.
-        wiring: what their bindings mean.
+        targets: what their bindings mean.
         environment: AZURE_FUNCTIONS_ENVIRONMENT.
         hubs: the SignalR services that they mean.
         pictures: a folder to be served under ``/pictures/``.
@@ -45,7 +45,7 @@ class HostConfig:
     host_file: HostFile
     cors: Cors
     table: FunctionTable
-    wiring: Wiring = Wiring()
+    targets: BindingTargets = BindingTargets()
     environment: str = "Development"
     hubs: Hubs = Hubs()
     pictures: Path | None = None

@@ -56,7 +56,7 @@ def show_functions(console: Console, config: HostConfig, load_errors: Mapping[st
         if one.name not in routes.errors and not (one.is_http and one.disabled)
     ]
     for function in sorted(listed, key=lambda one: not one.is_http):
-        off = " (off)" if function.disabled or function.name in config.wiring.off else ""
+        off = " (off)" if function.disabled or function.name in config.targets.off else ""
         console.plain(f"\n\t{_describe(config, function)}{off}")
     if not listed:
         console.plain("\n\tnone")
@@ -68,7 +68,7 @@ def show_functions(console: Console, config: HostConfig, load_errors: Mapping[st
                 f"AzureWebJobs.{function.name}.Disabled=false turns it on.",
                 "yellow",
             )
-    for name, text in config.wiring.off.items():
+    for name, text in config.targets.off.items():
         console.line(f"Function {name} is off: {text}", "yellow")
     for text in [
         *(
@@ -83,8 +83,8 @@ def show_functions(console: Console, config: HostConfig, load_errors: Mapping[st
         console.plain(f"Page: {config.url}/")
     if config.pictures is not None:
         console.plain(f"Pictures: {config.url}/pictures/ serves those in {config.pictures}")
-    if config.hubs.stand_in is not None:
-        real = config.hubs.stand_in
+    if config.hubs.emulator is not None:
+        real = config.hubs.emulator
         empty = sorted(name for name, one in config.hubs.services.items() if one == real)
         console.plain(f"SignalR: a stand-in at {real.url}, because {' and '.join(empty)} is empty")
     console.plain("Stop with Ctrl+C.\n")

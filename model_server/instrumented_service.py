@@ -1,4 +1,4 @@
-"""The contract, with the time that models run and the examples that they are asked about."""
+"""The protocol, with the time that models run and the examples that they are asked about."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from image_classifier.models.loaded_model import LoadedModel
 from image_classifier.protocols.tf_serving.service import TensorFlowServing
 from model_server.metrics import Metrics
 
-__all__ = ["MeasuredServing"]
+__all__ = ["InstrumentedService"]
 
 # TensorFlow Serving's name for a session that runs a signature.
 _SESSION = "TF1"
 
 
-class MeasuredServing(TensorFlowServing):
+class InstrumentedService(TensorFlowServing):
     """Tells the metrics of each run.
 
     Args:

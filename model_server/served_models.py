@@ -12,7 +12,7 @@ from image_classifier.errors import ClassifierError
 from image_classifier.models.repository_watcher import RepositoryWatcher
 from image_classifier.models.serving_config import ModelConfig, read_model_config
 from image_classifier.protocols.tf_serving.errors import Code, ServingError
-from model_server.instrumented_service import MeasuredServing
+from model_server.instrumented_service import InstrumentedService
 from model_server.metrics import Metrics
 
 __all__ = ["ServedModels"]
@@ -47,7 +47,7 @@ class ServedModels:
         self._watcher = RepositoryWatcher(self._classifier.repository, poll_seconds=poll_seconds)
         self._stopped = threading.Event()
         self._lock = threading.Lock()
-        self.serving = MeasuredServing(
+        self.serving = InstrumentedService(
             self._classifier, metrics, allow_unavailable_labels=allow_unavailable_labels
         )
 

@@ -25,9 +25,9 @@ from model_server.flags import FlagError, Flags, channel_arguments
 from model_server.grpc import messages
 from model_server.grpc.model_service import ModelService
 from model_server.grpc.prediction_service import PredictionService
-from model_server.grpc.server import GrpcDoor
+from model_server.grpc.server import GrpcServer
 from model_server.metrics import Metrics
-from model_server.rest.application import METRICS_PATH, RestDoor
+from model_server.rest.application import METRICS_PATH, RestApplication
 from model_server.served_models import ServedModels
 
 __all__ = ["run"]
@@ -50,8 +50,8 @@ def run(flags: Flags, settings: Settings) -> int:
     metrics_path = _metrics_path(flags)
     arguments = channel_arguments(flags.grpc_channel_arguments)
     metrics = Metrics()
-    telemetry.watch(metrics)
-    telemetry.turn_on(os.environ)
+    telemetry.subscribe(metrics)
+    telemetry.configure_exporters(os.environ)
     with _reserved(address, [flags.port]), _rest_socket(address, flags.rest_api_port) as rest:
         served = ServedModels(
             settings,
@@ -68,7 +68,7 @@ def run(flags: Flags, settings: Settings) -> int:
             flags.model_config_file_poll_wait_seconds,
         )
         served.follow(path, root=Path.cwd(), poll_seconds=poll_seconds)
-    grpc_door = GrpcDoor(
+    grpc_server = GrpcServer(
         {
             "tensorflow.serving.PredictionService": PredictionService(
                 served.serving, as_content=flags.enable_serialization_as_tensor_content
@@ -84,17 +84,17 @@ def run(flags: Flags, settings: Settings) -> int:
     places = []
     if flags.port:
         places.append(f"gRPC on {address}:{flags.port}{' with TLS' if credentials else ''}")
-        _listen(grpc_door, f"{_bracketed(address)}:{flags.port}", credentials)
+        _listen(grpc_server, f"{_bracketed(address)}:{flags.port}", credentials)
     if flags.grpc_socket_path:
         places.append(f"gRPC on {flags.grpc_socket_path}")
-        _listen(grpc_door, f"unix:{flags.grpc_socket_path}", None)
+        _listen(grpc_server, f"unix:{flags.grpc_socket_path}", None)
     if rest is not None:
         places.append(f"REST on http://{address}:{flags.rest_api_port}/v1/models")
         _open(rest)
-    grpc_door.start()
-    grpc_door.set_ready(served.is_ready())
+    grpc_server.start()
+    grpc_server.set_ready(served.is_ready())
     _say(served, places, settings)
-    rest_door = RestDoor(
+    rest_application = RestApplication(
         served.serving,
         metrics,
         threads=flags.rest_api_num_threads,
@@ -103,9 +103,9 @@ def run(flags: Flags, settings: Settings) -> int:
         cors=flags.rest_api_enable_cors_support,
     )
     try:
-        _serve_until_stopped(rest_door, rest, grpc_door, served)
+        _serve_until_stopped(rest_application, rest, grpc_server, served)
     finally:
-        grpc_door.stop(_GRACE_SECONDS)
+        grpc_server.stop(_GRACE_SECONDS)
         served.close()
     print("Stopped.", flush=True)
     return 0
@@ -213,7 +213,7 @@ def _socket(address: str, port: int) -> socket.socket:
     return made
 
 
-def _listen(door: GrpcDoor, address: str, credentials: grpc.ServerCredentials | None) -> None:
+def _listen(door: GrpcServer, address: str, credentials: grpc.ServerCredentials | None) -> None:
     try:
         door.listen(address, credentials)
     except RuntimeError as exc:
@@ -244,20 +244,23 @@ def _say(served: ServedModels, places: Sequence[str], settings: Settings) -> Non
 
 
 def _serve_until_stopped(
-    rest_door: RestDoor, rest: socket.socket | None, grpc_door: GrpcDoor, served: ServedModels
+    rest_application: RestApplication,
+    rest: socket.socket | None,
+    grpc_server: GrpcServer,
+    served: ServedModels,
 ) -> None:
     """Runs the REST door, if there is one, and keeps the health service up to date."""
     stopped = threading.Event()
 
     def watch() -> None:
         while not stopped.wait(0.5):
-            grpc_door.set_ready(served.is_ready())
+            grpc_server.set_ready(served.is_ready())
 
     threading.Thread(target=watch, name="health", daemon=True).start()
     try:
         if rest is not None:
             config = uvicorn.Config(
-                rest_door,
+                rest_application,
                 log_level="warning",
                 access_log=False,
                 lifespan="off",

@@ -23,7 +23,7 @@ GENERATED_SIZES = ((600, 600), (1200, 900), (480, 640), (224, 224), (2016, 980))
 
 
 @dataclass(frozen=True)
-class Material:
+class Workload:
     """A model in a model repository of its own, and pictures for it.
 
     Attributes:
@@ -63,7 +63,7 @@ class Material:
 
 
 @contextmanager
-def material(*, quick: bool = False) -> Iterator[Material]:
+def workload(*, quick: bool = False) -> Iterator[Workload]:
     """A real export and real pictures from ../shared, else the demo model and generated pictures.
 
     The model is there as ``model.pb`` and as ``model.onnx``.
@@ -81,14 +81,14 @@ def material(*, quick: bool = False) -> Iterator[Material]:
 
 
 @contextmanager
-def all_models() -> Iterator[list[Material]]:
+def all_models() -> Iterator[list[Workload]]:
     """Every real export, each without pictures; else the demo model alone."""
     with tempfile.TemporaryDirectory(prefix="benchmark-models-") as folder:
         if not FIXTURES.is_dir():
             yield [replace(_generated(Path(folder)), pictures={})]
             return
         names = sorted(path.name for path in (FIXTURES / "custom_vision").iterdir())
-        models = [Material("", Path(folder), name, {}, {}) for name in names]
+        models = [Workload("", Path(folder), name, {}, {}) for name in names]
         for one in models:
             _copy(FIXTURES / "custom_vision" / one.model, one.folder)
         add_onnx_files([one.folder for one in models])
@@ -103,10 +103,10 @@ def real_pictures(folders: Sequence[str]) -> dict[str, Path]:
     return {f"{file.parent.name}/{file.name}": file for file in files}
 
 
-def _real(models_dir: Path) -> Material:
+def _real(models_dir: Path) -> Workload:
     _copy(FIXTURES / "custom_vision" / REAL_MODEL, models_dir / "catdog" / "1")
     expected = json.loads((FIXTURES / "expected.json").read_text("utf-8"))
-    return Material(
+    return Workload(
         about=f"the real export {REAL_MODEL} and real photographs",
         models_dir=models_dir,
         model="catdog",
@@ -115,9 +115,9 @@ def _real(models_dir: Path) -> Material:
     )
 
 
-def _generated(models_dir: Path) -> Material:
+def _generated(models_dir: Path) -> Workload:
     _copy(DEMO_MODEL, models_dir / "digits" / "1")
-    return Material(
+    return Workload(
         about="the demo model digits and generated pictures (there is no ../shared here)",
         models_dir=models_dir,
         model="digits",

@@ -75,11 +75,11 @@ def write_predictions(built: Path, target: Path) -> None:
         return tf.concat(rows, 1)
 
     frozen = convert_variables_to_constants_v2(predictions.get_concrete_function())
-    contract = preset("caffe", size=(SIDE, SIDE), resize="stretch").as_dict()
-    contract |= {"input": frozen.inputs[0].name, "output": frozen.outputs[0].name}
+    input_spec = preset("caffe", size=(SIDE, SIDE), resize="stretch").as_dict()
+    input_spec |= {"input": frozen.inputs[0].name, "output": frozen.outputs[0].name}
     target.mkdir(parents=True)
     (target / "model.pb").write_bytes(frozen.graph.as_graph_def().SerializeToString())
-    (target / "model.json").write_text(json.dumps(contract), "utf-8")
+    (target / "model.json").write_text(json.dumps(input_spec), "utf-8")
 
 
 def _run(module: str, *arguments: str) -> None:

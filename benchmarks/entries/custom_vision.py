@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import quote
 
-from benchmarks.data.workload import Material, material
+from benchmarks.data.workload import Workload, workload
 from benchmarks.harness.case import Case
 from benchmarks.load.process import Sender, sender
-from benchmarks.load.throughput import CLIENTS, Way, picture, rates_case
+from benchmarks.load.throughput import CLIENTS, Endpoint, picture, rates_case
 from benchmarks.servers.app_host import classify_path, local_host, wait_until_ready
 
 CLASSIFY = "/api/classify"
@@ -25,12 +25,12 @@ SHARE = 0.9
 @contextmanager
 def cases(quick: bool) -> Iterator[list[Case]]:
     """The four ways, on one local host with one worker."""
-    with material() as found, local_host(found.environ()) as (program, port), sender() as source:
+    with workload() as found, local_host(found.environ()) as (program, port), sender() as source:
         wait_until_ready(program, port)
         yield [images_case(found, port, source, quick=quick)]
 
 
-def images_case(found: Material, port: int, source: Sender, *, quick: bool) -> Case:
+def images_case(found: Workload, port: int, source: Sender, *, quick: bool) -> Case:
     """An encoded picture in, eight clients, four ways."""
     data = picture()
     form, form_type = sdk_form(data)
@@ -39,10 +39,10 @@ def images_case(found: Material, port: int, source: Sender, *, quick: bool) -> C
     return rates_case(
         found,
         {
-            CLASSIFY: Way(port, classify_path(found.model), data, content_type=OCTET_STREAM),
-            OCTETS: Way(port, api, data, "custom_vision", OCTET_STREAM),
-            FORM: Way(port, api, form, "custom_vision", form_type),
-            CONTAINER: Way(port, "/image", data, "container", OCTET_STREAM),
+            CLASSIFY: Endpoint(port, classify_path(found.model), data, content_type=OCTET_STREAM),
+            OCTETS: Endpoint(port, api, data, "custom_vision", OCTET_STREAM),
+            FORM: Endpoint(port, api, form, "custom_vision", form_type),
+            CONTAINER: Endpoint(port, "/image", data, "container", OCTET_STREAM),
         },
         source,
         about=f"answers a second to {CLIENTS} clients that send a 600 x 600 JPEG to the local "

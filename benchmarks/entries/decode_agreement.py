@@ -14,7 +14,7 @@ from typing import Any
 from PIL import Image
 
 from benchmarks.data.synthetic_images import varied_photo
-from benchmarks.data.workload import ROOT, Material, real_pictures
+from benchmarks.data.workload import ROOT, Workload, real_pictures
 from benchmarks.harness.answer_checks import probabilities, probability_difference
 from benchmarks.harness.case import Case, Goal, Measured
 from benchmarks.harness.statistics import Samples
@@ -48,7 +48,7 @@ def generate(folder: Path, count: int) -> dict[str, Path]:
     return names
 
 
-def agreement_case(what: str, models: Sequence[Material], pictures: Mapping[str, Path]) -> Case:
+def agreement_case(what: str, models: Sequence[Workload], pictures: Mapping[str, Path]) -> Case:
     """Every model, every picture, both ways. How long it takes is not measured.
 
     Args:
@@ -59,7 +59,7 @@ def agreement_case(what: str, models: Sequence[Material], pictures: Mapping[str,
     seen: dict[str, dict[str, float]] = {}
     disagreeing: list[str] = []
 
-    def compare(model: Material, _: object) -> Measured:
+    def compare(model: Workload, _: object) -> Measured:
         differences = {}
         for picture, difference, tops in _compared(model, pictures):
             differences[picture] = difference
@@ -101,7 +101,7 @@ def agreement_case(what: str, models: Sequence[Material], pictures: Mapping[str,
     )
 
 
-def _compared(model: Material, pictures: Mapping[str, Path]) -> list[tuple[str, float, str | None]]:
+def _compared(model: Workload, pictures: Mapping[str, Path]) -> list[tuple[str, float, str | None]]:
     """Picture, largest difference, and in words both top tags if they are not the same."""
     exact, fast = (model.classifier(DECODE=mode) for mode in ("exact", "fast"))
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from benchmarks.baselines.client_process import ADDRESS, KINDS, client_of
 from benchmarks.data.synthetic_images import jpeg
-from benchmarks.data.workload import Material, material
+from benchmarks.data.workload import Workload, workload
 from benchmarks.entries.serving import model_server
 from benchmarks.harness.case import MILLISECONDS, Case, Goal, Measured, WrongAnswer
 from benchmarks.harness.statistics import Samples
@@ -37,7 +37,7 @@ ATOL = 1e-4
 def cases(quick: bool) -> Iterator[list[Case]]:
     """Both, on a model server of their own."""
     with (
-        material() as found,
+        workload() as found,
         model_server(found) as (port, _),
         calls_case(found, port, quick=quick) as calls,
     ):
@@ -45,7 +45,7 @@ def cases(quick: bool) -> Iterator[list[Case]]:
 
 
 @contextmanager
-def calls_case(found: Material, port: int, *, quick: bool) -> Iterator[Case]:
+def calls_case(found: Workload, port: int, *, quick: bool) -> Iterator[Case]:
     """One caller, one picture at a time, on connections that are open."""
     picture = _picture(found)
     old, new = (client_of(kind, port) for kind in KINDS)
@@ -87,7 +87,7 @@ def calls_case(found: Material, port: int, *, quick: bool) -> Iterator[Case]:
         )
 
 
-def start_case(found: Material, port: int, *, quick: bool) -> Case:
+def start_case(found: Workload, port: int, *, quick: bool) -> Case:
     """From the start of a program to its first answer, and what it takes of memory."""
     return _case(
         found,
@@ -113,14 +113,14 @@ def _start(kind: str, port: int, path: Path) -> Measured:
     return Measured(json.loads(line), figures)
 
 
-def _picture(found: Material) -> Path:
+def _picture(found: Workload) -> Path:
     path = found.models_dir / PICTURE
     path.write_bytes(jpeg(600, 600))
     return path
 
 
 def _case(
-    found: Material,
+    found: Workload,
     picture: Path,
     name: str,
     about: str,

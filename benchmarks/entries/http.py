@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from typing import Any
 
 from benchmarks.data.synthetic_images import jpeg
-from benchmarks.data.workload import Material, material
+from benchmarks.data.workload import Workload, workload
 from benchmarks.entries.http_load import load_case
 from benchmarks.harness.answer_checks import check_same_answer
 from benchmarks.harness.case import MILLISECONDS, Case, Goal
@@ -22,7 +22,7 @@ NEW_CONNECTION = "HTTP, new connection"
 @contextmanager
 def cases(quick: bool) -> Iterator[list[Case]]:
     with (
-        material() as found,
+        workload() as found,
         local_host(found.environ()) as (program, port),
     ):
         wait_until_ready(program, port)
@@ -34,7 +34,7 @@ def cases(quick: bool) -> Iterator[list[Case]]:
 
 
 @contextmanager
-def one_request_case(found: Material, port: int, *, quick: bool) -> Iterator[Case]:
+def one_request_case(found: Workload, port: int, *, quick: bool) -> Iterator[Case]:
     """The comparison, with a local host that runs already."""
     with (
         closing(Client(port, found.model, keep_alive=True)) as kept,
@@ -43,7 +43,7 @@ def one_request_case(found: Material, port: int, *, quick: bool) -> Iterator[Cas
         yield _case(found, kept, fresh, quick=quick)
 
 
-def _case(found: Material, kept: Client, fresh: Client, *, quick: bool) -> Case:
+def _case(found: Workload, kept: Client, fresh: Client, *, quick: bool) -> Case:
     classifier = found.classifier()
     # What HTTP costs shows most where the rest takes least.
     smallest = min(found.pictures, key=lambda name: len(found.pictures[name]))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.data.synthetic_images import jpeg
-from benchmarks.data.workload import Material
+from benchmarks.data.workload import Workload
 from benchmarks.harness.answer_checks import check_same_answer
 from benchmarks.harness.case import MILLISECONDS, RATE, Case, Measured, WrongAnswer
 from benchmarks.harness.statistics import Samples
@@ -27,7 +27,7 @@ SECONDS, QUICK_SECONDS = 2.0, 0.4  # of each load
 
 
 @contextmanager
-def load_case(found: Material, port: int, *, quick: bool) -> Iterator[Case]:
+def load_case(found: Workload, port: int, *, quick: bool) -> Iterator[Case]:
     """The loads, on a local host that runs already."""
     picture = found.models_dir / "picture.jpg"
     picture.write_bytes(jpeg(600, 600))
@@ -79,7 +79,7 @@ class Loads:
 
 
 def _case(
-    found: Material, loads: Loads, picture: Path, expected: Mapping[str, Any], *, quick: bool
+    found: Workload, loads: Loads, picture: Path, expected: Mapping[str, Any], *, quick: bool
 ) -> Case:
     implementations: dict[str, Callable[[bytes], Any]] = {
         FIRST: lambda image: first_request(found, image)
@@ -116,7 +116,7 @@ def _ignoring_input(send: Callable[[], Measured]) -> Callable[[bytes], Measured]
     return lambda image: send()  # the load generator reads the picture's file itself
 
 
-def first_request(found: Material, image: bytes) -> Measured:
+def first_request(found: Workload, image: bytes) -> Measured:
     """Cold: a process that has answered nothing yet, asked as soon as it says that it is ready."""
     with local_host(found.environ()) as (program, port):
         wait_until_ready(program, port)

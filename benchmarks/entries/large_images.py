@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from benchmarks.data.synthetic_images import PHONE_SIZE, phone_photo
-from benchmarks.data.workload import REAL_MODEL, Material, all_models, material, real_pictures
+from benchmarks.data.workload import REAL_MODEL, Workload, all_models, real_pictures, workload
 from benchmarks.entries.decode_agreement import LARGEST_DIFFERENCE, agreement_case, generated_photos
 from benchmarks.harness.answer_checks import probability_difference
 from benchmarks.harness.case import Case, Goal, Measured, WrongAnswer
@@ -30,7 +30,7 @@ LEAST_RATIO = 3
 @contextmanager
 def cases(quick: bool) -> Iterator[list[Case]]:
     with (
-        material() as found,
+        workload() as found,
         all_models() as models,
         generated_photos(QUICK_PHOTOS if quick else PHOTOS) as photos,
     ):
@@ -45,7 +45,7 @@ def cases(quick: bool) -> Iterator[list[Case]]:
         ]
 
 
-def large_case(found: Material, *, quick: bool, size: tuple[int, int] = PHONE_SIZE) -> Case:
+def large_case(found: Workload, *, quick: bool, size: tuple[int, int] = PHONE_SIZE) -> Case:
     """The times; ``size`` is that of the photos."""
     pictures = {
         name: phone_photo(progressive=progressive, size=size)

@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.baselines.tutorial import TutorialTwin
 from benchmarks.data.synthetic_images import jpeg
-from benchmarks.data.workload import Material, material
+from benchmarks.data.workload import Workload, workload
 from benchmarks.harness.answer_checks import (
     check_probabilities,
     check_same_answer,
@@ -29,7 +29,7 @@ Ours = Mapping[str, Callable[[bytes], Any]]
 
 @contextmanager
 def cases(quick: bool) -> Iterator[list[Case]]:
-    with material(quick=quick) as found:
+    with workload(quick=quick) as found:
         classifier = found.classifier("tensorflow")
         ours = {
             TENSORFLOW: classifier.classify_bytes,
@@ -50,7 +50,7 @@ def faster(who: str, least: float, what: str) -> Goal:
     return Goal(text, ">=", least, "x", partial(throughput, who=who))
 
 
-def pipeline_case(found: Material, classifier: Classifier, ours: Ours, *, rounds: int) -> Case:
+def pipeline_case(found: Workload, classifier: Classifier, ours: Ours, *, rounds: int) -> Case:
     """The comparison.
 
     Args:
@@ -69,8 +69,8 @@ def pipeline_case(found: Material, classifier: Classifier, ours: Ours, *, rounds
             if name in found.expected:
                 check_probabilities(f"{who}, {name}", answer, found.expected[name])
         image = decode(found.pictures[name], max_pixels=classifier.settings.max_image_pixels)
-        contract = classifier.repository.get().load().engine.contract
-        check_same_tensor(f"ours, {name}", preprocess(image, contract), their_tensor)
+        input_spec = classifier.repository.get().load().engine.input_spec
+        check_same_tensor(f"ours, {name}", preprocess(image, input_spec), their_tensor)
 
     pictures = len(found.pictures)
     return Case(

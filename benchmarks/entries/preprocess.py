@@ -16,17 +16,17 @@ from benchmarks.data.synthetic_images import photo
 from benchmarks.harness.answer_checks import check_same_tensor
 from benchmarks.harness.case import MILLISECONDS, Case, Goal
 from image_classifier.images.preprocess import preprocess
-from image_classifier.model_files.input_spec import Contract
+from image_classifier.model_files.input_spec import InputSpec
 
 SIZE = 227  # of all Custom Vision exports of which the real files are known
-CONTRACT = Contract(input_name="Placeholder:0", output_name="loss:0", height=SIZE, width=SIZE)
+CONTRACT = InputSpec(input_name="Placeholder:0", output_name="loss:0", height=SIZE, width=SIZE)
 SIZES = ((600, 600), (1200, 900), (4000, 3000))
 OURS = "ours"
 
 
 @contextmanager
 def cases(quick: bool) -> Iterator[list[Case]]:
-    yield [preprocess_case(partial(preprocess, contract=CONTRACT), quick=quick)]
+    yield [preprocess_case(partial(preprocess, input_spec=CONTRACT), quick=quick)]
 
 
 def preprocess_case(ours: Callable[[Image.Image], NDArray[np.float32]], *, quick: bool) -> Case:

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.data.workload import Material, material
+from benchmarks.data.workload import Workload, workload
 from benchmarks.entries.queue_runs import (
     EMULATOR,
     RATE,
@@ -38,7 +38,7 @@ HOST_1, HOST_2 = "local host, 1 worker", "local host, 2 workers"
 @contextmanager
 def cases(quick: bool) -> Iterator[list[Case]]:
     with ExitStack() as stack:
-        found = stack.enter_context(material(quick=quick))
+        found = stack.enter_context(workload(quick=quick))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pictures-")))
         for name, data in found.pictures.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -52,7 +52,7 @@ def cases(quick: bool) -> Iterator[list[Case]]:
         ]
 
 
-def _job(found: Material, address: str, *, count: int) -> Job:
+def _job(found: Workload, address: str, *, count: int) -> Job:
     """The tags are those of the pipeline itself; that they are right is shown elsewhere."""
     names = list(found.pictures)
     run = PipelineProcess(found, [f"{address}/{name}" for name in names], core=None)

@@ -17,7 +17,7 @@ from typing import Any
 
 import psutil
 
-from benchmarks.data.workload import ROOT, Material
+from benchmarks.data.workload import ROOT, Workload
 from benchmarks.harness.case import Measured, WrongAnswer
 from benchmarks.servers.queue_pipeline import QueueHost, copy_app, put, queue_host
 from benchmarks.servers.signalr_viewer import Viewer
@@ -49,7 +49,7 @@ TO_PAGE = "enqueue to page, ms"
 class Job:
     """What every implementation does: the same URLs, each with the tag that it must get."""
 
-    found: Material
+    found: Workload
     urls: Sequence[str]
     tags: Sequence[str | None]
 
@@ -57,7 +57,7 @@ class Job:
 class PipelineProcess:
     """``benchmarks.baselines.url_pipeline`` as a process, on one core or on all."""
 
-    def __init__(self, found: Material, urls: Sequence[str], core: int | None) -> None:
+    def __init__(self, found: Workload, urls: Sequence[str], core: int | None) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.baselines.url_pipeline", "--threads", str(THREADS)],
             cwd=ROOT,
@@ -95,7 +95,7 @@ class PipelineProcess:
         return self._process.stdout.readline()
 
 
-def _settings(found: Material) -> dict[str, str]:
+def _settings(found: Workload) -> dict[str, str]:
     # Each process has one core, so each computes one picture at a time, with one thread.
     return found.environ("onnx", FETCH_ALLOW_PRIVATE_ADDRESSES="true", TF_CPP_MIN_LOG_LEVEL="2")
 

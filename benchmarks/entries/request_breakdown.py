@@ -14,7 +14,7 @@ from typing import Any
 import azure.functions as func
 
 from benchmarks.data.synthetic_images import jpeg
-from benchmarks.data.workload import ROOT, Material, material
+from benchmarks.data.workload import ROOT, Workload, workload
 from benchmarks.harness.answer_checks import check_same_answer
 from benchmarks.harness.case import Case, Measured
 from benchmarks.harness.statistics import Samples
@@ -65,12 +65,12 @@ def main(req: func.HttpRequest) -> func.HttpResponse:
 
 @contextmanager
 def cases(quick: bool) -> Iterator[list[Case]]:
-    with material() as found, budget_case(found, quick=quick) as case:
+    with workload() as found, budget_case(found, quick=quick) as case:
         yield [case]
 
 
 @contextmanager
-def budget_case(found: Material, *, quick: bool) -> Iterator[Case]:
+def budget_case(found: Workload, *, quick: bool) -> Iterator[Case]:
     """The parts, with the three servers that are asked for them."""
     with ExitStack() as stack:
         (bare_port,) = free_ports(1)
@@ -164,7 +164,7 @@ def _milliseconds(call: Callable[[], object]) -> float:
     return (time.perf_counter() - started) * 1000
 
 
-def _case(found: Material, ask: Budget, *, quick: bool) -> Case:
+def _case(found: Workload, ask: Budget, *, quick: bool) -> Case:
     def check(name: str, answers: Mapping[str, Any]) -> None:
         served, in_process = answers[REQUEST]
         check_same_answer(f"{REQUEST}, {name}", served, in_process)

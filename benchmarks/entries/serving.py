@@ -13,12 +13,12 @@ import grpc
 import numpy as np
 
 from benchmarks.data.synthetic_images import jpeg
-from benchmarks.data.workload import Material, material
+from benchmarks.data.workload import Workload, workload
 from benchmarks.harness.case import MILLISECONDS, Case, Goal, Measured, WrongAnswer
 from benchmarks.harness.statistics import Samples
 from benchmarks.load.grpc_client import PREDICT
 from benchmarks.load.process import Sender, sender
-from benchmarks.load.throughput import CLIENTS, Way, picture, rates_case
+from benchmarks.load.throughput import CLIENTS, Endpoint, picture, rates_case
 from benchmarks.servers.app_host import (
     ADDRESS,
     classify_path,
@@ -47,7 +47,7 @@ LIMIT_MS = 0.4
 @contextmanager
 def cases(quick: bool) -> Iterator[list[Case]]:
     """Both, on a local host with one worker and a model server that run side by side."""
-    with material() as found, local_host(found.environ()) as (program, port):
+    with workload() as found, local_host(found.environ()) as (program, port):
         wait_until_ready(program, port)
         with model_server(found) as (grpc_port, rest_port), sender() as source:
             ports = {
@@ -61,8 +61,8 @@ def cases(quick: bool) -> Iterator[list[Case]]:
 
 
 @contextmanager
-def model_server(found: Material) -> Iterator[tuple[int, int]]:
-    """A model server with the material's model; its ports for gRPC and REST."""
+def model_server(found: Workload) -> Iterator[tuple[int, int]]:
+    """A model server with the workload's model; its ports for gRPC and REST."""
     ports = free_ports(2)
     arguments = [f"--port={ports[0]}", f"--rest_api_port={ports[1]}", f"--address={ADDRESS}"]
     arguments += [f"--model_name={found.model}", f"--model_base_path={found.folder.parent}"]
@@ -79,7 +79,7 @@ def _wait(program: Program, port: int) -> None:
             raise program.failure("did not become ready") from exc
 
 
-def images_case(found: Material, ports: Mapping[str, int], source: Sender, *, quick: bool) -> Case:
+def images_case(found: Workload, ports: Mapping[str, int], source: Sender, *, quick: bool) -> Case:
     """An encoded picture in, eight clients, four ways."""
     data = picture()
     rest_path = f"/v1/models/{found.model}:predict"
@@ -91,10 +91,10 @@ def images_case(found: Material, ports: Mapping[str, int], source: Sender, *, qu
     return rates_case(
         found,
         {
-            CLASSIFY: Way(ports[CLASSIFY], classify_path(found.model), data),
-            REST_FUNCTION: Way(ports[REST_FUNCTION], rest_path, rest, "predict"),
-            REST_PROCESS: Way(ports[REST_PROCESS], rest_path, rest, "predict"),
-            GRPC: Way(ports[GRPC], "", request, "grpc"),
+            CLASSIFY: Endpoint(ports[CLASSIFY], classify_path(found.model), data),
+            REST_FUNCTION: Endpoint(ports[REST_FUNCTION], rest_path, rest, "predict"),
+            REST_PROCESS: Endpoint(ports[REST_PROCESS], rest_path, rest, "predict"),
+            GRPC: Endpoint(ports[GRPC], "", request, "grpc"),
         },
         source,
         about=f"answers a second to {CLIENTS} clients that send a 600 x 600 JPEG, one process of "
@@ -114,11 +114,11 @@ def _request(model: str, signature: str, key: str, array: Any) -> bytes:
 
 
 @contextmanager
-def tensor_case(found: Material, grpc_port: int, *, quick: bool) -> Iterator[Case]:
+def tensor_case(found: Workload, grpc_port: int, *, quick: bool) -> Iterator[Case]:
     """One client, a preprocessed picture in: what is above the run and the bare call."""
     classifier = found.classifier()
     engine = classifier.repository.load().engine
-    tensor = preprocess(decode(jpeg(600, 600), max_pixels=10**7), engine.contract)[None]
+    tensor = preprocess(decode(jpeg(600, 600), max_pixels=10**7), engine.input_spec)[None]
     request = _request(found.model, "tensors", "input", tensor)
     (bare_port,) = free_ports(1)
     with (
@@ -154,7 +154,7 @@ def _answered(answer: bytes, figures: Mapping[str, float]) -> Measured:
 
 
 def _tensor_case(
-    found: Material,
+    found: Workload,
     implementations: Mapping[str, Callable[[bytes], Any]],
     request: bytes,
     expected: Any,

@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.data.page_cache import CAN_FORGET, FORGOTTEN, forget, what_starts_read
 from benchmarks.data.synthetic_images import jpeg
-from benchmarks.data.workload import Material, material
+from benchmarks.data.workload import Workload, workload
 from benchmarks.harness.answer_checks import check_same_answer
 from benchmarks.harness.case import Case, Goal, Measured
 from benchmarks.harness.statistics import Samples
@@ -29,11 +29,11 @@ MEMORY_FIRST = "resident after 1 answer, MB"
 
 @contextmanager
 def cases(quick: bool) -> Iterator[list[Case]]:
-    with material() as found:
+    with workload() as found:
         yield list(start_cases(found, quick=quick))
 
 
-def start_cases(found: Material, *, quick: bool) -> Iterator[Case]:
+def start_cases(found: Workload, *, quick: bool) -> Iterator[Case]:
     """Warm starts, cold starts where they can be made, the command line, and memory."""
     picture = found.models_dir / PICTURE
     picture.write_bytes(jpeg(600, 600))
@@ -110,7 +110,7 @@ def start_cases(found: Material, *, quick: bool) -> Iterator[Case]:
 
 
 def _case(
-    found: Material,
+    found: Workload,
     picture: Path,
     name: str,
     about: str,
@@ -134,7 +134,7 @@ def _case(
     )
 
 
-def local_host_start(found: Material, picture: Path, *, engine: str) -> Measured:
+def local_host_start(found: Workload, picture: Path, *, engine: str) -> Measured:
     """Starts a host, asks it once, ends it."""
     image = picture.read_bytes()
     started = time.perf_counter()
@@ -152,7 +152,7 @@ def _cold(folders: list[Path], start: Callable[[Path], Measured], picture: Path)
     return start(picture)
 
 
-def _command_line(found: Material, picture: Path, *, engine: str) -> Measured:
+def _command_line(found: Workload, picture: Path, *, engine: str) -> Measured:
     started = time.perf_counter()
     environ = found.environ(engine)
     with running(
@@ -166,7 +166,7 @@ def _command_line(found: Material, picture: Path, *, engine: str) -> Measured:
     return Measured([json.loads(line)], {FIRST_ANSWER: first})
 
 
-def _memory(found: Material, picture: Path, *, engine: str, requests: int, later: str) -> Measured:
+def _memory(found: Workload, picture: Path, *, engine: str, requests: int, later: str) -> Measured:
     image = picture.read_bytes()
     with local_host(found.environ(engine)) as (program, port):
         wait_until_ready(program, port)

@@ -17,7 +17,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from benchmarks.data.synthetic_images import jpeg
-from benchmarks.data.workload import Material, material
+from benchmarks.data.workload import Workload, workload
 from benchmarks.harness.case import MILLISECONDS, RATE, Case, Measured, WrongAnswer
 from benchmarks.harness.machine import cores
 from benchmarks.harness.statistics import Samples
@@ -36,11 +36,11 @@ MAX_PIXELS = 50_000_000
 
 @contextmanager
 def cases(quick: bool) -> Iterator[list[Case]]:
-    with material() as found:
+    with workload() as found:
         yield [threads_case(found, quick=quick)]
 
 
-def threads_case(found: Material, *, quick: bool) -> Case:
+def threads_case(found: Workload, *, quick: bool) -> Case:
     """The comparison of settings, each with one, two, four and eight callers."""
     data = jpeg(600, 600)
     engines = _engines(found.folder)
@@ -77,12 +77,12 @@ def _engines(folder: Path) -> dict[str, Engine]:
         name: load(weights, None, EngineOptions(threads=count)) for name, count in counts.items()
     }
     session = ort.InferenceSession(str(weights), providers=["CPUExecutionProvider"])
-    engines[SPINNING] = OnnxEngine(weights, session, engines[DEFAULT].contract)
+    engines[SPINNING] = OnnxEngine(weights, session, engines[DEFAULT].input_spec)
     return engines
 
 
 def _answer(engine: Engine, data: bytes) -> NDArray[np.float32]:
-    tensor = preprocess(decode(data, max_pixels=MAX_PIXELS), engine.contract)
+    tensor = preprocess(decode(data, max_pixels=MAX_PIXELS), engine.input_spec)
     scores: NDArray[np.float32] = engine.run(tensor[None])[0]
     return scores
 

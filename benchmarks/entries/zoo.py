@@ -23,7 +23,7 @@ from benchmarks.harness.statistics import Samples
 from image_classifier.engines import ENGINES, SAVED_MODEL, Engine, EngineOptions
 from image_classifier.images.decode import decode
 from image_classifier.images.preprocess import preprocess
-from image_classifier.model_files.input_spec import read_contract
+from image_classifier.model_files.input_spec import read_input_spec
 
 TENSORFLOW = "TensorFlow"
 RUNTIMES = {TENSORFLOW: "tensorflow", "ONNX Runtime": "onnx", "OpenVINO": "openvino"}
@@ -67,13 +67,13 @@ def network_case(network: str, folder: Path, *, quick: bool) -> Iterator[Case]:
             for name, kind in RUNTIMES.items()
             if ENGINES[kind].is_installed()
         }
-        contract = engines[TENSORFLOW].contract
+        input_spec = engines[TENSORFLOW].input_spec
         what = "scores and boxes of all places" if network == DETECTOR else "probabilities"
         yield Case(
             name=network,
             about=f"a JPEG of 600 x 600 in, {what} out: decoded and preprocessed in process "
-            f"({contract.width} x {contract.height}), batch size 1, one caller, {cores()} cores, "
-            "random weights",
+            f"({input_spec.width} x {input_spec.height}), batch size 1, one caller, "
+            f"{cores()} cores, random weights",
             implementations={name: partial(_turn, engine) for name, engine in engines.items()},
             inputs={PICTURE: jpeg(600, 600)},
             check=_check,
@@ -93,17 +93,17 @@ def ratio(samples: Samples, name: str) -> float:
 def _load(kind: str, folder: Path, stack: ExitStack) -> Engine:
     """Loads the folder's file of an engine as the app does."""
     sidecar = folder / "model.json"
-    contract = read_contract(sidecar) if sidecar.is_file() else None
+    input_spec = read_input_spec(sidecar) if sidecar.is_file() else None
     weights = ENGINES[kind].find(folder)
     assert weights is not None
     engine: Any
     if weights.name == SAVED_MODEL:
         saved: Any = ENGINES[kind].load_saved_model(weights, EngineOptions())
         stack.callback(saved.close)
-        assert contract is not None
-        engine = saved.classifier(contract)
+        assert input_spec is not None
+        engine = saved.classifier(input_spec)
     else:
-        engine = ENGINES[kind].load(weights, contract, EngineOptions())
+        engine = ENGINES[kind].load(weights, input_spec, EngineOptions())
         stack.callback(getattr(engine, "close", lambda: None))
     return engine  # type: ignore[no-any-return]
 
@@ -114,7 +114,7 @@ def _turn(engine: Engine, data: bytes) -> Measured:
     began = time.perf_counter()
     for _ in range(PICTURES):
         started = time.perf_counter()
-        tensor = preprocess(decode(data, max_pixels=MAX_PIXELS), engine.contract)
+        tensor = preprocess(decode(data, max_pixels=MAX_PIXELS), engine.input_spec)
         answers.append(engine.run(tensor[None])[0])
         latencies.append((time.perf_counter() - started) * 1000)
     rate = PICTURES / (time.perf_counter() - began)

@@ -8,20 +8,20 @@ from functools import partial
 from typing import NamedTuple
 
 from benchmarks.data.synthetic_images import jpeg
-from benchmarks.data.workload import Material
+from benchmarks.data.workload import Workload
 from benchmarks.harness.case import MILLISECONDS, RATE, Case, Goal, Measured, WrongAnswer
 from benchmarks.harness.statistics import Samples
 from benchmarks.load.generator import Load
 from benchmarks.load.process import Sender
 
-__all__ = ["CLIENTS", "Way", "picture", "rates_case"]
+__all__ = ["CLIENTS", "Endpoint", "picture", "rates_case"]
 
 CLIENTS = 8
 SECONDS, QUICK_SECONDS = 3.0, 0.5
 ROUNDS = 9
 
 
-class Way(NamedTuple):
+class Endpoint(NamedTuple):
     """A way to ask for the picture's tags.
 
     Attributes:
@@ -45,8 +45,8 @@ def picture() -> bytes:
 
 
 def rates_case(
-    found: Material,
-    ways: Mapping[str, Way],
+    found: Workload,
+    ways: Mapping[str, Endpoint],
     source: Sender,
     *,
     about: str,
@@ -67,7 +67,7 @@ def rates_case(
     """
     prediction = found.classifier().classify_bytes(picture())
 
-    def sending(name: str, way: Way) -> Callable[[bytes], Measured]:
+    def sending(name: str, way: Endpoint) -> Callable[[bytes], Measured]:
         file = found.models_dir / f"{name.replace('/', '')}.body"
         file.write_bytes(way.body)
         load = Load(

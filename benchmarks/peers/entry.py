@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from benchmarks.data.synthetic_images import encoded, photo
-from benchmarks.data.workload import FIXTURES, REAL_MODEL, Material, material
+from benchmarks.data.workload import FIXTURES, REAL_MODEL, Workload, workload
 from benchmarks.harness.case import MILLISECONDS, RATE, Verdict, WrongAnswer
 from benchmarks.harness.records import Part, Record, rows_record
 from benchmarks.harness.statistics import Samples
@@ -35,7 +35,7 @@ SIZE = (640, 480)
 class Subject:
     """The model and the picture of a run."""
 
-    found: Material
+    found: Workload
     asked: Asked
     about: str
 
@@ -87,7 +87,7 @@ def load_record(measured: Measured, load: str, about: str) -> Record:
     return rows_record(load, about, samples)
 
 
-def _servers(found: Material) -> tuple[list[Server], list[str]]:
+def _servers(found: Workload) -> tuple[list[Server], list[str]]:
     """Those that can be had here, and notes on them."""
     servers, notes = own_servers(found.models_dir, found.model), [f"Peers: {versions()}."]
     for name in PEERS:
@@ -101,8 +101,8 @@ def _servers(found: Material) -> tuple[list[Server], list[str]]:
 
 @contextmanager
 def _subject() -> Iterator[Subject]:
-    """The material, and the picture with the answer that is right."""
-    with material() as found:
+    """The workload, and the picture with the answer that is right."""
+    with workload() as found:
         image, name = photo(*SIZE), "a generated picture"
         model = "the demo model digits"
         if FIXTURES.is_dir():

@@ -6,7 +6,12 @@ import shutil
 from pathlib import Path
 
 from benchmarks.data.workload import ROOT
-from tools.bootstrap.environments import Failed, find_python, run_quietly, venv_python
+from tools.bootstrap.environments import (
+    EnvironmentSetupError,
+    find_python,
+    run_quietly,
+    venv_python,
+)
 
 PYTHON = "3.11"
 # What the shared work needs, in the project's own versions.
@@ -48,7 +53,7 @@ def peer_python(name: str) -> Path:
     try:
         run_quietly([python, "-m", "venv", "--clear", str(folder)], f"Making {folder.name}", "")
         run_quietly([*pip, "install", PEERS[name], *SHARED], what, "")
-    except Failed as exc:
+    except EnvironmentSetupError as exc:
         shutil.rmtree(folder, ignore_errors=True)
         raise NotInstalled(str(exc)) from exc
     stamp.write_text(wanted, "utf-8")

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 
 from benchmarks.harness import report
 from benchmarks.harness.machine import describe
-from benchmarks.stress.host import Asker, Scales, host, quiet_megabytes
-from benchmarks.stress.requests import Ask, crowd, encoded, noise
+from benchmarks.stress.host import Client, MemorySampler, host, idle_megabytes
+from benchmarks.stress.requests import Ask, burst, encoded, noise
 
 LIMIT_MEGABYTES = 1200
 ALLOWED = {200, 429}
@@ -44,7 +44,7 @@ class Crowd:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Sends the crowd; returns 0 if the host withstood it."""
+    """Sends the burst; returns 0 if the host withstood it."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     args = _parser().parse_args(arguments)
     print(
@@ -60,14 +60,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(clients: int, limits: Mapping[str, int], environ: Mapping[str, str]) -> Crowd:
     """All clients connect, wait for each other and send."""
-    asks = crowd()
+    asks = burst()
     small = Ask("small png", 200, encoded(noise(64, 48), "PNG"))
     result = Crowd()
     together = threading.Barrier(clients)
     lock = threading.Lock()
 
     def client(ask: Ask, port: int) -> None:
-        asker = Asker(port)
+        asker = Client(port)
         together.wait()
         status = asker.ask(ask)
         asker.close()
@@ -75,15 +75,15 @@ def run(clients: int, limits: Mapping[str, int], environ: Mapping[str, str]) -> 
             result.statuses[status] += 1
 
     with host(limits, environ) as (program, port):
-        asker = Asker(port)
+        asker = Client(port)
         asker.ask(small)  # the model is loaded
-        result.before_megabytes = quiet_megabytes(program)
+        result.before_megabytes = idle_megabytes(program)
         threads = [
             threading.Thread(target=client, args=(asks[number % len(asks)], port))
             for number in range(clients)
         ]
         started = time.monotonic()
-        with Scales(program) as scales:
+        with MemorySampler(program) as scales:
             for thread in threads:
                 thread.start()
             for thread in threads:
@@ -91,7 +91,7 @@ def run(clients: int, limits: Mapping[str, int], environ: Mapping[str, str]) -> 
             result.seconds = time.monotonic() - started
             result.status_after = asker.ask(small)
         result.peak_megabytes = scales.peak_megabytes
-        result.after_megabytes = quiet_megabytes(program)
+        result.after_megabytes = idle_megabytes(program)
         asker.close()
     return result
 

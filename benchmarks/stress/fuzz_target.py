@@ -19,7 +19,7 @@ from image_classifier.bindings.classify import classify
 from image_classifier.bindings.custom_vision_container import custom_vision_container
 from image_classifier.images.decode import SUPPORTED_FORMATS, decode
 from image_classifier.images.preprocess import preprocess
-from image_classifier.model_files.input_spec import Contract
+from image_classifier.model_files.input_spec import InputSpec
 
 # Small enough for many inputs a second, large enough for every way of resizing.
 MAX_PIXELS = 4_000_000
@@ -28,7 +28,7 @@ MAX_PIXELS = 4_000_000
 REQUEST = b"R"
 IMAGE = b"I"  # first byte: an image file follows
 CONTRACTS = tuple(
-    Contract(input_name="in", output_name="out", height=size, width=size, resize=resize)
+    InputSpec(input_name="in", output_name="out", height=size, width=size, resize=resize)
     for size, resize in (
         (224, "custom_vision"),
         (300, "custom_vision"),
@@ -90,9 +90,12 @@ def _decode(data: bytes) -> None:
         return
     if image.mode != "RGB" or not 0 < image.width * image.height <= MAX_PIXELS:
         raise WrongAnswer(f"decoded to {image.mode} {image.size}")
-    for contract in CONTRACTS:
-        tensor = preprocess(image, contract)
-        if tensor.shape != (contract.height, contract.width, 3) or not np.isfinite(tensor).all():
+    for input_spec in CONTRACTS:
+        tensor = preprocess(image, input_spec)
+        if (
+            tensor.shape != (input_spec.height, input_spec.width, 3)
+            or not np.isfinite(tensor).all()
+        ):
             raise WrongAnswer(f"preprocessed to {tensor.shape}")
 
 

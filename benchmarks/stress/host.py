@@ -1,4 +1,4 @@
-"""The local host as the soak and the crowd run it, and how they ask and weigh it."""
+"""The local host as the soak and the burst run it, and how they ask and weigh it."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _copy_app(root: Path, limits: Mapping[str, int]) -> None:
     (root / "host.json").write_text(json.dumps(settings), "utf-8")
 
 
-class Asker:
+class Client:
     """One client with one connection, which is made again when the host closed it."""
 
     def __init__(self, port: int) -> None:
@@ -93,7 +93,7 @@ class Asker:
             self._connection = None
 
 
-class Scales:
+class MemorySampler:
     """Weighs a program all the time, from a thread."""
 
     def __init__(self, program: Program) -> None:
@@ -102,7 +102,7 @@ class Scales:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run)
 
-    def __enter__(self) -> Scales:
+    def __enter__(self) -> MemorySampler:
         self._thread.start()
         return self
 
@@ -127,7 +127,7 @@ def _peak_megabytes(program: Program) -> float:
     return 0.0
 
 
-def quiet_megabytes(program: Program) -> float:
+def idle_megabytes(program: Program) -> float:
     """What the program holds when it has nothing to do: it has stopped growing and shrinking."""
     last = program.resident_megabytes()
     for _ in range(20):

@@ -1,4 +1,4 @@
-"""Requests for the soak and the crowd, each with the status that it must get."""
+"""Requests for the soak and the burst, each with the status that it must get."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def huge() -> list[Ask]:
     ]
 
 
-def crowd() -> list[Ask]:
+def burst() -> list[Ask]:
     """The same 19 MB in each of the three ways that a body can be sent."""
     picture = big_png()
     return [Ask("raw", 200, picture), as_json(picture), as_form(picture)]

@@ -20,7 +20,7 @@ from benchmarks.harness import report
 from benchmarks.harness.machine import describe, load_average
 from benchmarks.harness.number_format import number
 from benchmarks.servers.processes import Program
-from benchmarks.stress.host import Asker, Scales, host, quiet_megabytes
+from benchmarks.stress.host import Client, MemorySampler, host, idle_megabytes
 from benchmarks.stress.requests import Ask, bad, good, huge
 
 CLIENTS = 8
@@ -74,7 +74,7 @@ def run(seconds: float) -> Soak:
     """A warm-up, then two halves of load with a rest after each."""
     kinds = {"good": good(), "bad": bad(), "huge": huge()}
     soak = Soak()
-    with host() as (program, port), Scales(program) as scales:
+    with host() as (program, port), MemorySampler(program) as scales:
         _load(port, kinds, seconds * WARM_UP_PART, Soak(), seed=0)
         _rest(soak, "start", program)
         for seed, name in enumerate(("middle", "end"), 1):
@@ -85,7 +85,7 @@ def run(seconds: float) -> Soak:
 
 
 def _rest(soak: Soak, name: str, program: Program) -> None:
-    soak.megabytes[name] = quiet_megabytes(program)
+    soak.megabytes[name] = idle_megabytes(program)
     print(f"{name}: {soak.requests} requests, {soak.megabytes[name]:.0f} MB at rest", flush=True)
 
 
@@ -100,7 +100,7 @@ def _load(
         rng = random.Random(seed * 1000 + number)
         everything = [(kind, ask) for kind, asks in kinds.items() for ask in asks]
         rng.shuffle(everything)
-        asker = Asker(port)
+        asker = Client(port)
         while time.monotonic() < started + seconds or everything:
             if everything:
                 kind, ask = everything.pop()

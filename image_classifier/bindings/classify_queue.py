@@ -76,7 +76,7 @@ def _classify_message(message: func.QueueMessage, classifier: Classifier) -> Out
             logger.warning("%s, try %s: %s: %s", asked.id, tries, exc.code, exc.message)
             # The host prints the traceback: fetching's inner frames would tell nobody anything.
             raise exc.with_traceback(None) from None
-        telemetry.failed(exc.code)
+        telemetry.set_error(exc.code)
         logger.warning("%s failed: %s: %s", asked.id, exc.code, exc.message)
         failure = _failure(asked, exc, message.dequeue_count)
         return Outcome(_signalr("newFailure", failure), failed=_json(failure))

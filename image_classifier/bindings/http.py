@@ -100,7 +100,7 @@ def current_classifier() -> Classifier:
     with _lock:
         if _classifier is None:
             _classifier = Classifier(Settings.from_environ(os.environ))
-            telemetry.turn_on(os.environ)
+            telemetry.configure_exporters(os.environ)
             if _classifier.settings.warm_up:
                 threading.Thread(target=_classifier.warm_up, name="warm up", daemon=True).start()
         return _classifier
@@ -137,11 +137,11 @@ def _answer(
         check_key(req, classifier.settings)
         return handle(req, classifier)
     except ClassifierError as exc:
-        telemetry.failed(exc.code)
+        telemetry.set_error(exc.code)
         logger.info("%s: %s", exc.code, exc.message)
         return _error_response(exc)
     except Exception:
-        telemetry.failed(_BUG["error"]["code"])
+        telemetry.set_error(_BUG["error"]["code"])
         logger.exception("a bug, answered with 500")
         return json_response(_BUG, status=500)
 

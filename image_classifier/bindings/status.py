@@ -29,7 +29,7 @@ def status(req: func.HttpRequest, classifier: Classifier) -> func.HttpResponse:
     Raises:
         InvalidRequest: there is no such probe.
     """
-    telemetry.looked()
+    telemetry.mark_probe()
     probe = req.params.get("probe")
     if probe is not None and probe not in PROBES:
         raise InvalidRequest(f"probe={probe[:40]!r} must be one of {', '.join(PROBES)}.")
@@ -42,7 +42,7 @@ def status(req: func.HttpRequest, classifier: Classifier) -> func.HttpResponse:
         **({} if probe else _describe_all(classifier)),
     }
     if message:
-        telemetry.failed("Unavailable")
+        telemetry.set_error("Unavailable")
     return _response(body, status=503 if message else 200)
 
 

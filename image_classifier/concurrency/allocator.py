@@ -13,21 +13,21 @@ import gc
 import os
 import platform
 
-__all__ = ["GIVEN_BACK_FROM_BYTES", "give_back_big_blocks", "give_back_freed"]
+__all__ = ["GIVEN_BACK_FROM_BYTES", "return_large_blocks", "trim_heap"]
 
 GIVEN_BACK_FROM_BYTES = 4 * 2**20
 
 _M_MMAP_THRESHOLD = -3  # of malloc.h
 
 
-def give_back_big_blocks() -> bool:
+def return_large_blocks() -> bool:
     """Sets the size; False where there is no such setting or the environment has its own."""
     if platform.libc_ver()[0] != "glibc" or "MALLOC_MMAP_THRESHOLD_" in os.environ:
         return False
     return bool(ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, GIVEN_BACK_FROM_BYTES))
 
 
-def give_back_freed() -> None:
+def trim_heap() -> None:
     """Has memory that was freed given back to the system now, cycles of objects included."""
     gc.collect()
     if platform.libc_ver()[0] == "glibc":

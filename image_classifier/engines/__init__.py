@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from image_classifier.engines.importing import import_failure
 from image_classifier.errors import ModelError
-from image_classifier.model_files.input_spec import Contract
+from image_classifier.model_files.input_spec import InputSpec
 from image_classifier.model_files.signatures import Servable
 
 __all__ = [
@@ -39,13 +39,14 @@ logger = logging.getLogger(__name__)
 class Engine(Protocol):
     """A loaded graph. Safe to call from many threads at once."""
 
-    contract: Contract
+    input_spec: InputSpec
 
     def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """Runs the graph.
 
         Args:
-            batch: float32 [N, height, width, channels], preprocessed as the contract says.
+            batch: float32 [N, height, width, channels], preprocessed as the input specification
+                says.
 
         Returns:
             float32 [N, K], one score for each label.
@@ -60,11 +61,11 @@ SAVED_MODEL = "saved_model.pb"
 class SavedModelEngine(Servable, Protocol):
     """A loaded SavedModel: its own signatures, and an image classifier if it is told how."""
 
-    def classifier(self, contract: Contract) -> Engine:
+    def classifier(self, input_spec: InputSpec) -> Engine:
         """The engine that takes preprocessed images.
 
         Args:
-            contract: names input and output as one of the signatures or as the graph does.
+            input_spec: names input and output as one of the signatures or as the graph does.
 
         Raises:
             ModelError: there are no such tensors.
@@ -101,7 +102,7 @@ class EngineKind:
         name: what ``ENGINE`` and ``X-Engine`` call it.
         weights: the files in a version folder that it runs, the preferred first.
         package: the Python package it needs.
-        module: ours that has ``load(weights, contract or None, options) -> Engine``, and for a
+        module: ours that has ``load(weights, input_spec or None, options) -> Engine``, and for a
             SavedModel ``load_saved_model(weights, options) -> SavedModelEngine``.
     """
 
@@ -128,9 +129,9 @@ class EngineKind:
         """Imports our module, and with it the runtime; ModelError says why that cannot be."""
         return importlib.import_module(self.module)
 
-    def load(self, weights: Path, contract: Contract | None, options: EngineOptions) -> Engine:
+    def load(self, weights: Path, input_spec: InputSpec | None, options: EngineOptions) -> Engine:
         """Imports the runtime and loads the weights; ModelError says what is wrong with them."""
-        engine: Engine = self.import_module().load(weights, contract, options)
+        engine: Engine = self.import_module().load(weights, input_spec, options)
         return engine
 
     def load_saved_model(self, weights: Path, options: EngineOptions) -> SavedModelEngine:

@@ -11,7 +11,7 @@ from typing import Any
 from image_classifier.engines import detection_export
 from image_classifier.engines.importing import importing
 from image_classifier.errors import ModelError
-from image_classifier.model_files.input_spec import CAFFE_MEAN_BGR, Contract
+from image_classifier.model_files.input_spec import CAFFE_MEAN_BGR, InputSpec
 
 with importing("tensorflow"):  # which brings it
     from google.protobuf.message import DecodeError
@@ -68,7 +68,7 @@ def read_frozen_graph(path: Path, graph_type: type[Any], saved_model_type: type[
     return graph_def
 
 
-def recognise(path: Path, graph_def: Any) -> Contract:
+def recognise(path: Path, graph_def: Any) -> InputSpec:
     """Tells a Custom Vision export by its nodes and says how it wants to be fed.
 
     Raises:
@@ -82,7 +82,7 @@ def recognise(path: Path, graph_def: Any) -> Contract:
     if names == ["Placeholder"] and ("model_outputs" in nodes or "loss" in nodes):
         height, width = _input_size(path, placeholders[0])
         in_graph = any(name.startswith("data_bn") for name in nodes)
-        return Contract(
+        return InputSpec(
             input_name="Placeholder:0",
             output_name="model_outputs:0" if "model_outputs" in nodes else "loss:0",
             height=height,
@@ -92,7 +92,7 @@ def recognise(path: Path, graph_def: Any) -> Contract:
         )
     if names == ["data"] and "model_output" in nodes:
         height, width = _input_size(path, placeholders[0])
-        return Contract(
+        return InputSpec(
             input_name="data:0",
             output_name="model_output:0",
             height=height,

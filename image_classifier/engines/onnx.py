@@ -20,10 +20,10 @@ from image_classifier.engines.onnx_metadata import (
     OnnxNode,
     is_channels_first,
     node_called,
-    onnx_contract,
+    onnx_input_spec,
 )
 from image_classifier.errors import ModelError
-from image_classifier.model_files.input_spec import Contract
+from image_classifier.model_files.input_spec import InputSpec
 from image_classifier.model_files.labels import read_labels
 
 with importing("onnxruntime"):
@@ -38,12 +38,12 @@ _LOG_ERRORS_ONLY = 3
 _RECORD_WHO_RUNS_WHAT = "session.record_ep_graph_assignment_info"
 
 
-def load(weights: Path, contract: Contract | None, options: EngineOptions) -> OnnxEngine:
+def load(weights: Path, input_spec: InputSpec | None, options: EngineOptions) -> OnnxEngine:
     """Loads an ONNX model.
 
     Args:
         weights: the ``model.onnx``.
-        contract: from ``model.json``; without it the file's metadata must say how it is fed.
+        input_spec: from ``model.json``; without it the file's metadata must say how it is fed.
         options: execution providers, what they are told, and threads.
 
     Raises:
@@ -54,27 +54,27 @@ def load(weights: Path, contract: Contract | None, options: EngineOptions) -> On
     inputs = {node.name: _node(node) for node in session.get_inputs()}
     outputs = {node.name: _node(node) for node in session.get_outputs()}
     metadata = session.get_modelmeta().custom_metadata_map
-    contract = onnx_contract(weights, contract, metadata, inputs, outputs)
-    return OnnxEngine(weights, session, contract)
+    input_spec = onnx_input_spec(weights, input_spec, metadata, inputs, outputs)
+    return OnnxEngine(weights, session, input_spec)
 
 
 class OnnxEngine:
     """One session, which all threads share.
 
     Attributes:
-        contract: how it is fed.
+        input_spec: how it is fed.
         provider: the first execution provider that runs a part of the graph, all that it can.
     """
 
-    def __init__(self, weights: Path, session: ort.InferenceSession, contract: Contract) -> None:
-        self.contract = contract
+    def __init__(self, weights: Path, session: ort.InferenceSession, input_spec: InputSpec) -> None:
+        self.input_spec = input_spec
         self.provider = _at_work(session)[0]
         self._session = session
         inputs = {node.name: _node(node) for node in session.get_inputs()}
         outputs = {node.name: node.type for node in session.get_outputs()}
-        self._input = node_called(contract.input_name, inputs, weights)
-        self._output = node_called(contract.output_name, outputs, weights)
-        self._channels_first = is_channels_first(inputs[self._input], contract)
+        self._input = node_called(input_spec.input_name, inputs, weights)
+        self._output = node_called(input_spec.output_name, outputs, weights)
+        self._channels_first = is_channels_first(inputs[self._input], input_spec)
         self._dtype = inputs[self._input].dtype
         # The oldest of Custom Vision's exports give a map from label to probability.
         is_map = "map(" in outputs[self._output]

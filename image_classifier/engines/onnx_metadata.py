@@ -1,7 +1,7 @@
 """How an ONNX file wants to be fed: read from its metadata, whatever runtime has opened it.
 
-A file that ``tools.convert`` made carries its contract there. Custom Vision's own ONNX export
-carries pixel format and range. Any other file needs a ``model.json`` beside it.
+A file that ``tools.convert`` made carries its input specification there. Custom Vision's own ONNX
+export carries pixel format and range. Any other file needs a ``model.json`` beside it.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ import numpy as np
 
 from image_classifier.engines import detection_export
 from image_classifier.errors import ModelError
-from image_classifier.model_files.input_spec import CHANNELS, Contract, parse_contract
+from image_classifier.model_files.input_spec import CHANNELS, InputSpec, parse_input_spec
 
 __all__ = [
-    "CONTRACT_KEY",
+    "INPUT_SPEC_KEY",
     "METADATA_KEYS",
     "OnnxNode",
     "is_channels_first",
     "node_called",
-    "onnx_contract",
+    "onnx_input_spec",
 ]
 
-# Where tools.convert keeps the contract in a file's metadata.
-CONTRACT_KEY = "image_classifier.contract"
+# Where tools.convert keeps the input specification in a file's metadata.
+INPUT_SPEC_KEY = "image_classifier.contract"
 
 # Custom Vision's own ONNX export says how it is fed in the words of Windows ML.
 _PIXEL_FORMAT, _PIXEL_RANGE = "Image.BitmapPixelFormat", "Image.NominalPixelRange"
 # All that is looked at.
-METADATA_KEYS = (CONTRACT_KEY, _PIXEL_FORMAT, _PIXEL_RANGE)
+METADATA_KEYS = (INPUT_SPEC_KEY, _PIXEL_FORMAT, _PIXEL_RANGE)
 _CHANNELS_OF = {"bgr8": "BGR", "rgb8": "RGB", "bgra8": "BGR", "rgba8": "RGB", "gray8": "GRAY"}
 _SCALE_OF = {"nominalrange_0_255": 1.0, "nominal_0_255": 1.0, "normalized_0_1": 1 / 255}
 
@@ -57,18 +57,18 @@ class OnnxNode:
         return np.float16 if self.is_half else np.float32
 
 
-def onnx_contract(
+def onnx_input_spec(
     weights: Path,
-    contract: Contract | None,
+    input_spec: InputSpec | None,
     metadata: Mapping[str, str],
     inputs: Mapping[str, OnnxNode],
     outputs: Mapping[str, OnnxNode],
-) -> Contract:
-    """The contract that holds for a file.
+) -> InputSpec:
+    """The input specification that holds for a file.
 
     Args:
         weights: the file, for the messages.
-        contract: from ``model.json``; without it the metadata must say how it is fed.
+        input_spec: from ``model.json``; without it the metadata must say how it is fed.
         metadata: the file's own.
         inputs: by name.
         outputs: by name.
@@ -76,17 +76,17 @@ def onnx_contract(
     Raises:
         ModelError: nothing says how it is fed, or it is an object detection export.
     """
-    if contract is None:
-        return _contract_from(weights, metadata, inputs, outputs)
-    if CONTRACT_KEY in metadata:
+    if input_spec is None:
+        return _input_spec_from(weights, metadata, inputs, outputs)
+    if INPUT_SPEC_KEY in metadata:
         # The model.json may be a SavedModel's: conversion gave the tensors other names.
-        own = _contract_from(weights, metadata, inputs, outputs)
-        return replace(contract, input_name=own.input_name, output_name=own.output_name)
-    return contract
+        own = _input_spec_from(weights, metadata, inputs, outputs)
+        return replace(input_spec, input_name=own.input_name, output_name=own.output_name)
+    return input_spec
 
 
 def node_called(tensor: str, nodes: Mapping[str, object], weights: Path) -> str:
-    """The node's own name for a tensor of the contract.
+    """The node's own name for a tensor of the input specification.
 
     Raises:
         ModelError: there is none.
@@ -98,33 +98,33 @@ def node_called(tensor: str, nodes: Mapping[str, object], weights: Path) -> str:
     raise ModelError(f"{weights} has no tensor {tensor!r}; it has: {', '.join(nodes)}.")
 
 
-def is_channels_first(node: OnnxNode, contract: Contract) -> bool:
+def is_channels_first(node: OnnxNode, input_spec: InputSpec) -> bool:
     """Whether the graph takes [N, channels, height, width]."""
-    return len(node.shape) == 4 and node.shape[1] == CHANNELS[contract.channels]
+    return len(node.shape) == 4 and node.shape[1] == CHANNELS[input_spec.channels]
 
 
-def _contract_from(
+def _input_spec_from(
     weights: Path,
     metadata: Mapping[str, str],
     inputs: Mapping[str, OnnxNode],
     outputs: Mapping[str, OnnxNode],
-) -> Contract:
-    if CONTRACT_KEY in metadata:
-        return parse_contract(metadata[CONTRACT_KEY], where=f"{weights}, {CONTRACT_KEY}")
+) -> InputSpec:
+    if INPUT_SPEC_KEY in metadata:
+        return parse_input_spec(metadata[INPUT_SPEC_KEY], where=f"{weights}, {INPUT_SPEC_KEY}")
     if _PIXEL_FORMAT in metadata and len(inputs) == 1:
-        return _custom_vision_contract(weights, metadata, inputs, outputs)
+        return _custom_vision_input_spec(weights, metadata, inputs, outputs)
     raise ModelError(
         f"{weights} does not say how it is fed (its inputs: {', '.join(inputs)}). Put a model.json "
         "beside it that names input, output, size and preprocessing; README shows one."
     )
 
 
-def _custom_vision_contract(
+def _custom_vision_input_spec(
     weights: Path,
     metadata: Mapping[str, str],
     inputs: Mapping[str, OnnxNode],
     outputs: Mapping[str, OnnxNode],
-) -> Contract:
+) -> InputSpec:
     pixels, scale = metadata[_PIXEL_FORMAT], metadata.get(_PIXEL_RANGE, "NominalRange_0_255")
     ((name, node),) = inputs.items()
     shape = node.shape
@@ -139,7 +139,7 @@ def _custom_vision_contract(
     # [N, 3, height, width]; the text output classLabel only repeats the best of the scores.
     height, width = shape[2:] if shape[1] == CHANNELS[channels] else shape[1:3]
     scores = [name for name, node in outputs.items() if not node.is_text]
-    return Contract(
+    return InputSpec(
         input_name=name,
         output_name="loss" if "loss" in outputs else scores[0],
         height=int(str(height)),

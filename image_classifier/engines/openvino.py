@@ -23,10 +23,10 @@ from image_classifier.engines.onnx_metadata import (
     OnnxNode,
     is_channels_first,
     node_called,
-    onnx_contract,
+    onnx_input_spec,
 )
 from image_classifier.errors import ModelError
-from image_classifier.model_files.input_spec import Contract
+from image_classifier.model_files.input_spec import InputSpec
 
 with importing("openvino"):
     import openvino
@@ -35,12 +35,12 @@ with importing("openvino"):
 __all__ = ["OpenVinoEngine", "load"]
 
 
-def load(weights: Path, contract: Contract | None, options: EngineOptions) -> OpenVinoEngine:
+def load(weights: Path, input_spec: InputSpec | None, options: EngineOptions) -> OpenVinoEngine:
     """Loads an ONNX model.
 
     Args:
         weights: the ``model.onnx``.
-        contract: from ``model.json``; without it the file's metadata must say how it is fed.
+        input_spec: from ``model.json``; without it the file's metadata must say how it is fed.
         options: device and threads.
 
     Raises:
@@ -55,19 +55,19 @@ def load(weights: Path, contract: Contract | None, options: EngineOptions) -> Op
         )
     model = _read(weights)
     inputs, outputs = _nodes(model.inputs), _nodes(model.outputs)
-    contract = onnx_contract(weights, contract, _metadata(model), inputs, outputs)
+    input_spec = onnx_input_spec(weights, input_spec, _metadata(model), inputs, outputs)
     try:
         compiled = core.compile_model(model, device, _properties(device, options))
     except Exception as exc:  # OpenVINO's errors share no base class
         raise ModelError(f"{weights} cannot run on {device}: {_reason(exc)}.") from exc
-    return OpenVinoEngine(weights, compiled, contract, inputs, device)
+    return OpenVinoEngine(weights, compiled, input_spec, inputs, device)
 
 
 class OpenVinoEngine:
     """One compiled model, and a request to it for each thread that runs at the same time.
 
     Attributes:
-        contract: how it is fed.
+        input_spec: how it is fed.
         provider: the device.
     """
 
@@ -75,18 +75,18 @@ class OpenVinoEngine:
         self,
         weights: Path,
         compiled: Any,
-        contract: Contract,
+        input_spec: InputSpec,
         inputs: Mapping[str, OnnxNode],
         device: str,
     ) -> None:
-        self.contract = contract
+        self.input_spec = input_spec
         self.provider = device
         self._compiled = compiled
-        self._input = node_called(contract.input_name, inputs, weights)
+        self._input = node_called(input_spec.input_name, inputs, weights)
         self._output = compiled.output(
-            node_called(contract.output_name, _nodes(compiled.outputs), weights)
+            node_called(input_spec.output_name, _nodes(compiled.outputs), weights)
         )
-        self._channels_first = is_channels_first(inputs[self._input], contract)
+        self._channels_first = is_channels_first(inputs[self._input], input_spec)
         self._dtype = inputs[self._input].dtype
         # A request holds the tensors of one run. They are made when they are needed, and kept.
         self._requests: queue.SimpleQueue[Any] = queue.SimpleQueue()

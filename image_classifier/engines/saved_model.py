@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from image_classifier.engines import EngineOptions, first_line
 from image_classifier.errors import InvalidRequest, ModelError
-from image_classifier.model_files.input_spec import Contract
+from image_classifier.model_files.input_spec import InputSpec
 from image_classifier.model_files.signatures import DEFAULT_SIGNATURE, Array, Signature, TensorInfo
 
 __all__ = ["SavedModel", "signature_of"]
@@ -86,13 +86,13 @@ class SavedModel:
             raise ModelError(f"The model cannot run: {first_line(exc)}.") from exc
         return found
 
-    def classifier(self, contract: Contract) -> _Classifier:
+    def classifier(self, input_spec: InputSpec) -> _Classifier:
         """See ``SavedModelEngine.classifier``."""
         return _Classifier(
             self,
-            contract,
-            self._tensor_name(contract.input_name, "inputs"),
-            self._tensor_name(contract.output_name, "outputs"),
+            input_spec,
+            self._tensor_name(input_spec.input_name, "inputs"),
+            self._tensor_name(input_spec.output_name, "outputs"),
         )
 
     def close(self) -> None:
@@ -128,8 +128,8 @@ class SavedModel:
 class _Classifier:
     """A SavedModel as the engine of an image classifier."""
 
-    def __init__(self, model: SavedModel, contract: Contract, feed: str, fetch: str) -> None:
-        self.contract = contract
+    def __init__(self, model: SavedModel, input_spec: InputSpec, feed: str, fetch: str) -> None:
+        self.input_spec = input_spec
         self._model = model
         self._feed, self._fetch = feed, (fetch,)
 

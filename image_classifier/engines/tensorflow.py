@@ -19,7 +19,7 @@ from image_classifier.engines.frozen_graph import read_frozen_graph, recognise
 from image_classifier.engines.importing import importing
 from image_classifier.engines.saved_model import SavedModel
 from image_classifier.errors import ModelError
-from image_classifier.model_files.input_spec import Contract
+from image_classifier.model_files.input_spec import InputSpec
 
 # TensorFlow's start-up chatter (CPU features, no GPU) is not about the model; errors still show.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -36,20 +36,20 @@ tf.get_logger().setLevel("ERROR")
 __all__ = ["FrozenGraphEngine", "load", "load_saved_model"]
 
 
-def load(weights: Path, contract: Contract | None, options: EngineOptions) -> FrozenGraphEngine:
+def load(weights: Path, input_spec: InputSpec | None, options: EngineOptions) -> FrozenGraphEngine:
     """Loads a frozen graph.
 
     Args:
         weights: the ``model.pb``.
-        contract: from ``model.json``; without it the graph must be a Custom Vision export.
+        input_spec: from ``model.json``; without it the graph must be a Custom Vision export.
         options: threads.
 
     Raises:
         ModelError: the file is not such a graph; the message names it and the reason.
     """
     graph_def = read_frozen_graph(weights, GraphDef, SavedModelProto)
-    contract = contract or recognise(weights, graph_def)
-    return FrozenGraphEngine(weights, graph_def, contract, options)
+    input_spec = input_spec or recognise(weights, graph_def)
+    return FrozenGraphEngine(weights, graph_def, input_spec, options)
 
 
 def load_saved_model(weights: Path, options: EngineOptions) -> SavedModel:
@@ -69,9 +69,9 @@ class FrozenGraphEngine:
     """One imported graph and the one session that all threads share."""
 
     def __init__(
-        self, weights: Path, graph_def: Any, contract: Contract, options: EngineOptions
+        self, weights: Path, graph_def: Any, input_spec: InputSpec, options: EngineOptions
     ) -> None:
-        self.contract = contract
+        self.input_spec = input_spec
         graph = tf.Graph()
         with graph.as_default():
             try:
@@ -80,11 +80,11 @@ class FrozenGraphEngine:
                 raise ModelError(
                     f"{weights} is damaged or cut short: {first_line(exc)}. Export it again."
                 ) from exc
-        inputs = _tensor(graph, contract.input_name, weights)
-        outputs = _tensor(graph, contract.output_name, weights)
+        inputs = _tensor(graph, input_spec.input_name, weights)
+        outputs = _tensor(graph, input_spec.output_name, weights)
         if outputs.shape.rank not in (None, 2):
             raise ModelError(
-                f"{weights} is not a classifier: its output {contract.output_name} has rank "
+                f"{weights} is not a classifier: its output {input_spec.output_name} has rank "
                 f"{outputs.shape.rank}, as object detection exports have. Export a "
                 "classification project."
             )

@@ -24,7 +24,7 @@ from image_classifier.engines.tflite_file import (
     recognise,
 )
 from image_classifier.errors import ModelError
-from image_classifier.model_files.input_spec import CHANNELS, Contract
+from image_classifier.model_files.input_spec import CHANNELS, InputSpec
 
 with importing("ai_edge_litert"):
     from ai_edge_litert.interpreter import Interpreter
@@ -38,12 +38,12 @@ __all__ = ["TfliteEngine", "load"]
 _BEST_THREADS = 1
 
 
-def load(weights: Path, contract: Contract | None, options: EngineOptions) -> TfliteEngine:
+def load(weights: Path, input_spec: InputSpec | None, options: EngineOptions) -> TfliteEngine:
     """Loads a TensorFlow Lite model.
 
     Args:
         weights: the ``model.tflite``.
-        contract: from ``model.json``; without it the file must be a Custom Vision export.
+        input_spec: from ``model.json``; without it the file must be a Custom Vision export.
         options: threads.
 
     Raises:
@@ -52,11 +52,11 @@ def load(weights: Path, contract: Contract | None, options: EngineOptions) -> Tf
     data = read_tflite(weights)
     threads = options.threads or _BEST_THREADS
     interpreter = _interpreter(weights, data, threads)
-    if contract is None:
-        contract = recognise(
+    if input_spec is None:
+        input_spec = recognise(
             weights, interpreter.get_input_details(), interpreter.get_output_details()
         )
-    return TfliteEngine(weights, data, threads, contract, interpreter)
+    return TfliteEngine(weights, data, threads, input_spec, interpreter)
 
 
 class TfliteEngine:
@@ -71,19 +71,19 @@ class TfliteEngine:
         weights: Path,
         data: bytes,
         threads: int,
-        contract: Contract,
+        input_spec: InputSpec,
         interpreter: Interpreter,
     ) -> None:
-        self.contract = contract
+        self.input_spec = input_spec
         self._weights, self._data, self._threads = weights, data, threads
-        self._input = _named(contract.input_name, interpreter, "input", weights)
-        self._output = _named(contract.output_name, interpreter, "output", weights)
+        self._input = _named(input_spec.input_name, interpreter, "input", weights)
+        self._output = _named(input_spec.output_name, interpreter, "output", weights)
         check_dtype(weights, self._input)
         check_dtype(weights, self._output)
-        channels = CHANNELS[contract.channels]
+        channels = CHANNELS[input_spec.channels]
         shape = [int(side) for side in self._input["shape"]]
         self._channels_first = len(shape) == 4 and shape[1] == channels != shape[3]
-        size = [contract.height, contract.width]
+        size = [input_spec.height, input_spec.width]
         self._shape = [1, channels, *size] if self._channels_first else [1, *size, channels]
         self._is_resized = shape != self._shape
         self._fit(interpreter)
@@ -123,7 +123,7 @@ class TfliteEngine:
         return scores
 
     def _fit(self, interpreter: Interpreter) -> Interpreter:
-        """Gives the input the contract's size, where the file leaves it open."""
+        """Gives the input the input specification's size, where the file leaves it open."""
         if self._is_resized:
             try:
                 interpreter.resize_tensor_input(self._input["index"], self._shape, strict=True)

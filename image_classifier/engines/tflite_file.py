@@ -14,7 +14,7 @@ import numpy as np
 
 from image_classifier.engines import detection_export
 from image_classifier.errors import ModelError
-from image_classifier.model_files.input_spec import Contract
+from image_classifier.model_files.input_spec import InputSpec
 
 __all__ = [
     "DTYPES",
@@ -106,7 +106,7 @@ def check_quantisation(weights: Path, tensors: Iterable[Details]) -> None:
             )
 
 
-def recognise(weights: Path, inputs: Sequence[Details], outputs: Sequence[Details]) -> Contract:
+def recognise(weights: Path, inputs: Sequence[Details], outputs: Sequence[Details]) -> InputSpec:
     """Tells a Custom Vision export by its inputs and says how it wants to be fed.
 
     The channel orders are those of samples/python/tensorflow_lite/classification and
@@ -133,7 +133,7 @@ def recognise(weights: Path, inputs: Sequence[Details], outputs: Sequence[Detail
         shape = [int(side) for side in inputs[0]["shape"]]
         if len(shape) == 4 and shape[3] == 3 and all(1 < n <= _LARGEST_SIDE for n in shape[1:3]):
             is_general = names[0] == "Placeholder"
-            return Contract(
+            return InputSpec(
                 input_name=f"{names[0]}:0",
                 output_name=f"{scores[0]}:0",
                 height=shape[1],

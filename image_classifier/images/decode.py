@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from PIL import ExifTags, Image, WebPImagePlugin, features
 
-from image_classifier.concurrency.allocator import give_back_big_blocks
+from image_classifier.concurrency.allocator import return_large_blocks
 from image_classifier.errors import ImageTooLarge, TooManyRequests, UnsupportedImage
 from image_classifier.images.avif_limits import has_long_lists
 from image_classifier.images.jpeg_scans import count_scans
 from image_classifier.images.pillow_limits import open_within_limits
-from image_classifier.kept_memory import keep_memory
+from image_classifier.kept_memory import keep_heap
 
 __all__ = [
     "MAX_RLE_PIXELS",
@@ -51,8 +51,8 @@ MAX_SIDE = 65_535
 # Run-length encoded BMP, which Pillow decodes in Python, pixel by pixel: a screen of "4K".
 MAX_RLE_PIXELS = 3840 * 2160
 
-give_back_big_blocks()  # nearly all of them are pixels
-keep_memory()
+return_large_blocks()  # nearly all of them are pixels
+keep_heap()
 # The limit of ours is checked on every header; Pillow's own would refuse what a setting allows.
 Image.MAX_IMAGE_PIXELS = None
 # Pillow warns of damaged metadata, in words that the sender chooses: not for our log.

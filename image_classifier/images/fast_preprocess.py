@@ -27,9 +27,9 @@ from image_classifier.images.preprocess import (
 )
 
 if TYPE_CHECKING:
-    from image_classifier.model_files.input_spec import Contract
+    from image_classifier.model_files.input_spec import InputSpec
 
-__all__ = ["least_size", "preprocess_drafted"]
+__all__ = ["smallest_decode_size", "preprocess_scaled"]
 
 # How far from the exact position the samples lie, in pixels of the shrunk picture: of the values
 # that were tried, from 0.25 to 0.4, this moved probabilities least.
@@ -37,27 +37,27 @@ _SPREAD = 0.3
 _AROUND = tuple((x, y) for y in (-_SPREAD, _SPREAD) for x in (-_SPREAD, _SPREAD))
 
 
-def least_size(size: tuple[int, int], contract: Contract) -> tuple[int, int]:
+def smallest_decode_size(size: tuple[int, int], input_spec: InputSpec) -> tuple[int, int]:
     """How small a picture may be drafted without losing what ``preprocess`` looks at.
 
     Args:
         size: width and height of the picture.
-        contract: the graph's size and how to resize.
+        input_spec: the graph's size and how to resize.
 
     Returns:
         Width and height, in the shape of ``size``.
     """
     width, height = size
-    if is_exporters(contract):
+    if is_exporters(input_spec):
         wanted, given = LONGEST_SIDE, max(size)
     else:
         # Twice the graph's size: the antialiased resize that follows then sees enough of it.
-        wanted, given = 2 * max(contract.height, contract.width), min(size)
+        wanted, given = 2 * max(input_spec.height, input_spec.width), min(size)
     return -(-width * wanted // given), -(-height * wanted // given)  # rounded up
 
 
-def preprocess_drafted(
-    image: Image.Image, full_size: tuple[int, int], contract: Contract
+def preprocess_scaled(
+    image: Image.Image, full_size: tuple[int, int], input_spec: InputSpec
 ) -> NDArray[np.float32]:
     """Makes nearly the tensor that ``preprocess`` makes of the whole picture.
 
@@ -66,9 +66,10 @@ def preprocess_drafted(
     mean of four samples around each place, which blurs about as much as the two steps do.
 
     Args:
-        image: the drafted picture, mode RGB, upright, no smaller than ``least_size`` says.
+        image: the drafted picture, mode RGB, upright, no smaller than ``smallest_decode_size``
+            says.
         full_size: width and height of the picture in the file, before it was turned upright.
-        contract: as for ``preprocess``.
+        input_spec: as for ``preprocess``.
 
     Returns:
         As ``preprocess``.
@@ -77,11 +78,11 @@ def preprocess_drafted(
         full_size = full_size[::-1]
     shrunk = shrunk_size(*full_size)
     side = min(shrunk)
-    if not is_exporters(contract) or side < SQUARE_SIDE:
+    if not is_exporters(input_spec) or side < SQUARE_SIDE:
         # Others resize at once. And of a long thin picture the outermost pixels are looked at too.
-        return preprocess(image, contract)
+        return preprocess(image, input_spec)
     drafted_by = round(max(full_size) / max(image.size))
-    size = (contract.width, contract.height)
+    size = (input_spec.width, input_spec.height)
     axes = list(zip(shrunk, full_size, size, strict=True))
     # From pixels of the shrunk picture to pixels of the drafted one, for x and y.
     scales = [full / length / drafted_by for length, full, _ in axes]
@@ -90,7 +91,7 @@ def preprocess_drafted(
         for length, _, count in axes
     ]
     step = side / SQUARE_SIDE
-    sums = np.full((contract.height, contract.width, 3), 2, np.uint16)  # Pillow rounds down
+    sums = np.full((input_spec.height, input_spec.width, 3), 2, np.uint16)  # Pillow rounds down
     for around in _AROUND:
         x, y = (
             (begin + away) * scale
@@ -100,4 +101,4 @@ def preprocess_drafted(
         sums += np.asarray(
             image.transform(size, Image.Transform.AFFINE, where, Image.Resampling.BILINEAR)
         )
-    return to_tensor(sums, contract, unit=1 / len(_AROUND))
+    return to_tensor(sums, input_spec, unit=1 / len(_AROUND))

@@ -15,7 +15,7 @@ from PIL import Image
 from image_classifier.images.tf1_resize import accel_crop
 
 if TYPE_CHECKING:
-    from image_classifier.model_files.input_spec import Contract
+    from image_classifier.model_files.input_spec import InputSpec
 
 __all__ = [
     "LONGEST_SIDE",
@@ -32,32 +32,33 @@ SQUARE_SIDE = 256  # the centre square is resized to this, then cropped to the g
 _UNIT = 2 * SQUARE_SIDE  # sampling positions are multiples of 1 / _UNIT of a pixel
 
 
-def preprocess(image: Image.Image, contract: Contract) -> NDArray[np.float32]:
+def preprocess(image: Image.Image, input_spec: InputSpec) -> NDArray[np.float32]:
     """Makes the tensor that the graph wants of one image.
 
     Args:
         image: mode RGB, upright, any size from 1 x 1.
-        contract: the graph's size, channel order, mean and scale, and how to resize.
+        input_spec: the graph's size, channel order, mean and scale, and how to resize.
 
     Returns:
         float32 [height, width, channels], C order: ``(pixel - mean) * scale``, pixels 0..255.
     """
-    if is_exporters(contract):
-        sums = _exporter_crop(_shrink(image), contract.height, contract.width)
-        return to_tensor(sums, contract, unit=1 / _UNIT**2)
-    if contract.resize == "stretch":
-        cut = image.resize((contract.width, contract.height), Image.Resampling.BILINEAR)
-    elif contract.resize == "accel":
-        return to_tensor(accel_crop(image, contract.height, contract.width), contract)
+    if is_exporters(input_spec):
+        sums = _exporter_crop(_shrink(image), input_spec.height, input_spec.width)
+        return to_tensor(sums, input_spec, unit=1 / _UNIT**2)
+    if input_spec.resize == "stretch":
+        cut = image.resize((input_spec.width, input_spec.height), Image.Resampling.BILINEAR)
+    elif input_spec.resize == "accel":
+        return to_tensor(accel_crop(image, input_spec.height, input_spec.width), input_spec)
     else:
-        cut = _shorter_side_crop(image, contract.height, contract.width)
-    return to_tensor(np.asarray(cut), contract)
+        cut = _shorter_side_crop(image, input_spec.height, input_spec.width)
+    return to_tensor(np.asarray(cut), input_spec)
 
 
-def is_exporters(contract: Contract) -> bool:
+def is_exporters(input_spec: InputSpec) -> bool:
     """Whether pictures go the exporter's way, by 1600 and 256 pixels."""
     return (
-        contract.resize == "custom_vision" and max(contract.height, contract.width) <= SQUARE_SIDE
+        input_spec.resize == "custom_vision"
+        and max(input_spec.height, input_spec.width) <= SQUARE_SIDE
     )
 
 
@@ -152,26 +153,26 @@ def _shorter_side_crop(image: Image.Image, height: int, width: int) -> Image.Ima
 
 
 def to_tensor(
-    pixels: NDArray[np.number[Any]], contract: Contract, *, unit: float = 1.0
+    pixels: NDArray[np.number[Any]], input_spec: InputSpec, *, unit: float = 1.0
 ) -> NDArray[np.float32]:
     """Orders the channels and applies mean and scale.
 
     Args:
         pixels: [height, width, 3 or more], RGB first.
-        contract: what the graph wants.
+        input_spec: what the graph wants.
         unit: what a pixel's numbers are multiplied with; a power of two, so nothing is rounded.
     """
     tensor = np.empty((*pixels.shape[:2], 3), np.float32)
     # Channel by channel: the copy that does this with one index takes five times as long.
-    for target, source in enumerate((2, 1, 0) if contract.channels == "BGR" else (0, 1, 2)):
+    for target, source in enumerate((2, 1, 0) if input_spec.channels == "BGR" else (0, 1, 2)):
         tensor[:, :, target] = pixels[:, :, source]
     if unit != 1.0:
         tensor *= np.float32(unit)
-    if contract.channels == "GRAY":
+    if input_spec.channels == "GRAY":
         # ITU-R 601, the weights of Pillow's own conversion to grey
         tensor = tensor @ np.array([[0.299], [0.587], [0.114]], np.float32)
-    if any(contract.mean):
-        tensor -= np.asarray(contract.mean, np.float32)
-    if contract.scale != 1.0:
-        tensor *= np.asarray(contract.scale, np.float32)
+    if any(input_spec.mean):
+        tensor -= np.asarray(input_spec.mean, np.float32)
+    if input_spec.scale != 1.0:
+        tensor *= np.asarray(input_spec.scale, np.float32)
     return tensor

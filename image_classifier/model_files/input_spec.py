@@ -15,9 +15,9 @@ __all__ = [
     "CHANNELS",
     "CONTRACT_FILE",
     "RESIZE_METHODS",
-    "Contract",
-    "parse_contract",
-    "read_contract",
+    "InputSpec",
+    "parse_input_spec",
+    "read_input_spec",
 ]
 
 # Where a version folder has it.
@@ -36,7 +36,7 @@ _EXAMPLE = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Contract:
+class InputSpec:
     """The tensors of a graph and the preprocessing that its weights were trained with.
 
     Attributes:
@@ -63,7 +63,7 @@ class Contract:
     resize: str = "custom_vision"
 
     def as_dict(self) -> dict[str, Any]:
-        """What ``model.json`` would say; ``parse_contract`` reads it back."""
+        """What ``model.json`` would say; ``parse_input_spec`` reads it back."""
         return {
             "input": self.input_name,
             "output": self.output_name,
@@ -75,7 +75,7 @@ class Contract:
         }
 
 
-def read_contract(path: Path) -> Contract:
+def read_input_spec(path: Path) -> InputSpec:
     """Reads a ``model.json``.
 
     Raises:
@@ -85,10 +85,10 @@ def read_contract(path: Path) -> Contract:
         text = path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as exc:
         raise ModelError(f"{path} cannot be read as JSON: {exc}.") from exc
-    return parse_contract(text, where=str(path))
+    return parse_input_spec(text, where=str(path))
 
 
-def parse_contract(text: str, *, where: str) -> Contract:
+def parse_input_spec(text: str, *, where: str) -> InputSpec:
     """Reads the JSON of a ``model.json``.
 
     Args:
@@ -99,7 +99,7 @@ def parse_contract(text: str, *, where: str) -> Contract:
         ModelError: it is not JSON, or a key is missing, unknown or has a wrong value.
     """
     try:
-        return _contract_from(json.loads(text))
+        return _input_spec_from(json.loads(text))
     except json.JSONDecodeError as exc:
         raise ModelError(f"{where} cannot be read as JSON: {exc}.") from exc
     except (KeyError, TypeError, ValueError) as exc:
@@ -107,7 +107,7 @@ def parse_contract(text: str, *, where: str) -> Contract:
         raise ModelError(f"{where}: {reason}. It should look like {_EXAMPLE}.") from exc
 
 
-def _contract_from(data: Any) -> Contract:
+def _input_spec_from(data: Any) -> InputSpec:
     if not isinstance(data, dict):
         raise ValueError("it must be a JSON object")
     known = {"input", "output", "size", "resize", "channels", "mean", "scale"}
@@ -121,7 +121,7 @@ def _contract_from(data: Any) -> Contract:
     mean = data.get("mean", [0.0] * CHANNELS[channels])
     if not isinstance(mean, list) or len(mean) != CHANNELS[channels]:
         raise ValueError(f"mean must be a list of {CHANNELS[channels]} numbers, one a channel")
-    return Contract(
+    return InputSpec(
         input_name=_tensor_name(data["input"]),
         output_name=_tensor_name(data["output"]),
         height=height,

@@ -17,7 +17,7 @@ import pybase64
 
 from image_classifier.engines import Engine
 from image_classifier.errors import InvalidRequest, ModelError
-from image_classifier.model_files.input_spec import CHANNELS, Contract
+from image_classifier.model_files.input_spec import CHANNELS, InputSpec
 from image_classifier.model_files.signatures import DEFAULT_SIGNATURE, Array, Signature, TensorInfo
 
 __all__ = [
@@ -45,14 +45,14 @@ _WEB_SAFE_TO_STANDARD = bytes.maketrans(b"-_", b"+/")
 Scores = Callable[[bytes], Sequence[float]]
 
 
-def image_signatures(contract: Contract, labels: Sequence[str]) -> dict[str, Signature]:
+def image_signatures(input_spec: InputSpec, labels: Sequence[str]) -> dict[str, Signature]:
     """The four signatures of one classifier.
 
     Args:
-        contract: names and sizes of the graph's tensors.
+        input_spec: names and sizes of the graph's tensors.
         labels: one for each score.
     """
-    size = (-1, contract.height, contract.width, CHANNELS[contract.channels])
+    size = (-1, input_spec.height, input_spec.width, CHANNELS[input_spec.channels])
     scores = (-1, len(labels))
 
     def text(name: str) -> TensorInfo:
@@ -72,8 +72,8 @@ def image_signatures(contract: Contract, labels: Sequence[str]) -> dict[str, Sig
             },
         ),
         TENSORS: Signature(
-            {TENSOR_IN: TensorInfo(contract.input_name, "DT_FLOAT", size)},
-            {TENSOR_OUT: TensorInfo(contract.output_name, "DT_FLOAT", scores)},
+            {TENSOR_IN: TensorInfo(input_spec.input_name, "DT_FLOAT", size)},
+            {TENSOR_OUT: TensorInfo(input_spec.output_name, "DT_FLOAT", scores)},
         ),
     }
 
@@ -120,7 +120,7 @@ def run_image_signature(
         ClassifierError: an image or a tensor cannot be used; the message says which.
     """
     if name == TENSORS:
-        batch = _batch(inputs[TENSOR_IN], engine.contract)
+        batch = _batch(inputs[TENSOR_IN], engine.input_spec)
         return {TENSOR_OUT: in_turn(lambda: engine.run(batch))}
     key = IMAGES if IMAGES in inputs else IMAGE
     images = inputs[key]
@@ -139,8 +139,8 @@ def run_image_signature(
     return {key: found[key] for key in outputs}
 
 
-def _batch(tensor: Array, contract: Contract) -> Array:
-    wanted = (contract.height, contract.width, CHANNELS[contract.channels])
+def _batch(tensor: Array, input_spec: InputSpec) -> Array:
+    wanted = (input_spec.height, input_spec.width, CHANNELS[input_spec.channels])
     if tensor.ndim != 4 or tensor.shape[1:] != wanted:
         raise InvalidRequest(
             f"The input {TENSOR_IN} has shape {list(tensor.shape)}; the model takes "

@@ -42,12 +42,12 @@ def check_output(engine: Engine, weights: Path, labels: tuple[str, ...]) -> None
     Raises:
         ModelError: it gives something else than one score for each label.
     """
-    contract = engine.contract
-    shape = (1, contract.height, contract.width, CHANNELS[contract.channels])
+    input_spec = engine.input_spec
+    shape = (1, input_spec.height, input_spec.width, CHANNELS[input_spec.channels])
     scores = engine.run(np.zeros(shape, np.float32))
     if scores.ndim != 2 or scores.shape[0] != 1:
         raise ModelError(
-            f"{weights} is not a classifier: its output {contract.output_name} has shape "
+            f"{weights} is not a classifier: its output {input_spec.output_name} has shape "
             f"{list(scores.shape)}, as object detection exports have, not [1, number of labels]."
         )
     if scores.shape[1] != len(labels):

@@ -1,4 +1,4 @@
-"""A model folder on disk: its labels, its engine, its contract; checked, loaded, unloaded."""
+"""Checks, loads and unloads a version folder: labels, engine and input specification."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import weakref
 from pathlib import Path
 from typing import Protocol
 
-from image_classifier.concurrency.allocator import give_back_freed
+from image_classifier.concurrency.allocator import trim_heap
 from image_classifier.engines import (
     SAVED_MODEL,
     Engine,
@@ -21,7 +21,7 @@ from image_classifier.engines import (
 )
 from image_classifier.errors import ModelError
 from image_classifier.model_files.cvexport_manifest import read_export_manifest
-from image_classifier.model_files.input_spec import CONTRACT_FILE, Contract, read_contract
+from image_classifier.model_files.input_spec import CONTRACT_FILE, InputSpec, read_input_spec
 from image_classifier.model_files.labels import read_labels
 from image_classifier.model_files.signatures import DEFAULT_SIGNATURE
 from image_classifier.model_files.signatures_json import read_default_signature
@@ -170,7 +170,7 @@ class Model:
     def _free(self, engines: list[object]) -> None:
         while engines:  # emptied, so that nothing holds them when memory is given back
             _close(engines.pop(0))
-        give_back_freed()
+        trim_heap()
         self.state = "unloaded"
         logger.info("unloaded %s/%s", self.name, self.version)
 
@@ -183,7 +183,7 @@ class Model:
             loaded = self._load_saved_model(kind, weights)
         else:
             labels = read_labels(self.folder)
-            engine = kind.load(weights, self._contract(), self._options)
+            engine = kind.load(weights, self._input_spec(), self._options)
             check_output(engine, weights, labels)
             loaded = self._loaded_model(kind, labels, engine)
         took = time.perf_counter() - started
@@ -191,13 +191,13 @@ class Model:
         return loaded
 
     def _load_saved_model(self, kind: EngineKind, weights: Path) -> LoadedModel:
-        contract = self._contract()
-        labels = read_labels(self.folder) if contract else ()
+        input_spec = self._input_spec()
+        labels = read_labels(self.folder) if input_spec else ()
         saved = kind.load_saved_model(weights, self._options)
         try:
-            if contract is None:
+            if input_spec is None:
                 return self._loaded_model(kind, saved=saved)
-            engine = saved.classifier(contract)
+            engine = saved.classifier(input_spec)
             check_output(engine, weights, labels)
             warm_up(saved)
         except BaseException:
@@ -212,7 +212,7 @@ class Model:
         engine: Engine | None = None,
         saved: SavedModelEngine | None = None,
     ) -> LoadedModel:
-        signatures = image_signatures(engine.contract, labels) if engine else {}
+        signatures = image_signatures(engine.input_spec, labels) if engine else {}
         if engine and (default := read_default_signature(self.folder)):
             check_runnable(default, self.folder)
             signatures[DEFAULT_SIGNATURE] = default
@@ -230,9 +230,9 @@ class Model:
             manifest.iteration_id if manifest else None,
         )
 
-    def _contract(self) -> Contract | None:
+    def _input_spec(self) -> InputSpec | None:
         sidecar = self.folder / CONTRACT_FILE
-        return read_contract(sidecar) if sidecar.is_file() else None
+        return read_input_spec(sidecar) if sidecar.is_file() else None
 
     def _files(self) -> object:
         """What tells whether somebody has changed the folder, or where it comes from."""

@@ -21,7 +21,7 @@ from image_classifier.models.model import Model
 from image_classifier.models.served_model import ServedModel
 from image_classifier.models.serving_config import Latest, ModelConfig
 from image_classifier.settings import Settings
-from image_classifier.stores.factory import find_place
+from image_classifier.stores.factory import open_store
 from image_classifier.stores.folder_store import changed_ns, folders_in
 
 __all__ = ["DEMO_MODEL", "Repository"]
@@ -66,7 +66,7 @@ class Repository:
         models: Sequence[ModelConfig] = (),
         only_these: bool = False,
     ) -> None:
-        self._place = find_place(settings, app_root)
+        self._store = open_store(settings, app_root)
         self._tutorial = app_root / TUTORIAL_MODEL
         # As text: each request asks for it, and for a Path it takes three times as long.
         self._tutorial_text = str(self._tutorial)
@@ -85,9 +85,9 @@ class Repository:
         self._known: dict[str | None, _Known] = {}
 
     @property
-    def where(self) -> str:
+    def display_name(self) -> str:
         """The folder or the address that MODELS_DIR names, fit to be shown."""
-        return self._place.where
+        return self._store.display_name
 
     @property
     def default_name(self) -> str:
@@ -102,7 +102,7 @@ class Repository:
         """The names of all models that have a version, sorted."""
         names = set(self._configs)
         if not self._only_these:
-            names.update([TUTORIAL_MODEL], self._place.names())
+            names.update([TUTORIAL_MODEL], self._store.names())
         return [name for name in sorted(names) if self._folders(name)]
 
     def versions(self, name: str) -> list[int]:
@@ -229,7 +229,7 @@ class Repository:
                         folder,
                         engine=self._engine,
                         options=self._options,
-                        origin=self._place.origin(folder),
+                        origin=self._store.origin(folder),
                     )
 
                 self._served[name] = ServedModel(
@@ -250,12 +250,12 @@ class Repository:
                 return {}
             if name == TUTORIAL_MODEL and self._has_tutorial_model():
                 return {1: self._tutorial}
-        return folders_in(config.base_path) if config else self._place.versions(name)
+        return folders_in(config.base_path) if config else self._store.versions(name)
 
     def _stamps(self, name: str) -> tuple[int, ...]:
         """When files were last added to or removed from the folders that decide, in ns."""
         config = self._configs.get(name)
-        stamp = changed_ns(str(config.base_path)) if config else self._place.stamp(name)
+        stamp = changed_ns(str(config.base_path)) if config else self._store.last_changed_ns(name)
         return (stamp, changed_ns(self._tutorial_text))
 
     def _has_tutorial_model(self) -> bool:
@@ -272,15 +272,15 @@ class Repository:
 
     def _no_such_model(self, name: str, *, named: bool) -> UnknownModel | ModelError:
         there_are = ", ".join(self.names()) or "none"
-        trouble = None if self._only_these else self._place.trouble()
+        trouble = None if self._only_these else self._store.error()
         if trouble:  # it may well be there
             return ModelError(f"{trouble} Downloaded before: {there_are}.")
-        hint = self._place.hint(name) if MODEL_NAME.fullmatch(name) else ""
+        hint = self._store.not_found_hint(name) if MODEL_NAME.fullmatch(name) else ""
         if named:
             return UnknownModel(f"There is no model {name!r}; there are: {there_are}.{hint}")
         return ModelError(
-            f"The default model {name!r} is not in {self._place.where}; there are: {there_are}. "
-            f"Put it there as {name}/1/, or set DEFAULT_MODEL.{hint}"
+            f"The default model {name!r} is not in {self._store.display_name}; there are: "
+            f"{there_are}. Put it there as {name}/1/, or set DEFAULT_MODEL.{hint}"
         )
 
 

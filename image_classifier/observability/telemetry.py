@@ -26,15 +26,15 @@ __all__ = [
     "Record",
     "Stage",
     "Watcher",
-    "chose",
-    "failed",
+    "set_model",
+    "set_error",
     "log_line",
-    "looked",
-    "read_picture",
+    "mark_probe",
+    "add_image",
     "request",
-    "took",
-    "turn_on",
-    "watch",
+    "add_stages",
+    "configure_exporters",
+    "subscribe",
 ]
 
 logger = logging.getLogger(__name__)
@@ -122,7 +122,7 @@ _current: ContextVar[Record | None] = ContextVar("request", default=None)
 _watchers: tuple[Watcher, ...] = ()
 
 
-def watch(watcher: Watcher) -> Callable[[], None]:
+def subscribe(watcher: Watcher) -> Callable[[], None]:
     """Tells it of every request from now on, until what this returns is called."""
     global _watchers
     _watchers = (*_watchers, watcher)
@@ -134,7 +134,7 @@ def watch(watcher: Watcher) -> Callable[[], None]:
     return stop
 
 
-def turn_on(environ: Mapping[str, str]) -> None:
+def configure_exporters(environ: Mapping[str, str]) -> None:
     """Sends traces and metrics, if the environment says where to; else does, and imports, nothing.
 
     What is wrong with the environment is one line in the log: the app works without.
@@ -156,7 +156,7 @@ def turn_on(environ: Mapping[str, str]) -> None:
         logger.warning("No traces and metrics are sent: %s", exc)
     else:
         if found is not None:
-            watch(found)
+            subscribe(found)
 
 
 @contextmanager
@@ -187,32 +187,32 @@ def request(
             requests.log(level, "%s", log_line(record))
 
 
-def failed(code: str) -> None:
+def set_error(code: str) -> None:
     """The caller is told of an error; its code, and never its words, which may hold a URL."""
     if record := _current.get():
         record.outcome = code
 
 
-def looked() -> None:
+def mark_probe() -> None:
     """It asks how a model is doing: a probe does so every few seconds, and nobody reads of it."""
     if record := _current.get():
         record.is_look = True
 
 
-def chose(model: str, version: int | None, engine: str | None = None) -> None:
+def set_model(model: str, version: int | None, engine: str | None = None) -> None:
     """The model and version that are to answer, as soon as they are known; then the engine."""
     if record := _current.get():
         record.model, record.version, record.engine = model, version, engine
 
 
-def read_picture(size: int) -> None:
+def add_image(size: int) -> None:
     """An image file of so many bytes is looked into."""
     if record := _current.get():
         record.pictures += 1
         record.size += size
 
 
-def took(stages: Iterable[tuple[str, float]]) -> None:
+def add_stages(stages: Iterable[tuple[str, float]]) -> None:
     """These stages came one after the other, the last just now; milliseconds for each."""
     record = _current.get()
     if record is None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from image_classifier.stores.blob_location import BlobLocation
-from image_classifier.stores.storage_errors import StorageTrouble, in_words
+from image_classifier.stores.storage_errors import StorageError, translate_errors
 
 if TYPE_CHECKING:
     from azure.storage.blob import ContainerClient
@@ -82,7 +82,7 @@ class BlobContainer:
 
     @property
     def client(self) -> ContainerClient:
-        """Azure's own client, made when it is first needed; use it inside ``in_words``."""
+        """Azure's own client, made when it is first needed; use it inside ``translate_errors``."""
         if self._client is None:
             self._client = _make_client(self.location)
         return self._client
@@ -91,7 +91,7 @@ class BlobContainer:
         """Asks for all blobs: one request for each 5,000.
 
         Raises:
-            StorageTrouble: there is no answer, or there are too many blobs.
+            StorageError: there is no answer, or there are too many blobs.
         """
         prefix = self.location.prefix
         dates: list[str] = []
@@ -100,10 +100,10 @@ class BlobContainer:
             dates.append(response.http_response.headers.get("Date", ""))
 
         found: list[BlobEntry] = []
-        with in_words(self.location):
+        with translate_errors(self.location):
             for blob in self.client.list_blobs(prefix or None, raw_response_hook=note_date):
                 if len(found) == MOST_BLOBS:
-                    raise StorageTrouble(
+                    raise StorageError(
                         f"{self.location.shown} has more than {MOST_BLOBS:,} blobs. Let MODELS_DIR "
                         "name a folder in it that holds models only.",
                         transient=False,
@@ -124,10 +124,10 @@ class BlobContainer:
         """The content of a small blob.
 
         Raises:
-            StorageTrouble: it cannot be read, or is not small.
+            StorageError: it cannot be read, or is not small.
         """
         if blob.size > _MOST_BYTES_IN_MEMORY:
-            raise StorageTrouble(
+            raise StorageError(
                 f"{self._shown(blob)} has {blob.size:,} bytes; at most {_MOST_BYTES_IN_MEMORY:,} "
                 "are allowed.",
                 transient=False,
@@ -143,7 +143,7 @@ class BlobContainer:
             sha256: what its content must have; None: the MD5 that the storage has, if any.
 
         Raises:
-            StorageTrouble: it cannot be read, or it is damaged.
+            StorageError: it cannot be read, or it is damaged.
             OSError: the file cannot be written.
         """
         digest = hashlib.sha256()
@@ -155,7 +155,7 @@ class BlobContainer:
                 md5.update(chunk)
         is_sound = md5.digest() == blob.md5 if sha256 is None else digest.hexdigest() == sha256
         if not is_sound and (sha256 or blob.md5):
-            raise StorageTrouble(
+            raise StorageError(
                 f"{self._shown(blob)} is damaged: its {'SHA-256' if sha256 else 'MD5'} is not the "
                 "one recorded. Register the version anew, under a new number.",
                 transient=False,
@@ -165,7 +165,7 @@ class BlobContainer:
         from azure.core import MatchConditions
 
         left = blob.size
-        with in_words(self.location, blob.name):
+        with translate_errors(self.location, blob.name):
             stream = self.client.download_blob(
                 self.location.prefix + blob.name,
                 etag=blob.etag,
@@ -177,7 +177,7 @@ class BlobContainer:
                     break
                 yield chunk
         if left:
-            raise StorageTrouble(f"{self._shown(blob)} did not arrive as a whole.")
+            raise StorageError(f"{self._shown(blob)} did not arrive as a whole.")
 
     def _shown(self, blob: BlobEntry) -> str:
         return f"{self.location.shown}/{blob.name}"

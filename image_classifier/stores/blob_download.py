@@ -16,7 +16,7 @@ from image_classifier.model_files.registry_json import (
 )
 from image_classifier.stores.blob_container import BlobContainer, BlobEntry
 from image_classifier.stores.blob_versions import BlobVersion
-from image_classifier.stores.storage_errors import StorageTrouble
+from image_classifier.stores.storage_errors import StorageError
 
 __all__ = ["download_version", "is_whole"]
 
@@ -33,24 +33,24 @@ def download_version(container: BlobContainer, version: BlobVersion, folder: Pat
         folder: where to.
 
     Raises:
-        StorageTrouble: it cannot be downloaded as a whole and undamaged.
+        StorageError: it cannot be downloaded as a whole and undamaged.
         OSError: a file cannot be written.
     """
     place = f"{container.location.shown}/{version.place}"
     if fault := version.fault:
-        raise StorageTrouble(f"{place} is not downloaded: {fault}.", transient=False)
+        raise StorageError(f"{place} is not downloaded: {fault}.", transient=False)
     files = dict.fromkeys(version.files, "")
     if version.manifest is not None:
         text = container.read(version.manifest)
         try:
             recorded = parse_manifest(text, where=f"{place}/{MANIFEST_FILE}")
         except ModelError as exc:
-            raise StorageTrouble(exc.message, transient=False) from exc
+            raise StorageError(exc.message, transient=False) from exc
         files = {file.path: _checked(file, version, place).sha256 for file in recorded.files}
         (folder / MANIFEST_FILE).write_bytes(text)
     free = shutil.disk_usage(folder).free
     if version.bytes + _SPARE_BYTES > free:
-        raise StorageTrouble(
+        raise StorageError(
             f"{place} has {version.bytes / 1e6:,.0f} MB, and {folder.parent} has room for "
             f"{max(0, free - _SPARE_BYTES) / 1e6:,.0f} MB. MODELS_CACHE_DIR can name another place."
         )
@@ -64,7 +64,7 @@ def _checked(file: FileRecord, version: BlobVersion, place: str) -> FileRecord:
     blob = version.files.get(file.path)
     if blob is None or blob.size != file.bytes:
         found = "is missing" if blob is None else f"has {blob.size:,} bytes, not {file.bytes:,}"
-        raise StorageTrouble(
+        raise StorageError(
             f"{place} is not as it was registered: {file.path} {found}. Register the version "
             "anew, under a new number.",
             transient=False,

@@ -20,16 +20,16 @@ from image_classifier.stores.blob_download import download_version, is_whole
 from image_classifier.stores.blob_location import BlobLocation
 from image_classifier.stores.blob_versions import BlobVersion, versions_in
 from image_classifier.stores.download_cache import ModelCache
-from image_classifier.stores.storage_errors import StorageTrouble
+from image_classifier.stores.storage_errors import StorageError
 
-__all__ = ["BlobModels"]
+__all__ = ["BlobStore"]
 
 logger = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 30.0
 
 
-class BlobModels:
+class BlobStore:
     """A place with models, for a ``Repository``. Safe to share among threads.
 
     Args:
@@ -39,7 +39,7 @@ class BlobModels:
     """
 
     def __init__(self, location: BlobLocation, cache_dir: Path, *, poll_seconds: float) -> None:
-        self.where = location.shown
+        self.display_name = location.shown
         self._container = BlobContainer(location)
         self._cache = ModelCache(cache_dir, location.shown)
         self._poll_seconds = poll_seconds
@@ -58,7 +58,7 @@ class BlobModels:
         """The folder in the cache of each version, highest first, whether it is there or not."""
         return self._listed().get(name, {})
 
-    def stamp(self, name: str) -> int:
+    def last_changed_ns(self, name: str) -> int:
         """When a listing last differed from the one before it."""
         self._listed()
         return self._changed_ns
@@ -67,12 +67,12 @@ class BlobModels:
         """What downloads a version; None for one that was in the cache when nobody answered."""
         return self._origins.get(folder)
 
-    def trouble(self) -> str | None:
+    def error(self) -> str | None:
         """Why the last listing failed; None if it did not."""
         self._listed()
         return self._trouble
 
-    def hint(self, name: str) -> str:
+    def not_found_hint(self, name: str) -> str:
         """Nothing."""
         return ""
 
@@ -93,7 +93,7 @@ class BlobModels:
         try:
             self._list()
         except Exception:  # what was listed before counts on
-            logger.exception("cannot list %s", self.where)
+            logger.exception("cannot list %s", self.display_name)
         finally:
             self._lock.release()  # taken by whoever started this
 
@@ -101,7 +101,7 @@ class BlobModels:
         trouble = None
         try:
             folders = self._take(self._container.list())
-        except StorageTrouble as exc:
+        except StorageError as exc:
             trouble = exc.message
             # If nothing was ever listed, what was downloaded once is served.
             folders = self._cache.versions() if self._folders is None else self._folders
@@ -109,7 +109,7 @@ class BlobModels:
             logger.log(
                 logging.WARNING if trouble else logging.INFO,
                 "%s",
-                trouble or f"{self.where} answers again.",
+                trouble or f"{self.display_name} answers again.",
             )
         self._trouble = trouble
         if folders != self._folders:
@@ -167,8 +167,8 @@ class BlobOrigin:
         try:
             is_there = partial(is_whole, self._version, check=check)
             is_new = self._cache.fill(self._folder, write, is_there)
-        except (StorageTrouble, ModelError) as exc:
-            if not isinstance(exc, StorageTrouble) or exc.transient:
+        except (StorageError, ModelError) as exc:
+            if not isinstance(exc, StorageError) or exc.transient:
                 self._again_at = time.monotonic() + _RETRY_SECONDS
             raise ModelError(exc.message) from None
         if is_new:

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from image_classifier.settings import Settings
 from image_classifier.stores.blob_location import find_location
-from image_classifier.stores.blob_store import BlobModels
+from image_classifier.stores.blob_store import BlobStore
 from image_classifier.stores.download_cache import default_cache_dir
-from image_classifier.stores.folder_store import DiskModels, ModelPlace
+from image_classifier.stores.folder_store import FolderStore, ModelStore
 
-__all__ = ["find_place"]
+__all__ = ["open_store"]
 
 
-def find_place(settings: Settings, app_root: Path) -> ModelPlace:
+def open_store(settings: Settings, app_root: Path) -> ModelStore:
     """Nothing is looked for yet.
 
     Args:
@@ -25,9 +25,9 @@ def find_place(settings: Settings, app_root: Path) -> ModelPlace:
     """
     location = find_location(settings.models_dir, settings.storage)
     if location is None:
-        return DiskModels(app_root / settings.models_dir)
+        return FolderStore(app_root / settings.models_dir)
     folder = settings.models_cache_dir
-    return BlobModels(
+    return BlobStore(
         location,
         app_root / folder if folder else default_cache_dir(),
         poll_seconds=settings.models_poll_seconds,

@@ -12,17 +12,17 @@ from image_classifier.engines import weights_files
 from image_classifier.model_files.names import VERSION
 from image_classifier.models.model import Origin
 
-__all__ = ["DiskModels", "ModelPlace", "changed_ns", "folders_in"]
+__all__ = ["FolderStore", "ModelStore", "changed_ns", "folders_in"]
 
 
-class ModelPlace(Protocol):
+class ModelStore(Protocol):
     """A place that holds models. Safe to share among threads.
 
     Attributes:
-        where: the place, fit to be shown.
+        display_name: the store, as messages name it.
     """
 
-    where: str
+    display_name: str
 
     def names(self) -> Collection[str]:
         """What may be the names of models; ``versions`` tells."""
@@ -32,7 +32,7 @@ class ModelPlace(Protocol):
         """The folder of each version of one model, the highest version first."""
         ...
 
-    def stamp(self, name: str) -> int:
+    def last_changed_ns(self, name: str) -> int:
         """When the versions of a model last changed, in ns; 0 if not known."""
         ...
 
@@ -40,16 +40,16 @@ class ModelPlace(Protocol):
         """Where the files of a version folder come from; None if they are there."""
         ...
 
-    def trouble(self) -> str | None:
+    def error(self) -> str | None:
         """Why the place cannot be looked at now; None if it can."""
         ...
 
-    def hint(self, name: str) -> str:
+    def not_found_hint(self, name: str) -> str:
         """What to say, after a blank, to somebody who misses a model; may be empty."""
         ...
 
 
-class DiskModels:
+class FolderStore:
     """Models as folders ``<name>/<version>/``.
 
     Args:
@@ -57,33 +57,33 @@ class DiskModels:
     """
 
     def __init__(self, root: Path) -> None:
-        self.where = str(root)
+        self.display_name = str(root)
 
     def names(self) -> Collection[str]:
         """The names of all folders and files."""
         with contextlib.suppress(OSError):
-            return os.listdir(self.where)
+            return os.listdir(self.display_name)
         return ()
 
     def versions(self, name: str) -> dict[int, Path]:
         """Looks at the folder."""
-        return folders_in(f"{self.where}{os.sep}{name}")
+        return folders_in(f"{self.display_name}{os.sep}{name}")
 
-    def stamp(self, name: str) -> int:
+    def last_changed_ns(self, name: str) -> int:
         """The time stamp of the model's folder."""
-        return changed_ns(f"{self.where}{os.sep}{name}")
+        return changed_ns(f"{self.display_name}{os.sep}{name}")
 
     def origin(self, folder: Path) -> Origin | None:
         """None: the files are there."""
         return None
 
-    def trouble(self) -> str | None:
+    def error(self) -> str | None:
         """None: a folder that is not there holds no models."""
         return None
 
-    def hint(self, name: str) -> str:
+    def not_found_hint(self, name: str) -> str:
         """Where files belong that lie one folder too high."""
-        folder = Path(self.where) / name
+        folder = Path(self.display_name) / name
         if not any((folder / file).is_file() for file in weights_files()):
             return ""
         return f" {folder} has the files, but they belong in a version folder: {folder / '1'}."

@@ -8,7 +8,7 @@ from typing import Any
 
 from image_classifier.stores.blob_location import BlobLocation
 
-__all__ = ["StorageTrouble", "in_words"]
+__all__ = ["StorageError", "translate_errors"]
 
 _READING = {
     "key": "Check the key in AzureWebJobsStorage.",
@@ -26,7 +26,7 @@ _WRITING = {
 }
 
 
-class StorageTrouble(Exception):
+class StorageError(Exception):
     """A request to the storage failed; the message says why, and holds no secret.
 
     Attributes:
@@ -41,8 +41,10 @@ class StorageTrouble(Exception):
 
 
 @contextlib.contextmanager
-def in_words(location: BlobLocation, path: str = "", *, writing: bool = False) -> Iterator[None]:
-    """Turns what the clients raise inside the ``with`` block into StorageTrouble.
+def translate_errors(
+    location: BlobLocation, path: str = "", *, writing: bool = False
+) -> Iterator[None]:
+    """Turns what the clients raise inside the ``with`` block into StorageError.
 
     ``from None`` throughout: their own words can hold the address with its signature.
 
@@ -61,9 +63,9 @@ def in_words(location: BlobLocation, path: str = "", *, writing: bool = False) -
     except ImportError as exc:
         raise _not_installed(where, exc) from None
     except exceptions.ResourceModifiedError:
-        raise StorageTrouble(f"{where} was changed while it was read.") from None
+        raise StorageError(f"{where} was changed while it was read.") from None
     except exceptions.ResourceExistsError:
-        raise StorageTrouble(f"{where} is there already.", transient=False) from None
+        raise StorageError(f"{where} is there already.", transient=False) from None
     except exceptions.HttpResponseError as exc:
         raise _refused(location, where, exc, writing=writing) from None
     except exceptions.AzureError as exc:
@@ -71,33 +73,33 @@ def in_words(location: BlobLocation, path: str = "", *, writing: bool = False) -
         words = f"{where} cannot be reached: nothing answers at {host}."
         if any(each in str(exc) for each in ("resolve", "getaddrinfo", "Name or service")):
             words = f"{where} cannot be reached: there is no host {host}. Check the name."
-        raise StorageTrouble(words) from None
+        raise StorageError(words) from None
 
 
-def _not_installed(where: str, exc: ImportError) -> StorageTrouble:
-    return StorageTrouble(
+def _not_installed(where: str, exc: ImportError) -> StorageError:
+    return StorageError(
         f"{where} cannot be read: {exc.name} is not installed. Install what requirements.txt names."
     )
 
 
-def _refused(location: BlobLocation, where: str, exc: Any, *, writing: bool) -> StorageTrouble:
+def _refused(location: BlobLocation, where: str, exc: Any, *, writing: bool) -> StorageError:
     status, code = exc.status_code, getattr(exc, "error_code", None) or exc.reason or ""
     if status is None and not location.identity:  # nothing could be signed with it
-        return StorageTrouble(f"{where} was not asked. {_READING[_opened_by(location)]}")
+        return StorageError(f"{where} was not asked. {_READING[_opened_by(location)]}")
     if status is None:  # the clients for identities did not get as far as asking
-        return StorageTrouble(
+        return StorageError(
             f"{where} cannot be read: there is no identity here that could open it. Assign one to "
             "the app, or log in with `az login`."
         )
     said = f"({status} {getattr(code, 'value', code)})"
     if status == 404:
         or_hidden = "" if _opened_by(location) else " or not public"
-        return StorageTrouble(f"{where} is not there{or_hidden} {said}. Check MODELS_DIR.")
+        return StorageError(f"{where} is not there{or_hidden} {said}. Check MODELS_DIR.")
     if status in (401, 403):
         advice = (_WRITING if writing else _READING)[_opened_by(location)]
         done = "written" if writing else "read"
-        return StorageTrouble(f"{where} may not be {done} {said}. {advice}")
-    return StorageTrouble(f"{where} was refused by the storage {said}.")
+        return StorageError(f"{where} may not be {done} {said}. {advice}")
+    return StorageError(f"{where} was refused by the storage {said}.")
 
 
 def _opened_by(location: BlobLocation) -> str:

@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from local_host.bindings.outputs import Write
 
-__all__ = ["Deliver", "OutputFailed"]
+__all__ = ["OutputWriter", "OutputFailed"]
 
-Deliver = Callable[[Sequence[Write]], Awaitable[None]]
+OutputWriter = Callable[[Sequence[Write]], Awaitable[None]]
 
 
 class OutputFailed(Exception):

@@ -9,7 +9,7 @@ from typing import Any
 
 from azure.functions.http import HttpRequest
 
-from local_host.bindings.targets import HubTarget, Wiring
+from local_host.bindings.targets import BindingTargets, HubTarget
 from local_host.functions.function_table import Binding, Function
 from local_host.queues.queue_target import resolve_settings
 from local_host.signalr.hubs import Hubs
@@ -23,7 +23,7 @@ def input_value(
     function: Function,
     binding: Binding,
     trigger_value: Any,
-    wiring: Wiring,
+    targets: BindingTargets,
     hubs: Hubs,
     environ: Mapping[str, str],
 ) -> str:
@@ -33,7 +33,7 @@ def input_value(
         function: which function.
         binding: which of its bindings.
         trigger_value: what starts it; ``userId`` may name a part of it.
-        wiring: what the bindings mean.
+        targets: what the bindings mean.
         hubs: the SignalR services.
         environ: app settings.
 
@@ -49,7 +49,7 @@ def input_value(
     # Imported late: most apps do without.
     from local_host.signalr.endpoint import connection_info
 
-    target = wiring.target(function, binding)
+    target = targets.target(function, binding)
     assert isinstance(target, HubTarget)
     template = str(binding.settings.get("userId") or "")
     template = resolve_settings(template, f"Binding {binding.name}: userId", environ, parts=True)

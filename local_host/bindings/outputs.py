@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from local_host.bindings.targets import HubTarget, Wiring
+from local_host.bindings.targets import BindingTargets, HubTarget
 from local_host.functions.function_table import Function
 from local_host.queues.queue_target import QueueTarget
 from local_host.signalr.messages import parse_message
@@ -44,14 +44,14 @@ Write = QueueWrite | SignalRWrite
 
 
 def to_writes(
-    function: Function, values: Mapping[str, Any], wiring: Wiring, *, is_base64: bool
+    function: Function, values: Mapping[str, Any], targets: BindingTargets, *, is_base64: bool
 ) -> list[Write]:
     """Everything to be written for one call, in the order of the bindings.
 
     Args:
         function: which function.
         values: each output binding's Datum by name, ``$return`` included.
-        wiring: what the bindings mean.
+        targets: what the bindings mean.
         is_base64: how queue messages are encoded.
 
     Raises:
@@ -67,7 +67,7 @@ def to_writes(
             continue
         if kind not in ("queue", "signalr"):
             continue
-        target = wiring.target(function, binding)
+        target = targets.target(function, binding)
         for element in _elements(datum.type, datum.value):
             if isinstance(target, HubTarget):
                 writes.append(SignalRWrite(target, _signalr_message(element)))

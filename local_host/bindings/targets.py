@@ -9,7 +9,7 @@ from local_host.errors import HostError
 from local_host.functions.function_table import Binding, Function, FunctionTable
 from local_host.queues.queue_target import QueueTarget, queue_target, resolve_settings
 
-__all__ = ["SIGNALR", "HubTarget", "Target", "Wiring"]
+__all__ = ["SIGNALR", "HubTarget", "Target", "BindingTargets"]
 
 SIGNALR = ("signalr", "signalrconnectioninfo")
 DEFAULT_SIGNALR_SETTING = "AzureSignalRConnectionString"
@@ -27,7 +27,7 @@ Target = QueueTarget | HubTarget
 
 
 @dataclass(frozen=True)
-class Wiring:
+class BindingTargets:
     """Plain data: every worker process gets a copy.
 
     Attributes:
@@ -45,7 +45,7 @@ class Wiring:
     hub_settings: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, table: FunctionTable, environ: Mapping[str, str]) -> Wiring:
+    def of(cls, table: FunctionTable, environ: Mapping[str, str]) -> BindingTargets:
         """Resolves every binding; what is wrong with a function that is off does not matter."""
         targets: dict[tuple[str, str], Target] = {}
         readers: dict[str, QueueTarget] = {}

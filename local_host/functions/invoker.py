@@ -22,7 +22,7 @@ from local_host.functions.http_messages import RESPONSE
 from local_host.functions.loader import RETURN, LoadedFunction
 from local_host.functions.tracebacks import failure_text
 
-__all__ = ["CALLED_BY_HOST", "FunctionFailed", "Input", "Invoker", "Outputs", "PutOut"]
+__all__ = ["CALLED_BY_HOST", "FunctionFailed", "Input", "Invoker", "Outputs", "WriteOutputs"]
 
 # The real host's words; also for HTTP requests.
 CALLED_BY_HOST = "This function was programmatically called via the host APIs."
@@ -30,7 +30,7 @@ CALLED_BY_HOST = "This function was programmatically called via the host APIs."
 # What an input binding other than the trigger gives, made from the trigger's value.
 Input = Callable[[Function, Binding, Any], Any]
 # Writes what the output bindings got; raises when one cannot be written.
-PutOut = Callable[[Function, Mapping[str, Any]], Awaitable[None]]
+WriteOutputs = Callable[[Function, Mapping[str, Any]], Awaitable[None]]
 
 
 class FunctionFailed(Exception):
@@ -108,14 +108,14 @@ class Invoker:
         self,
         console: Console,
         give: Input,
-        put_out: PutOut,
+        write_outputs: WriteOutputs,
         *,
         threads: int | None,
         timeout_seconds: float | None,
     ) -> None:
         self._console = console
         self._give = give
-        self._put_out = put_out
+        self._put_out = write_outputs
         self._timeout_seconds = timeout_seconds
         # None is the worker's default too: min(32, cores + 4).
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="function")

@@ -35,18 +35,18 @@ class Services:
     """All of it, from ``start`` to ``stop``."""
 
     def __init__(
-        self, config: HostConfig, console: Console, stand_in: socket.socket | None = None
+        self, config: HostConfig, console: Console, emulator: socket.socket | None = None
     ) -> None:
         """Prepares; opens nothing.
 
         Args:
             config: what the host is made of.
             console: where lines go.
-            stand_in: where the clients of the SignalR stand-in come in, if there is one.
+            emulator: where the clients of the SignalR stand-in come in, if there is one.
         """
         self._config = config
         self._console = console
-        self._stand_in_socket = stand_in
+        self._stand_in_socket = emulator
         self._opening: asyncio.Task[None] | None = None
         self._stand_in: asyncio.Task[None] | None = None
         self._senders: dict[SignalREndpoint, Sender] = {}
@@ -118,7 +118,7 @@ class Services:
             await self._stand_in
 
     async def _start(self, runner: Runner, broken: Collection[str]) -> None:
-        readers = self._config.wiring.readers
+        readers = self._config.targets.readers
         names = [name for name in readers if name not in broken]
         if not names:
             return
@@ -152,16 +152,16 @@ class Services:
 
     async def _serve_stand_in(self, sock: socket.socket) -> None:
         await asyncio.to_thread(importlib.import_module, "local_host.signalr.senders")
-        from local_host.signalr.senders import StandIn
+        from local_host.signalr.senders import SignalREmulator
 
-        endpoint = self._config.hubs.stand_in
+        endpoint = self._config.hubs.emulator
         assert endpoint is not None
-        stand_in = self._senders[endpoint] = StandIn(sock, endpoint, self._console)
-        self._stand_in = asyncio.create_task(stand_in.serve())
+        emulator = self._senders[endpoint] = SignalREmulator(sock, endpoint, self._console)
+        self._stand_in = asyncio.create_task(emulator.serve())
 
     async def _send(self, write: SignalRWrite) -> None:
         endpoint = self._config.hubs.services[write.target.setting]
-        if endpoint == self._config.hubs.stand_in:
+        if endpoint == self._config.hubs.emulator:
             self._open_stand_in()
             if self._opening is not None:
                 await asyncio.shield(self._opening)
@@ -179,7 +179,7 @@ class Services:
         from local_host.queues.storage_monitor import StorageWatch
 
         if account not in self._storages:
-            targets = self._config.wiring.readers.items()
+            targets = self._config.targets.readers.items()
             readers = [name for name, target in targets if target.account == account]
             watch = StorageWatch(account, readers, self._console)
             self._storages[account] = StorageQueues(account, watch)

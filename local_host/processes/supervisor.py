@@ -11,7 +11,7 @@ pipe between a worker and its parent carries small tuples, the first of which is
 
 When the parent is gone, the pipe ends and the worker ends too. What must exist once for all workers
 (polling queues, their leases, storage, SignalR) is in ``Services``, on the same loop as this; the
-messages go to the workers through ``Crew``, which knows what a worker that died was doing.
+messages go to the workers through ``WorkerPool``, which knows what a worker that died was doing.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from local_host.console import Console
 from local_host.processes.cpu_affinity import pin_to_core
 from local_host.processes.shared_services import Services
 from local_host.processes.worker import GRACE_SECONDS, Worker, leave
-from local_host.processes.worker_handle import Child
-from local_host.processes.worker_pool import Crew
+from local_host.processes.worker_handle import WorkerHandle
+from local_host.processes.worker_pool import WorkerPool
 
 __all__ = ["run_host"]
 
@@ -48,7 +48,7 @@ OnReady = Callable[[Mapping[str, str]], None]
 def run_host(
     config: HostConfig,
     sock: socket.socket,
-    stand_in: socket.socket | None,
+    emulator: socket.socket | None,
     console: Console,
     on_ready: OnReady,
 ) -> int:
@@ -57,14 +57,14 @@ def run_host(
     Args:
         config: what to run.
         sock: listening already.
-        stand_in: listening already; for the SignalR stand-in, if there is to be one.
+        emulator: listening already; for the SignalR stand-in, if there is to be one.
         console: where lines go.
         on_ready: called once, with the load errors, when the first request can be answered.
 
     Returns:
         the exit status.
     """
-    services = Services(config, console, stand_in)
+    services = Services(config, console, emulator)
     if config.workers == 1:
         return _run_alone(config, sock, services, console, on_ready)
     return asyncio.run(Supervisor(config, sock, services, console, on_ready).run())
@@ -125,8 +125,8 @@ class Supervisor:
         self._sock = sock
         self._console = console
         self._on_ready: OnReady | None = on_ready
-        self._children: dict[int, Child] = {}
-        self._crew = Crew()
+        self._children: dict[int, WorkerHandle] = {}
+        self._crew = WorkerPool()
         self._services = services
         self._deliveries: set[asyncio.Task[None]] = set()
         self._failed_starts = 0
@@ -144,17 +144,17 @@ class Supervisor:
         self._services.stop_polling()
         await self._services.drain(GRACE_SECONDS)
         children = list(self._children.values())
-        await asyncio.to_thread(Child.stop_all, children, GRACE_SECONDS + 2)
+        await asyncio.to_thread(WorkerHandle.stop_all, children, GRACE_SECONDS + 2)
         await self._services.close()
         return self._status
 
     def _start(self, number: int) -> None:
         if self._stop.is_set():
             return
-        child = self._children[number] = Child(number, self._config, self._sock)
+        child = self._children[number] = WorkerHandle(number, self._config, self._sock)
         child.connect(self._loop, self._on_message, self._on_end)
 
-    def _on_message(self, child: Child, kind: str, *content: Any) -> None:
+    def _on_message(self, child: WorkerHandle, kind: str, *content: Any) -> None:
         match kind, content:
             case "lines", (text,):
                 self._console.raw(text)
@@ -167,7 +167,7 @@ class Supervisor:
                 self._deliveries.add(task)
                 task.add_done_callback(self._deliveries.discard)
 
-    def _on_child_ready(self, child: Child, load_errors: Mapping[str, str]) -> None:
+    def _on_child_ready(self, child: WorkerHandle, load_errors: Mapping[str, str]) -> None:
         child.is_ready = True
         self._failed_starts = 0
         self._crew.join(child)
@@ -176,7 +176,7 @@ class Supervisor:
             self._on_ready = None
             self._services.start(self._crew, load_errors)
 
-    async def _deliver(self, child: Child, number: int, writes: Sequence[Write]) -> None:
+    async def _deliver(self, child: WorkerHandle, number: int, writes: Sequence[Write]) -> None:
         try:
             await self._services.deliver(writes)
         except OutputFailed as exc:
@@ -184,7 +184,7 @@ class Supervisor:
         else:
             child.send("delivered", number, None)
 
-    def _on_end(self, child: Child) -> None:
+    def _on_end(self, child: WorkerHandle) -> None:
         child.close()
         self._crew.leave(child)
         if self._stop.is_set():

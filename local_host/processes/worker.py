@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 import uvicorn
 
-from local_host.bindings.delivery import Deliver
+from local_host.bindings.delivery import OutputWriter
 from local_host.bindings.inputs import input_value
 from local_host.bindings.outputs import to_writes
 from local_host.config import HostConfig
@@ -66,7 +66,7 @@ class Worker:
         is_serving: whether ``stop`` has something to end gracefully.
     """
 
-    def __init__(self, config: HostConfig, console: Console, deliver: Deliver) -> None:
+    def __init__(self, config: HostConfig, console: Console, deliver: OutputWriter) -> None:
         self._config = config
         self._console = console
         self._deliver = deliver
@@ -101,7 +101,7 @@ class Worker:
         prepare_imports(self._config.root, host_root)
         os.chdir(self._config.root)
         for function in self._config.table.functions:
-            unusable = self._config.wiring.errors.get(function.name)
+            unusable = self._config.targets.errors.get(function.name)
             if unusable:
                 text = f"The '{function.name}' function is in error: {unusable}"
                 self.load_errors[function.name] = text
@@ -165,11 +165,11 @@ class Worker:
 
     def _input(self, function: Function, binding: Binding, value: Any) -> Any:
         config = self._config
-        return input_value(function, binding, value, config.wiring, config.hubs, os.environ)
+        return input_value(function, binding, value, config.targets, config.hubs, os.environ)
 
     async def _put_out(self, function: Function, values: Mapping[str, Any]) -> None:
         is_base64 = self._config.host_file.queues.is_base64
-        writes = to_writes(function, values, self._config.wiring, is_base64=is_base64)
+        writes = to_writes(function, values, self._config.targets, is_base64=is_base64)
         if writes:
             await self._deliver(writes)
 

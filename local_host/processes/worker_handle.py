@@ -16,10 +16,10 @@ from typing import Any
 from local_host.config import HostConfig
 from local_host.processes.worker_process import worker_main
 
-__all__ = ["Child"]
+__all__ = ["WorkerHandle"]
 
 
-class Child:
+class WorkerHandle:
     """One worker process. All methods but ``stop_all`` belong to the parent's loop.
 
     Attributes:
@@ -57,7 +57,7 @@ class Child:
         self,
         loop: asyncio.AbstractEventLoop,
         on_message: Callable[..., None],
-        on_end: Callable[[Child], None],
+        on_end: Callable[[WorkerHandle], None],
     ) -> None:
         """Calls back on the loop: ``on_message(child, kind, …)``, and ``on_end(child)`` last."""
 
@@ -84,7 +84,7 @@ class Child:
         self._pipe.close()
 
     @staticmethod
-    def stop_all(children: list[Child], seconds: float) -> None:
+    def stop_all(children: list[WorkerHandle], seconds: float) -> None:
         """Tells all to stop and waits; those that do not are killed. Blocks."""
         for child in children:
             child.send("stop")

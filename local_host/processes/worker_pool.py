@@ -3,27 +3,27 @@ from __future__ import annotations
 import asyncio
 import itertools
 
-from local_host.processes.worker_handle import Child
+from local_host.processes.worker_handle import WorkerHandle
 from local_host.queues.message import QueueCall
 from local_host.queues.runner import WorkerGone
 
-__all__ = ["Crew"]
+__all__ = ["WorkerPool"]
 
 
-class Crew:
+class WorkerPool:
     """The workers that are ready: hands each call to the one that has the fewest."""
 
     def __init__(self) -> None:
-        self._calls: dict[Child, dict[int, asyncio.Future[bool]]] = {}
+        self._calls: dict[WorkerHandle, dict[int, asyncio.Future[bool]]] = {}
         self._numbers = itertools.count(1)
         self._any = asyncio.Event()
 
-    def join(self, child: Child) -> None:
+    def join(self, child: WorkerHandle) -> None:
         """A worker is ready."""
         self._calls[child] = {}
         self._any.set()
 
-    def leave(self, child: Child) -> None:
+    def leave(self, child: WorkerHandle) -> None:
         """A worker is gone, and with it the calls that it had."""
         for future in self._calls.pop(child, {}).values():
             if not future.done():
@@ -31,7 +31,7 @@ class Crew:
         if not self._calls:
             self._any.clear()
 
-    def on_called(self, child: Child, number: int, succeeded: bool) -> None:
+    def on_called(self, child: WorkerHandle, number: int, succeeded: bool) -> None:
         """A call has ended."""
         future = self._calls.get(child, {}).get(number)
         if future is not None and not future.done():

@@ -30,7 +30,7 @@ def worker_main(number: int, config: HostConfig, sock: socket.socket, pipe: Conn
         pin_to_core(number)
     # Ctrl+C reaches every process of the terminal; the parent alone decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    link = _Link(pipe)
+    link = ParentChannel(pipe)
     console = Console(lambda text: link.send("lines", text), colour=config.colour)
     worker = Worker(config, console, link.deliver)
     is_loading = True
@@ -49,7 +49,7 @@ def worker_main(number: int, config: HostConfig, sock: socket.socket, pipe: Conn
         link.join_loop(worker)
         await worker.serve(sock, on_ready)
 
-    threading.Thread(target=link.obey, args=(on_stop,), daemon=True).start()
+    threading.Thread(target=link.receive, args=(on_stop,), daemon=True).start()
     worker.load()
     asyncio.run(serve())
     worker.close()
@@ -58,7 +58,7 @@ def worker_main(number: int, config: HostConfig, sock: socket.socket, pipe: Conn
     console.close()
 
 
-class _Link:
+class ParentChannel:
     """The pipe: ``supervisor`` lists what goes over it."""
 
     def __init__(self, pipe: Connection) -> None:
@@ -94,7 +94,7 @@ class _Link:
         if error is not None:
             raise OutputFailed(error)
 
-    def obey(self, on_stop: Callable[[], None]) -> None:
+    def receive(self, on_stop: Callable[[], None]) -> None:
         """Receives until the parent says stop or is gone."""
         with contextlib.suppress(EOFError, OSError):
             while (message := self._pipe.recv()) != ("stop",):

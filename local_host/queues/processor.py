@@ -13,17 +13,17 @@ from local_host.queues.queue_target import QueueTarget
 from local_host.queues.runner import Runner, WorkerGone
 from local_host.queues.storage_client import StorageLost, StorageQueues
 
-__all__ = ["QueueProcessor", "Verdict"]
+__all__ = ["QueueProcessor", "Outcome"]
 
 
-class Verdict(enum.Enum):
+class Outcome(enum.Enum):
     """What becomes of a message."""
 
     DONE = enum.auto()
-    AGAIN = enum.auto()
-    AGAIN_NOW = enum.auto()
+    RETRY = enum.auto()
+    RELEASE = enum.auto()
     POISON = enum.auto()
-    LEAVE = enum.auto()
+    KEEP_HIDDEN = enum.auto()
 
 
 class QueueProcessor:
@@ -45,7 +45,7 @@ class QueueProcessor:
         self._runner = runner
         self._console = console
 
-    async def run(self, lease: Lease) -> Verdict:
+    async def run(self, lease: Lease) -> Outcome:
         """Has the function called, if the message is fit for it."""
         message, most = lease.message, self._settings.max_dequeue_count
         if message.dequeue_count > most and self._target.poison:
@@ -57,39 +57,39 @@ class QueueProcessor:
         call = QueueCall(self._function, self._target.queue, message, body)
         try:
             if await self._runner.run(call):
-                return Verdict.DONE
+                return Outcome.DONE
         except WorkerGone:
-            return Verdict.AGAIN_NOW
+            return Outcome.RELEASE
         if not self._target.poison:
             # It stays hidden for its ten minutes: released, it would come again at once, for ever.
-            return Verdict.LEAVE
+            return Outcome.KEEP_HIDDEN
         # Not the count from before: the message may have been handed to us once more meanwhile.
-        return self._too_often() if lease.message.dequeue_count >= most else Verdict.AGAIN
+        return self._too_often() if lease.message.dequeue_count >= most else Outcome.RETRY
 
-    async def settle(self, lease: Lease, verdict: Verdict) -> None:
+    async def settle(self, lease: Lease, verdict: Outcome) -> None:
         """Tells the service, however long that takes.
 
         Raises:
             StorageError: the poison queue refuses the message; it is still in its own queue.
         """
-        if verdict is Verdict.POISON and self._target.poison:
+        if verdict is Outcome.POISON and self._target.poison:
             await self._copy(lease.message.text, self._target.poison)
-        if verdict in (Verdict.DONE, Verdict.POISON):
+        if verdict in (Outcome.DONE, Outcome.POISON):
             await lease.delete()
-        elif verdict is Verdict.AGAIN:
+        elif verdict is Outcome.RETRY:
             await lease.release(self._settings.visibility_timeout_seconds)
-        elif verdict is Verdict.AGAIN_NOW:
+        elif verdict is Outcome.RELEASE:
             await lease.release(0)
 
-    def _too_often(self) -> Verdict:
+    def _too_often(self) -> Outcome:
         self._console.line(
             f"Message has reached MaxDequeueCount of {self._settings.max_dequeue_count}. "
             f"Moving message to queue '{self._target.poison}'.",
             "yellow",
         )
-        return Verdict.POISON
+        return Outcome.POISON
 
-    def _unreadable(self, message: RawMessage) -> Verdict:
+    def _unreadable(self, message: RawMessage) -> Outcome:
         poison = self._target.poison
         where = f"Moving message to queue '{poison}'." if poison else "It stays hidden for a while."
         self._console.line(
@@ -98,7 +98,7 @@ class QueueProcessor:
             "or extensions.queues.messageEncoding must be none.",
             "red",
         )
-        return Verdict.POISON if poison else Verdict.LEAVE
+        return Outcome.POISON if poison else Outcome.KEEP_HIDDEN
 
     async def _copy(self, text: str, queue: str) -> None:
         pause = FIRST_PAUSE_SECONDS

@@ -1,7 +1,8 @@
 """Stands in for Azure SignalR Service on a laptop: browsers connect to it as to the real one.
 
 It lives once, in the parent process, on a socket of its own. Functions send through
-``StandIn.send``, other programs through its REST API; the official clients need nothing else.
+``SignalREmulator.send``, other programs through its REST API; the official clients need nothing
+else.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from local_host.signalr.messages import Invocation, parse_message
 from local_host.signalr.rest_api import bearer_token, refuse, rest_api
 from local_host.signalr.websocket import converse
 
-__all__ = ["StandIn"]
+__all__ = ["SignalREmulator"]
 
 # Both as the service: it pings a client that it had nothing to tell for so long, and takes one
 # for gone that has said nothing, not even a ping, for so long.
@@ -62,7 +63,7 @@ class _Server(uvicorn.Server):
                 connection.transport.abort()
 
 
-class StandIn:
+class SignalREmulator:
     """The service. ``send`` belongs to the event loop that runs ``serve``."""
 
     def __init__(self, sock: socket.socket, endpoint: SignalREndpoint, console: Console) -> None:

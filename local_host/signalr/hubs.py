@@ -14,7 +14,7 @@ from local_host.sockets import listen
 if TYPE_CHECKING:
     from local_host.signalr.endpoint import SignalREndpoint
 
-__all__ = ["Hubs", "open_stand_in"]
+__all__ = ["Hubs", "listen_for_emulator"]
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,11 @@ class Hubs:
 
     Attributes:
         services: a service for each setting that functions name.
-        stand_in: the one of them that this host is; None when all are real.
+        emulator: the one of them that this host is; None when all are real.
     """
 
     services: Mapping[str, SignalREndpoint] = field(default_factory=dict)
-    stand_in: SignalREndpoint | None = None
+    emulator: SignalREndpoint | None = None
 
     @classmethod
     def find(
@@ -48,23 +48,23 @@ class Hubs:
         # Imported late: it needs a library that most apps do without.
         from local_host.signalr.endpoint import SignalREndpoint
 
-        stand_in = None
+        emulator = None
         services: dict[str, SignalREndpoint] = {}
         if stand_in_url is not None:
-            stand_in = SignalREndpoint(stand_in_url, secrets.token_urlsafe(48))
+            emulator = SignalREndpoint(stand_in_url, secrets.token_urlsafe(48))
         for setting in sorted(settings):
             text = environ.get(setting, "").strip()
-            if not text and stand_in is not None:
-                services[setting] = stand_in
+            if not text and emulator is not None:
+                services[setting] = emulator
                 continue
             try:
                 services[setting] = SignalREndpoint.parse_connection_string(text)
             except HostError as exc:
                 raise HostError(f"{setting}: {exc}") from exc
-        return cls(services, stand_in)
+        return cls(services, emulator)
 
 
-def open_stand_in(
+def listen_for_emulator(
     settings: Collection[str], environ: Mapping[str, str], address: str, port: int
 ) -> socket.socket | None:
     """Listens for the stand-in's clients when a setting is empty: on ``port`` if that is free.

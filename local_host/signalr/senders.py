@@ -2,7 +2,7 @@
 
 A function's ``signalRConnectionInfo`` input is ``connection_info``; what it gives to a ``signalR``
 output goes to a ``Sender``: the real ``Service`` when ``AzureSignalRConnectionString`` is set,
-else the ``StandIn``.
+else the ``SignalREmulator``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from local_host.signalr.azure_service import Service
-from local_host.signalr.emulator import StandIn
+from local_host.signalr.emulator import SignalREmulator
 from local_host.signalr.endpoint import SignalREndpoint, connection_info
 from local_host.signalr.messages import SignalRError, parse_message
 
@@ -20,7 +20,7 @@ __all__ = [
     "Service",
     "SignalREndpoint",
     "SignalRError",
-    "StandIn",
+    "SignalREmulator",
     "connection_info",
     "parse_message",
 ]

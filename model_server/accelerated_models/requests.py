@@ -26,7 +26,7 @@ from model_server.accelerated_models.signature_matching import (
     ROUTE,
     Metadata,
     Output,
-    offers,
+    matching_signatures,
 )
 
 __all__ = ["Metadata", "is_from_accelerated_client", "predict_for_accelerated", "with_service"]
@@ -76,16 +76,16 @@ def predict_for_accelerated(
             again, for 15 seconds, whatever is refused with another code.
     """
     loaded = serving.find(spec)
-    for offer in offers(loaded, inputs, metadata):
-        wanted = _chosen(offer.outputs, output_filter)
+    for match in matching_signatures(loaded, inputs, metadata):
+        wanted = _chosen(match.outputs, output_filter)
         if wanted is not None:
             break
     else:
         raise _fits_none(loaded, inputs, output_filter)
-    there = loaded.signatures[offer.signature_name].outputs
+    there = loaded.signatures[match.signature_name].outputs
     keys = [key for key in there if key in wanted.values()]
-    spec = replace(spec, signature_name=offer.signature_name)
-    found = serving.predict(spec, offer.inputs, keys, loaded=loaded)
+    spec = replace(spec, signature_name=match.signature_name)
+    found = serving.predict(spec, match.inputs, keys, loaded=loaded)
     arrays = {LABELS: _texts(loaded.labels), **found.outputs}
     return replace(found, outputs={name: arrays[key] for name, key in wanted.items()})
 

@@ -1,6 +1,6 @@
 """What a client of Azure ML's accelerated models may mean, who names no signature.
 
-Each offer is a signature that takes what was sent, and what its outputs are to be called.
+Each match is a signature that takes what was sent, and what its outputs are to be called.
 docs/accelerated-clients.md has the table.
 """
 
@@ -24,7 +24,15 @@ from image_classifier.models.image_signatures import (
 from image_classifier.models.loaded_model import LoadedModel
 from image_classifier.protocols.tf_serving.tensor_names import key_of
 
-__all__ = ["LABELS", "PREVIEW_INPUT", "ROUTE", "Metadata", "Offer", "Output", "offers"]
+__all__ = [
+    "LABELS",
+    "PREVIEW_INPUT",
+    "ROUTE",
+    "Metadata",
+    "SignatureMatch",
+    "Output",
+    "matching_signatures",
+]
 
 # What a call is sent with, by lower-case name.
 Metadata = Mapping[str, str]
@@ -52,7 +60,7 @@ class Output:
 
 
 @dataclass(frozen=True)
-class Offer:
+class SignatureMatch:
     """A signature that takes what was sent.
 
     Attributes:
@@ -66,7 +74,9 @@ class Offer:
     outputs: Sequence[Output]
 
 
-def offers(loaded: LoadedModel, inputs: Mapping[str, Array], metadata: Metadata) -> Iterator[Offer]:
+def matching_signatures(
+    loaded: LoadedModel, inputs: Mapping[str, Array], metadata: Metadata
+) -> Iterator[SignatureMatch]:
     """What may be meant, the likeliest first: the same whichever engine runs the model.
 
     An image classifier has four signatures of its own, in its file or made for it. What the caller
@@ -95,7 +105,7 @@ def _image_signatures(loaded: LoadedModel) -> dict[str, Signature]:
 
 def _by_tensor_name(
     name: str, signature: Signature, inputs: Mapping[str, Array]
-) -> Iterator[Offer]:
+) -> Iterator[SignatureMatch]:
     """For who calls the input as the metadata call the signature's tensor."""
     ((called, tensor),) = inputs.items()
     ((input_key, info),) = signature.inputs.items()
@@ -105,12 +115,12 @@ def _by_tensor_name(
             Output(key, (out.name, key) if several else (out.name,), (key,))
             for key, out in signature.outputs.items()
         ]
-        yield Offer(name, {input_key: tensor}, outputs)
+        yield SignatureMatch(name, {input_key: tensor}, outputs)
 
 
 def _of_files(
     default: Signature, inputs: Mapping[str, Array], metadata: Metadata
-) -> Iterator[Offer]:
+) -> Iterator[SignatureMatch]:
     """For who calls the input ``images`` where ``serving_default`` does: the probabilities.
 
     The old client without ``outputs`` wants exactly one, and with ``outputs`` it most likely
@@ -125,7 +135,7 @@ def _of_files(
         and _is_text(tensor)
     ):
         scores = _single(PROBABILITIES, PROBABILITIES, gives[PROBABILITIES].name, metadata)
-        yield Offer(DEFAULT_SIGNATURE, inputs, [scores, *_others(default, PROBABILITIES)])
+        yield SignatureMatch(DEFAULT_SIGNATURE, inputs, [scores, *_others(default, PROBABILITIES)])
 
 
 def _own_offers(
@@ -134,7 +144,7 @@ def _own_offers(
     metadata: Metadata,
     *,
     without: Collection[str],
-) -> Iterator[Offer]:
+) -> Iterator[SignatureMatch]:
     """The signatures of the file itself; who uses tensor names is answered with them.
 
     The old client without ``outputs`` wants exactly one in the answer. If there are several it
@@ -152,7 +162,7 @@ def _own_offers(
             names = (info.name, key) if by_tensor_names else (key, info.name)
             several = len(signature.outputs) > 1
             outputs.append(Output(key, names) if several else _single(key, *names, metadata))
-        yield Offer(name, inputs, outputs)
+        yield SignatureMatch(name, inputs, outputs)
 
 
 def _of_any_name(
@@ -160,7 +170,7 @@ def _of_any_name(
     of_images: Mapping[str, Signature],
     inputs: Mapping[str, Array],
     metadata: Metadata,
-) -> Iterator[Offer]:
+) -> Iterator[SignatureMatch]:
     """An image classifier's scores: of text, which is an image file, or of what its graph takes."""
     if not of_images:
         return
@@ -170,10 +180,10 @@ def _of_any_name(
     if signature is None or scores not in signature.outputs:
         return
     (input_key,) = signature.inputs
-    of_graph = loaded.engine.contract.output_name
+    of_graph = loaded.engine.input_spec.output_name
     names = (scores, of_graph) if called == input_key else (of_graph, scores)
     outputs = [_single(scores, *names, metadata), *_others(signature, scores)]
-    yield Offer(name, {input_key: tensor}, outputs)
+    yield SignatureMatch(name, {input_key: tensor}, outputs)
 
 
 def _own_signatures(loaded: LoadedModel) -> Mapping[str, Signature]:

@@ -1,4 +1,4 @@
-"""PredictionService: from TensorFlow Serving's messages to the contract and back."""
+"""PredictionService: from TensorFlow Serving's messages to the protocol and back."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from model_server.grpc.health import HEALTH_PATH, HealthService
 from model_server.grpc.messages import SERVICES
 from model_server.metrics import Metrics
 
-__all__ = ["GrpcDoor"]
+__all__ = ["GrpcServer"]
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ _OPTIONS = {
 }
 
 
-class GrpcDoor:
+class GrpcServer:
     """A gRPC server.
 
     Args:

@@ -1,4 +1,4 @@
-"""TensorProto <-> NumPy, for every type that the contract knows."""
+"""TensorProto <-> NumPy, for every type that the protocol knows."""
 
 from __future__ import annotations
 

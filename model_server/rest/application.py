@@ -1,4 +1,4 @@
-"""The REST server's application: bodies in, the contract's answers out, and the metrics."""
+"""The REST server's application: bodies in, the protocol's answers out, and the metrics."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from image_classifier.protocols.tf_serving.rest import RestAnswer, error_answer,
 from image_classifier.protocols.tf_serving.service import TensorFlowServing, as_serving_error
 from model_server.metrics import Metrics
 
-__all__ = ["METRICS_PATH", "RestDoor"]
+__all__ = ["METRICS_PATH", "RestApplication"]
 
 METRICS_PATH = "/monitoring/prometheus/metrics"
 
@@ -42,7 +42,7 @@ _CORS = [
 _GONE = RestAnswer(499, b"", Code.CANCELLED)
 
 
-class RestDoor:
+class RestApplication:
     """An ASGI application.
 
     Args:

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from benchmarks.data.synthetic_images import jpeg
-from benchmarks.data.workload import DEMO_MODEL, Material
+from benchmarks.data.workload import DEMO_MODEL, Workload
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Material:
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Workload:
     """The demo model, which has both weights files."""
     models = tmp_path_factory.mktemp("models")
     shutil.copytree(DEMO_MODEL, models / "digits" / "1")
-    return Material("the demo model", models, "digits", {"small.jpg": jpeg(90, 150)}, {})
+    return Workload("the demo model", models, "digits", {"small.jpg": jpeg(90, 150)}, {})
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from PIL import Image
 from benchmarks import __main__ as command
 from benchmarks.__main__ import ENTRIES, ONLY_WHEN_NAMED, Entry, main, of_cases
 from benchmarks.data.synthetic_images import jpeg
-from benchmarks.data.workload import Material
+from benchmarks.data.workload import Workload
 from benchmarks.entries import preprocess as preprocess_entry
 from benchmarks.entries.pipeline import TENSORFLOW, faster, pipeline_case
 from benchmarks.harness.case import Case, Goal, WrongAnswer
@@ -41,13 +41,13 @@ def entry(made: Case) -> Entry:
 
 
 @pytest.fixture
-def found(tmp_path: Path, colours_pb: bytes) -> Material:
+def found(tmp_path: Path, colours_pb: bytes) -> Workload:
     model_folder(tmp_path, "colours", 1, graph=colours_pb)
-    return Material("a small model", tmp_path, "colours", {"high.jpg": jpeg(90, 150)}, {})
+    return Workload("a small model", tmp_path, "colours", {"high.jpg": jpeg(90, 150)}, {})
 
 
 def test_pipeline_compares_both_ways_and_reports(
-    found: Material, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    found: Workload, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = replace(found, pictures={**found.pictures, "wide.jpg": jpeg(300, 200)})
     classifier = found.classifier("tensorflow")
@@ -104,7 +104,7 @@ def failing(prediction: Prediction) -> Prediction:
 
 @pytest.mark.parametrize("spoil", [wrong_tag, failing])
 def test_a_pipeline_that_answers_wrongly_or_not_at_all_is_exit_1(
-    found: Material, spoil: Callable[[Prediction], Prediction], capsys: pytest.CaptureFixture[str]
+    found: Workload, spoil: Callable[[Prediction], Prediction], capsys: pytest.CaptureFixture[str]
 ) -> None:
     classifier = found.classifier("tensorflow")
     case = pipeline_case(
@@ -121,7 +121,7 @@ def test_a_pipeline_that_answers_wrongly_or_not_at_all_is_exit_1(
 
 
 def test_an_answer_unlike_the_recorded_one_is_exit_1(
-    found: Material, capsys: pytest.CaptureFixture[str]
+    found: Workload, capsys: pytest.CaptureFixture[str]
 ) -> None:
     recorded = replace(found, expected={"high.jpg": {"Blue": 0.001, "Red": 0.999}})
     classifier = recorded.classifier("tensorflow")

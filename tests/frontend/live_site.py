@@ -21,7 +21,7 @@ from starlette.routing import Mount, Route
 from image_classifier import Classifier, Settings
 from image_classifier.bindings.negotiate import negotiate
 from local_host.console import Console
-from local_host.signalr.senders import SignalREndpoint, StandIn, connection_info
+from local_host.signalr.senders import SignalREmulator, SignalREndpoint, connection_info
 from local_host.web.pages import Pages
 from tests.frontend.reader import ROOT
 from tests.support.servers import free_port
@@ -49,7 +49,7 @@ class LiveSite:
         self._thread = threading.Thread(target=self._loop.run_forever, name="live site")
         self._console = Console(lambda text: None)
         self._endpoint = SignalREndpoint(f"http://127.0.0.1:{free_port()}", "k" * 44)
-        self._service: tuple[StandIn, socket.socket, asyncio.Task[None]] | None = None
+        self._service: tuple[SignalREmulator, socket.socket, asyncio.Task[None]] | None = None
 
     def __enter__(self) -> LiveSite:
         self._thread.start()
@@ -116,7 +116,7 @@ class LiveSite:
 
     async def _start_service(self) -> None:
         sock = _listen(int(self._endpoint.url.rpartition(":")[2]))
-        service = StandIn(sock, self._endpoint, self._console)
+        service = SignalREmulator(sock, self._endpoint, self._console)
         self._service = service, sock, asyncio.create_task(service.serve())
 
     async def _stop_service(self) -> None:

@@ -34,7 +34,7 @@ from tools.bootstrap.classic_worker import (
     classic_python,
     worker_packages,
 )
-from tools.bootstrap.environments import Failed
+from tools.bootstrap.environments import EnvironmentSetupError
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the folders are laid as in Linux")
 
@@ -65,7 +65,7 @@ class Classic(NamedTuple):
 def worker_files() -> Path:
     try:
         return worker_packages()
-    except Failed as failure:
+    except EnvironmentSetupError as failure:
         pytest.skip(f"the worker's own packages cannot be installed: {failure}")
 
 
@@ -76,7 +76,7 @@ def classic() -> Classic:
         pytest.skip(f"no Python {CLASSIC_VERSION}, the newest that runs in the classic worker")
     try:
         return Classic(python, app_packages(python))
-    except Failed as failure:
+    except EnvironmentSetupError as failure:
         pytest.skip(f"TensorFlow cannot be installed for Python {CLASSIC_VERSION}: {failure}")
 
 

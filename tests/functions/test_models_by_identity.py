@@ -16,7 +16,7 @@ import trustme
 from azure.storage.blob import ContainerClient
 
 from image_classifier.stores.blob_location import BlobLocation
-from image_classifier.stores.storage_errors import StorageTrouble, in_words
+from image_classifier.stores.storage_errors import StorageError, translate_errors
 from tests.image_classifier.stores.test_blob_store import demo_model
 from tests.support.azurite import API_VERSION
 from tools.azurite import Azurite
@@ -112,7 +112,7 @@ def test_a_machine_without_an_identity_is_told_what_to_do() -> None:
 
     location = BlobLocation("https://a.blob.core.windows.net", "models", identity=True)
     with (
-        pytest.raises(StorageTrouble, match="no identity here that could open it.*az login"),
-        in_words(location),
+        pytest.raises(StorageError, match="no identity here that could open it.*az login"),
+        translate_errors(location),
     ):
         raise CredentialUnavailableError("pages of text")

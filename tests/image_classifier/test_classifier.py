@@ -33,7 +33,7 @@ def test_the_main_colour_of_a_picture_is_its_tag(classifier: Classifier, colour:
 def test_model_and_version_choose(classifier: Classifier, colours_pb: bytes) -> None:
     upside_down = "Red\nGreen\nBlue"
     model_folder(
-        Path(classifier.repository.where), "other", 7, graph=colours_pb, labels=upside_down
+        Path(classifier.repository.display_name), "other", 7, graph=colours_pb, labels=upside_down
     )
     prediction = classifier.classify_bytes(picture("blue"), model="other", version=7)
 

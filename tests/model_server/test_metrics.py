@@ -135,16 +135,16 @@ def test_labels_are_escaped(metrics: Metrics) -> None:
 
 
 def test_stages_and_requests_in_flight_are_seen(metrics: Metrics) -> None:
-    stop = telemetry.watch(metrics)
+    stop = telemetry.subscribe(metrics)
     try:
         with telemetry.request("grpc", "tensorflow.serving.PredictionService/Predict"):
-            telemetry.chose("m", 1, "onnx")
-            telemetry.took([("decode", 3.0), ("infer", 0.5)])
-            telemetry.took([("decode", 3.0), ("infer", 0.5)])
+            telemetry.set_model("m", 1, "onnx")
+            telemetry.add_stages([("decode", 3.0), ("infer", 0.5)])
+            telemetry.add_stages([("decode", 3.0), ("infer", 0.5)])
             during = lines(metrics)
         with telemetry.request("rest", "POST /"):
-            telemetry.chose("gone", 1, "onnx")
-            telemetry.took([("infer", 0.5)])
+            telemetry.set_model("gone", 1, "onnx")
+            telemetry.add_stages([("infer", 0.5)])
     finally:
         stop()
     found, stages = lines(metrics), "image_classifier_stage_duration_seconds"

@@ -18,7 +18,7 @@ import pytest
 
 import dev
 from tests.support.app_tree import ROOT
-from tools.bootstrap.environments import Failed, find_python, has_node
+from tools.bootstrap.environments import EnvironmentSetupError, find_python, has_node
 from tools.bootstrap.host_process import is_free
 
 START_SECONDS = 90
@@ -290,5 +290,5 @@ def test_settings_file_that_is_no_json_is_named(
     (tmp_path / "local.settings.json").write_text("{")
     monkeypatch.setattr(dev, "ROOT", tmp_path)
 
-    with pytest.raises(Failed, match=r"local\.settings\.json is not valid JSON"):
+    with pytest.raises(EnvironmentSetupError, match=r"local\.settings\.json is not valid JSON"):
         dev.start(None, browser=False, workers=None)

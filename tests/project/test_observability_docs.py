@@ -35,10 +35,10 @@ def blocks(language: str) -> list[str]:
 
 def full_record() -> telemetry.Record:
     with telemetry.request("classify", "POST /api/classify") as record:
-        telemetry.chose("pets", 1, "onnx")
-        telemetry.read_picture(48211)
+        telemetry.set_model("pets", 1, "onnx")
+        telemetry.add_image(48211)
         names = ("fetch", "decode", "preprocess", "infer")
-        telemetry.took([(name, 1.0) for name in names])
+        telemetry.add_stages([(name, 1.0) for name in names])
         record.status, record.trace_id = 200, "0" * 32
     return record
 

@@ -88,7 +88,7 @@ def test_operations_have_names_of_their_own() -> None:
     assert all(each.isidentifier() for each in ids)
 
 
-def test_every_code_of_the_contracts_is_described() -> None:
+def test_every_code_of_the_input_specs_is_described() -> None:
     from image_classifier.protocols.custom_vision.errors import CODE_OF_ERROR
 
     vision, serving = of_custom_vision(by_url=True), of_tf_serving()

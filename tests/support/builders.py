@@ -57,7 +57,7 @@ def model_folder(
     *,
     graph: bytes | None = None,
     labels: str | None = "\n".join(COLOURS),
-    contract: Mapping[str, Any] | None = None,
+    input_spec: Mapping[str, Any] | None = None,
 ) -> Path:
     """Writes ``<name>/<version>/`` with a model.pb, labels.txt and model.json; None leaves out."""
     folder = models / name / str(version)
@@ -66,8 +66,8 @@ def model_folder(
         (folder / "model.pb").write_bytes(graph)
     if labels is not None:
         (folder / "labels.txt").write_bytes(labels.encode())
-    if contract is not None:
-        (folder / "model.json").write_text(json.dumps(contract))
+    if input_spec is not None:
+        (folder / "model.json").write_text(json.dumps(input_spec))
     return folder
 
 

@@ -30,8 +30,8 @@ def write(folder: Path, engine: str, weights: np.ndarray) -> None:
         _write_onnx(folder / "model.onnx", weights)
     else:
         _write_frozen(folder / "model.pb", weights)
-    contract = '{"input": "pixels", "output": "scores", "size": 8, "channels": "RGB"}'
-    (folder / "model.json").write_text(contract)
+    input_spec = '{"input": "pixels", "output": "scores", "size": 8, "channels": "RGB"}'
+    (folder / "model.json").write_text(input_spec)
 
 
 def _write_onnx(path: Path, weights: np.ndarray) -> None:

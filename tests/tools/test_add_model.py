@@ -224,8 +224,8 @@ def test_a_saved_model_gets_a_model_json_and_answers_like_the_frozen_graph(
     unpacked(frozen, {"model.pb": graph(), "labels.txt": TEXT})
 
     wanted, found = Model("f", 1, frozen).load().engine, Model("m", 1, folder).load().engine
-    assert json.loads((folder / "model.json").read_text()) == wanted.contract.as_dict()
-    agreement = compare(wanted, found, random_tensors(6, wanted.contract))
+    assert json.loads((folder / "model.json").read_text()) == wanted.input_spec.as_dict()
+    agreement = compare(wanted, found, random_tensors(6, wanted.input_spec))
     assert agreement.largest_difference < 1e-6
 
 
@@ -252,7 +252,7 @@ def test_a_saved_model_of_functions_is_told_by_its_signature(output: str, tmp_pa
     (tmp_path / "frozen").mkdir()
     unpacked(tmp_path / "frozen", {"model.pb": graph.SerializeToString(), "labels.txt": TEXT})
     wanted = Model("f", 1, tmp_path / "frozen").load().engine
-    assert compare(wanted, found, random_tensors(6, wanted.contract)).largest_difference < 1e-6
+    assert compare(wanted, found, random_tensors(6, wanted.input_spec)).largest_difference < 1e-6
 
 
 def test_another_saved_model_wants_a_model_json(
@@ -556,16 +556,16 @@ def test_metadata_that_cannot_be_read_is_left_out_with_a_word(
 
 
 def test_another_graph_is_added_with_its_model_json(tmp_path: Path) -> None:
-    contract = {"input": "x", "output": "y", "size": 32, "channels": "BGR"}
+    input_spec = {"input": "x", "output": "y", "size": 32, "channels": "BGR"}
     files = {
         "model.pb": colour_graph(input_name="x", output_name="y"),
         "labels.txt": TEXT,
-        "model.json": json.dumps(contract),
+        "model.json": json.dumps(input_spec),
     }
     status, folder = add(unpacked(tmp_path / "mine", files))
 
     assert status == 0
-    assert Model("m", 1, folder).load().engine.contract.input_name == "x:0"
+    assert Model("m", 1, folder).load().engine.input_spec.input_name == "x:0"
 
 
 def test_a_folder_is_added_without_following_links(

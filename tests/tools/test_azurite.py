@@ -15,7 +15,7 @@ from tests.support.azurite import API_VERSION, Queue
 from tests.support.servers import ROOT
 from tools.azurite import Azurite
 from tools.bootstrap.azurite_emulator import install
-from tools.bootstrap.environments import Failed
+from tools.bootstrap.environments import EnvironmentSetupError
 
 
 def test_two_emulators_do_not_see_each_others_queues(azurite: Azurite) -> None:
@@ -69,5 +69,5 @@ def test_a_machine_without_node_is_told_what_to_install(
         (tmp_path / name).write_bytes((ROOT / "tools" / "azurite" / name).read_bytes())
     monkeypatch.setattr("tools.bootstrap.azurite_emulator.HERE", tmp_path)
 
-    with pytest.raises(Failed, match=r"install Node\.js 20"):
+    with pytest.raises(EnvironmentSetupError, match=r"install Node\.js 20"):
         install()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from image_classifier.model_files.input_spec import Contract
+from image_classifier.model_files.input_spec import InputSpec
 from image_classifier.models.model import Model
 from tests.support.builders import colour_graph, model_folder, noise, picture
 from tools.convert import __main__ as command
@@ -17,7 +17,7 @@ from tools.convert.conversion import LARGEST_DIFFERENCE
 from tools.convert.graphs import FrozenModel
 from tools.convert.verification import compare, image_tensors, random_tensors
 
-CONTRACT = Contract(input_name="x", output_name="y", height=8, width=8)
+CONTRACT = InputSpec(input_name="x", output_name="y", height=8, width=8)
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def pictures(tmp_path: Path) -> Path:
 class Fixed:
     """An engine with a fixed answer."""
 
-    contract = CONTRACT
+    input_spec = CONTRACT
 
     def __init__(self, *scores: float) -> None:
         self._scores = np.array([scores], np.float32)
@@ -50,9 +50,9 @@ def test_a_converted_model_answers_alike_and_says_how_it_is_fed(
     assert command.main([str(folder), "--images", str(pictures)]) == 0
     after = Model("m", 1, folder).load()
     assert (before.engine_name, after.engine_name) == ("tensorflow", "onnx")
-    assert after.engine.contract == before.engine.contract
-    assert after.engine.contract.mean == (104.0, 117.0, 123.0)
-    agreement = compare(before.engine, after.engine, random_tensors(6, before.engine.contract))
+    assert after.engine.input_spec == before.engine.input_spec
+    assert after.engine.input_spec.mean == (104.0, 117.0, 123.0)
+    agreement = compare(before.engine, after.engine, random_tensors(6, before.engine.input_spec))
     assert agreement.largest_difference < 1e-5
     out = capsys.readouterr().out
     assert "[5/5] keep it" in out
@@ -102,8 +102,8 @@ def test_a_saved_model_is_converted_by_its_model_json(tmp_path: Path, pictures: 
         def __call__(self, image: object) -> dict[str, object]:
             return {"scores": tf.nn.softmax(tf.reduce_mean(image, [1, 2]) * self.scale)}
 
-    contract = {"input": "image", "output": "scores", "size": 16, "channels": "BGR"}
-    folder = model_folder(tmp_path / "models", contract=contract)
+    input_spec = {"input": "image", "output": "scores", "size": 16, "channels": "BGR"}
+    folder = model_folder(tmp_path / "models", input_spec=input_spec)
     module = Means()
     tf.saved_model.save(module, str(folder), signatures=module.__call__)
 
@@ -178,10 +178,10 @@ def test_agreement_counts_top_tags_and_the_largest_difference() -> None:
 
 
 def test_random_inputs_stay_within_what_pictures_can_be() -> None:
-    contract = Contract(
+    input_spec = InputSpec(
         input_name="x", output_name="y", height=9, width=7, mean=(127.5,) * 3, scale=1 / 127.5
     )
-    tensors = list(random_tensors(6, contract))
+    tensors = list(random_tensors(6, input_spec))
 
     assert all(tensor.shape == (9, 7, 3) for tensor in tensors)
     assert all(np.abs(tensor).max() <= 1.0 for tensor in tensors)

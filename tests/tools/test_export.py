@@ -13,7 +13,7 @@ import pytest
 from PIL import ExifTags, Image
 
 from image_classifier import Classifier, Settings
-from image_classifier.model_files.input_spec import Contract
+from image_classifier.model_files.input_spec import InputSpec
 from image_classifier.models.model import Model
 from image_classifier.protocols.tf_serving.service import ModelSpec, TensorFlowServing
 from tests.support.builders import noise, picture
@@ -43,8 +43,10 @@ def colours() -> Any:
 @pytest.fixture(scope="module")
 def exported(colours: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("exported") / "models"
-    contract = preset("none", size=(24, 24))
-    return export_classifier(colours, LABELS, contract, name="colours", models_dir=root, version=0)
+    input_spec = preset("none", size=(24, 24))
+    return export_classifier(
+        colours, LABELS, input_spec, name="colours", models_dir=root, version=0
+    )
 
 
 def served(folder: Path) -> tuple[Classifier, TensorFlowServing]:
@@ -65,7 +67,7 @@ def test_there_are_four_signatures_as_everywhere_in_the_app(exported: Path) -> N
     loaded = Model("colours", 0, exported).load()
     assert loaded.saved_model is not None
     own = loaded.saved_model.signatures
-    ours = image_signatures(loaded.engine.contract, loaded.labels)
+    ours = image_signatures(loaded.engine.input_spec, loaded.labels)
 
     assert set(own) - {"__saved_model_init_op"} == set(ours)
     for name, signature in ours.items():
@@ -128,7 +130,7 @@ def test_every_preprocessing_agrees_with_the_pipeline(
 ) -> None:
     import tensorflow as tf
 
-    contract = preset(name, size=(40, 32), resize=resize, channels=channels)
+    input_spec = preset(name, size=(40, 32), resize=resize, channels=channels)
     depth = 1 if channels == "GRAY" else 3
     rng = np.random.default_rng(0)
 
@@ -138,14 +140,14 @@ def test_every_preprocessing_agrees_with_the_pipeline(
             self.weights = tf.Variable(rng.normal(size=(40, 32, depth, 5)).astype(np.float32))
 
         def __call__(self, batch: Any) -> Any:
-            scale = np.max(contract.scale) / 40
+            scale = np.max(input_spec.scale) / 40
             return tf.einsum("nhwc,hwck->nk", batch * scale, self.weights) * 0.01
 
     found: list[Agreement] = []
     export_classifier(
         Mixed(),
         "abcde",
-        contract,
+        input_spec,
         name="mixed",
         models_dir=tmp_path,
         softmax=True,
@@ -183,7 +185,7 @@ def test_an_export_that_disagrees_with_the_pipeline_leaves_nothing_behind(
 
     real: Callable[..., Any] = preprocessing_graph._normalised
     monkeypatch.setattr(
-        preprocessing_graph, "_normalised", lambda pixels, contract: real(pixels, contract) / 2
+        preprocessing_graph, "_normalised", lambda pixels, input_spec: real(pixels, input_spec) / 2
     )
 
     with pytest.raises(ExportError, match="differ|see different labels"):
@@ -356,10 +358,10 @@ def test_the_command_refuses_in_words(
     assert not (tmp_path / "models").exists()
 
 
-def test_a_contract_of_ones_own_can_be_given(colours: Any, tmp_path: Path) -> None:
-    contract = Contract(
+def test_a_input_spec_of_ones_own_can_be_given(colours: Any, tmp_path: Path) -> None:
+    input_spec = InputSpec(
         input_name="input", output_name="output", height=24, width=24, channels="BGR"
     )
-    folder = export_classifier(colours, LABELS, contract, name="m", models_dir=tmp_path)
+    folder = export_classifier(colours, LABELS, input_spec, name="m", models_dir=tmp_path)
 
     assert served(folder)[0].classify_bytes(picture("red")).predicted_tag_name == "Blue"

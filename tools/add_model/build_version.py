@@ -23,7 +23,7 @@ from tools.add_model.checks import check_checksum, check_operations
 from tools.add_model.export import Export, no_labels
 from tools.add_model.layout import METADATA_FILE
 from tools.add_model.onnx_labels import labels_in
-from tools.add_model.saved_model import contract_of
+from tools.add_model.saved_model import input_spec_of
 from tools.convert.conversion import convert_folder
 from tools.model_sources.messages import AddError
 from tools.model_sources.source import MOST_BYTES, copy_file
@@ -91,7 +91,7 @@ def _files(export: Export) -> dict[str, str]:
     layout = export.layout
     texts = {
         LABELS_FILE: layout.labels,
-        CONTRACT_FILE: layout.contract,
+        CONTRACT_FILE: layout.input_spec,
         MANIFEST_FILE: export.manifest_path,
         METADATA_FILE: layout.metadata if export.metadata else None,
         **layout.licences,
@@ -137,8 +137,8 @@ def _complete(folder: Path, export: Export) -> None:
         if not labels:
             raise no_labels(export.layout)
         (folder / LABELS_FILE).write_text("".join(f"{label}\n" for label in labels), "utf-8")
-    if weights.name == SAVED_MODEL and export.layout.contract is None:
-        text = json.dumps(contract_of(weights).as_dict(), indent=2)
+    if weights.name == SAVED_MODEL and export.layout.input_spec is None:
+        text = json.dumps(input_spec_of(weights).as_dict(), indent=2)
         (folder / CONTRACT_FILE).write_text(f"{text}\n", "utf-8")
 
 

@@ -31,7 +31,7 @@ class Layout:
         weights_file: what it is to be called, one of ``weights_files()``.
         variables: of a SavedModel, by what they are to be called.
         labels: one a line; None if there is no such file.
-        contract: a ``model.json`` beside the weights, or None.
+        input_spec: a ``model.json`` beside the weights, or None.
         metadata: Custom Vision's ``metadata_properties.json``, or None.
         licences: by what they are to be called.
         passed_over: other files in the same folder that could have been run.
@@ -41,7 +41,7 @@ class Layout:
     weights_file: str
     variables: dict[str, str]
     labels: str | None
-    contract: str | None
+    input_spec: str | None
     metadata: str | None
     licences: dict[str, str]
     passed_over: tuple[str, ...]
@@ -103,7 +103,7 @@ def find_model(
         weights_file=_weights_file(weights, manifest),
         variables=dict(_inside(home, visible, _VARIABLES)),
         labels=nearest(manifest.label_file_name, LABELS_FILE),
-        contract=contract if (contract := str(home / CONTRACT_FILE)) in visible else None,
+        input_spec=input_spec if (input_spec := str(home / CONTRACT_FILE)) in visible else None,
         metadata=nearest(manifest.metadata_props_file_name, METADATA_FILE),
         licences={
             name: path

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from image_classifier.model_files.cvexport_manifest import json_object
-from image_classifier.model_files.input_spec import Contract
+from image_classifier.model_files.input_spec import InputSpec
 
 __all__ = ["Metadata", "parse_metadata"]
 
@@ -36,9 +36,9 @@ class Metadata:
     crop: str | None = None
     resize: str | None = None
 
-    def difference(self, contract: Contract) -> str | None:
+    def difference(self, input_spec: InputSpec) -> str | None:
         """A sentence if it gives another size than the graph has, else None."""
-        said, found = (self.height, self.width), (contract.height, contract.width)
+        said, found = (self.height, self.width), (input_spec.height, input_spec.width)
         if None in said or said == found:
             return None
         return (

@@ -35,7 +35,7 @@ def report(folder: Path, export: Export, filled: Filled) -> Iterator[str]:
     for what, words in _facts(folder, export, filled):
         yield f"  {what:<10} {shown(words)}"
     notes = [*export.notes]
-    if export.metadata and (note := export.metadata.difference(loaded.engine.contract)):
+    if export.metadata and (note := export.metadata.difference(loaded.engine.input_spec)):
         notes.append(note)
     for note in notes:
         yield f"  note: {shown(note)}"
@@ -50,13 +50,13 @@ def report(folder: Path, export: Export, filled: Filled) -> Iterator[str]:
 
 def _facts(folder: Path, export: Export, filled: Filled) -> Iterator[tuple[str, str]]:
     loaded, manifest, metadata = filled.loaded, export.manifest, export.metadata
-    contract = loaded.engine.contract
+    input_spec = loaded.engine.input_spec
     yield "runs with", loaded.engine_name
     yield "from", f"{export.layout.weights} in {export.source.name}"
     yield (
         "input",
-        f"{contract.width} x {contract.height} pixels, {contract.channels}, "
-        f"resized as {contract.resize}",
+        f"{input_spec.width} x {input_spec.height} pixels, {input_spec.channels}, "
+        f"resized as {input_spec.resize}",
     )
     first = ", ".join(loaded.labels[:_MOST_LABELS])
     more = len(loaded.labels) - _MOST_LABELS

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from image_classifier.errors import ModelError
-from image_classifier.model_files.input_spec import Contract
+from image_classifier.model_files.input_spec import InputSpec
 
-__all__ = ["contract_of", "serving_graph"]
+__all__ = ["input_spec_of", "serving_graph"]
 
 _SIGNATURE = "serving_default"
 # What the two kinds of exports call their input and their output.
@@ -38,7 +38,7 @@ def serving_graph(weights: Path) -> Any:
     return serving[0]
 
 
-def contract_of(weights: Path) -> Contract:
+def input_spec_of(weights: Path) -> InputSpec:
     """Tells a Custom Vision export by its graph, or by its signature if the graph is in functions.
 
     Raises:
@@ -54,15 +54,15 @@ def contract_of(weights: Path) -> Contract:
     try:
         if not in_functions:
             return recognise(weights, graph_def)
-        contract = recognise(weights, _as_frozen(graph_def, signature))
+        input_spec = recognise(weights, _as_frozen(graph_def, signature))
     except ModelError as exc:
         message = exc.message.replace("is a frozen graph but not", "is a SavedModel but not")
         raise ModelError(message) from exc
     (input_name,) = signature.inputs
-    output_name = contract.output_name.removesuffix(":0")
+    output_name = input_spec.output_name.removesuffix(":0")
     if output_name not in signature.outputs:
         (output_name,) = signature.outputs
-    return replace(contract, input_name=f"{input_name}:0", output_name=f"{output_name}:0")
+    return replace(input_spec, input_name=f"{input_name}:0", output_name=f"{output_name}:0")
 
 
 def _as_frozen(graph_def: Any, signature: Any) -> Any:

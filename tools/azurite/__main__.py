@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tools.bootstrap.azurite_emulator import DEFAULT_PORT, DEFAULT_PORTS, Azurite, connection_string
-from tools.bootstrap.environments import Failed
+from tools.bootstrap.environments import EnvironmentSetupError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"AzureWebJobsStorage={connection_string(*emulators)}")
             print("Stop with Ctrl+C.", flush=True)
             return emulators[0].process.wait()
-    except Failed as failure:
+    except EnvironmentSetupError as failure:
         print(failure, file=sys.stderr)
         return 1
     return 0

@@ -13,7 +13,7 @@ from types import TracebackType
 from local_host.queues.storage_account import EMULATOR_ACCOUNT as ACCOUNT
 from local_host.queues.storage_account import EMULATOR_KEY as KEY
 from local_host.queues.storage_account import EMULATOR_PORT as DEFAULT_PORT
-from tools.bootstrap.environments import Failed, install_node_packages
+from tools.bootstrap.environments import EnvironmentSetupError, install_node_packages
 
 __all__ = [
     "ACCOUNT",
@@ -38,7 +38,8 @@ def install() -> bool:
     """Installs Azurite into this folder if it is not there; returns whether it was not.
 
     Raises:
-        Failed: there is no Node.js, or the install failed; the message says what to do.
+        EnvironmentSetupError: there is no Node.js, or the install failed; the message says what to
+            do.
     """
     return install_node_packages(HERE, "Azurite, the storage emulator (190 MB, once)")
 
@@ -100,7 +101,8 @@ class Azurite:
         """Starts it and waits until it answers.
 
         Raises:
-            Failed: it cannot be installed or did not start; the message has its own words.
+            EnvironmentSetupError: it cannot be installed or did not start; the message has its own
+                words.
         """
         install()
         _check_free(self.port)
@@ -144,14 +146,14 @@ class Azurite:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
-                raise Failed(
+                raise EnvironmentSetupError(
                     f"Azurite ended at once (exit {self.process.returncode}); its own words are "
                     "above."
                 )
             if is_azurite(self.port, tls=self._certificate is not None):
                 return
             time.sleep(0.02)
-        raise Failed(f"Azurite did not answer within {START_SECONDS:g} s.")
+        raise EnvironmentSetupError(f"Azurite did not answer within {START_SECONDS:g} s.")
 
 
 def connection_string(*services: Azurite) -> str:
@@ -189,7 +191,7 @@ def _check_free(port: int) -> None:
     with socket.socket() as sock:
         sock.settimeout(1)
         if sock.connect_ex(("127.0.0.1", port)) == 0:
-            raise Failed(
+            raise EnvironmentSetupError(
                 f"Port {port} is in use, perhaps by an Azurite that runs already. End that one, or "
                 "name another port with --port."
             )

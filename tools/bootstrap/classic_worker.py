@@ -43,7 +43,7 @@ def worker_packages() -> Path:
     """The folder of what the worker imports of its own; what is in it runs on any Python.
 
     Raises:
-        Failed: it cannot be installed.
+        EnvironmentSetupError: it cannot be installed.
     """
     _install(_WORKER_FOLDER, sys.executable, _WORKER_PACKAGES, "Azure's classic worker's packages")
     return _WORKER_FOLDER
@@ -53,7 +53,7 @@ def app_packages(python: str) -> Path:
     """The folder of the app's packages for that interpreter, as ``classic_python`` gives it.
 
     Raises:
-        Failed: they cannot be installed.
+        EnvironmentSetupError: they cannot be installed.
     """
     lines = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
     stated = [line.partition("#")[0].strip() for line in lines]

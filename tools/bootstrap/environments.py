@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 __all__ = [
-    "Failed",
+    "EnvironmentSetupError",
     "find_python",
     "has_node",
     "install_node_packages",
@@ -35,7 +35,7 @@ ADVICE = (
 )
 
 
-class Failed(Exception):
+class EnvironmentSetupError(Exception):
     """Something that the person at the keyboard has to mend; the message says what and how."""
 
 
@@ -79,7 +79,7 @@ def make_venv(
         Whether there was anything to do.
 
     Raises:
-        Failed: a step failed; the message holds the last lines and what to do.
+        EnvironmentSetupError: a step failed; the message holds the last lines and what to do.
     """
     if is_ready(folder, version, requirements, packages, without_dependencies):
         return False
@@ -114,7 +114,7 @@ def install_page_scripts(frontend: Path) -> bool:
     made = [*sorted(frontend.glob("scripts/*.mjs")), frontend / "vendor"]
     try:
         return install_node_packages(frontend, "the page's scripts", made)
-    except Failed as failure:
+    except EnvironmentSetupError as failure:
         print(f"{failure}Until it works, the page takes its scripts from the CDN.")
         return True
 
@@ -136,7 +136,7 @@ def install_node_packages(folder: Path, what: str, also: Sequence[Path] = ()) ->
         Whether there was anything to do.
 
     Raises:
-        Failed: npm is not there, or it failed; the message holds its last lines.
+        EnvironmentSetupError: npm is not there, or it failed; the message holds its last lines.
     """
     modules = folder / "node_modules"
     files = [path for path in also if path.suffix]
@@ -145,7 +145,9 @@ def install_node_packages(folder: Path, what: str, also: Sequence[Path] = ()) ->
         return False
     npm = shutil.which("npm")
     if npm is None or not has_node():
-        raise Failed(f"Node.js with npm is needed for {what}: install Node.js 20 or newer.")
+        raise EnvironmentSetupError(
+            f"Node.js with npm is needed for {what}: install Node.js 20 or newer."
+        )
     run_quietly(
         [npm, "ci", "--no-audit", "--no-fund"],
         f"Installing {what} (npm ci in {folder.name}/)",
@@ -175,7 +177,8 @@ def run_quietly(command: Sequence[str], what: str, advice: str, cwd: Path = ROOT
     """Runs a command, with its newest line on a terminal and no more.
 
     Raises:
-        Failed: it ended with another status than 0; the message holds its last lines.
+        EnvironmentSetupError: it ended with another status than 0; the message holds its last
+            lines.
     """
     print(f"{what} …")
     began = time.monotonic()
@@ -200,7 +203,7 @@ def run_quietly(command: Sequence[str], what: str, advice: str, cwd: Path = ROOT
         print("\r" + " " * width + "\r", end="")
     if process.returncode != 0:
         shown = "".join(f"  | {line}\n" for line in last_lines)
-        raise Failed(f"{shown}That failed (exit {process.returncode}). {advice}")
+        raise EnvironmentSetupError(f"{shown}That failed (exit {process.returncode}). {advice}")
     print(f"  done in {time.monotonic() - began:.0f} s")
 
 

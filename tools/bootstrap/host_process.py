@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tools.bootstrap.environments import Failed
+from tools.bootstrap.environments import EnvironmentSetupError
 
 __all__ = ["check_port", "has_display", "is_free", "running_host"]
 
@@ -39,7 +39,8 @@ def running_host(
         environ: added to this process's own.
 
     Raises:
-        Failed: it did not answer in time, or ended; its own words are on the terminal.
+        EnvironmentSetupError: it did not answer in time, or ended; its own words are on the
+            terminal.
     """
     command = [str(python), "-m", "local_host", "--port", str(port), *arguments]
     # In a session of its own it does not see Ctrl+C; this process does, and ends it in good order.
@@ -64,13 +65,13 @@ def check_port(port: int, command: str) -> None:
         command: of dev.py, for the advice.
 
     Raises:
-        Failed: it is no port, or another program has it.
+        EnvironmentSetupError: it is no port, or another program has it.
     """
     if not 0 < port < 65536:
-        raise Failed(f"--port {port}: a port is a number from 1 to 65535.")
+        raise EnvironmentSetupError(f"--port {port}: a port is a number from 1 to 65535.")
     if not is_free(port):
         free = next((p for p in range(port + 1, 65536) if is_free(p)), 7071)
-        raise Failed(
+        raise EnvironmentSetupError(
             f"Port {port} is in use by another program: end that one, or start on the next free "
             f"port with `python3 dev.py {command} --port {free}`."
         )
@@ -93,7 +94,7 @@ def is_free(port: int) -> bool:
         except OSError as exc:
             if exc.errno == errno.EACCES:
                 sentence = f"Port {port} needs administrator's rights: take one above 1023."
-                raise Failed(sentence) from exc
+                raise EnvironmentSetupError(sentence) from exc
             if exc.errno == errno.EADDRINUSE:
                 return False
     return True
@@ -112,8 +113,12 @@ def _wait_until_ready(host: subprocess.Popen[bytes], port: int) -> None:
         except OSError:
             time.sleep(0.1)
     if host.returncode is None:
-        raise Failed(f"The app did not answer within {START_SECONDS} s; its own words are above.")
-    raise Failed(f"The app did not start (exit {host.returncode}); its own words are above.")
+        raise EnvironmentSetupError(
+            f"The app did not answer within {START_SECONDS} s; its own words are above."
+        )
+    raise EnvironmentSetupError(
+        f"The app did not start (exit {host.returncode}); its own words are above."
+    )
 
 
 def _stop(host: subprocess.Popen[bytes]) -> None:

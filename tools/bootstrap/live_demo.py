@@ -40,7 +40,7 @@ def run_live(python: Path, port: int, *, browser: bool, workers: int, count: int
         The exit status.
 
     Raises:
-        Failed: something did not start; the message says what and what to do.
+        EnvironmentSetupError: something did not start; the message says what and what to do.
     """
     with _storage() as connection:
         environ = {

@@ -89,7 +89,7 @@ def convert_folder(
         data = onnx_file.convert(model)
     if int8:
         with steps(f"measure ranges on {min(len(pictures), CALIBRATION_IMAGES)} pictures"):
-            some = image_tensors(pictures[:CALIBRATION_IMAGES], model.contract)
+            some = image_tensors(pictures[:CALIBRATION_IMAGES], model.input_spec)
             data = onnx_file.quantize(data, model, some)
     target = folder / "model.onnx"
     candidate = folder / "model.onnx.new"
@@ -99,8 +99,8 @@ def convert_folder(
             reference = _reference(model)
             other = ENGINES["onnx"].load(candidate, None, EngineOptions())
         with steps(f"prove it on {len(pictures)} pictures and {RANDOM_INPUTS} random inputs"):
-            on_images = compare(reference, other, image_tensors(pictures, model.contract))
-            on_noise = compare(reference, other, random_tensors(RANDOM_INPUTS, model.contract))
+            on_images = compare(reference, other, image_tensors(pictures, model.input_spec))
+            on_noise = compare(reference, other, random_tensors(RANDOM_INPUTS, model.input_spec))
         _judge(on_images, on_noise, int8=int8)
         with steps("keep it"):
             candidate.replace(target)
@@ -112,7 +112,7 @@ def convert_folder(
 def _reference(model: FrozenModel) -> Engine:
     from image_classifier.engines.tensorflow import FrozenGraphEngine
 
-    return FrozenGraphEngine(model.source, model.graph_def, model.contract, EngineOptions())
+    return FrozenGraphEngine(model.source, model.graph_def, model.input_spec, EngineOptions())
 
 
 def _judge(on_images: Agreement, on_noise: Agreement, *, int8: bool) -> None:

@@ -1,4 +1,4 @@
-"""Reads a TensorFlow model as one frozen graph and its contract, whatever way it was saved."""
+"""Reads a TensorFlow model, however it was saved, as a frozen graph and an input specification."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from image_classifier.engines.frozen_graph import read_frozen_graph, recognise
 from image_classifier.errors import ModelError
-from image_classifier.model_files.input_spec import Contract, read_contract
+from image_classifier.model_files.input_spec import InputSpec, read_input_spec
 
 __all__ = ["FrozenModel", "read_model"]
 
@@ -19,12 +19,12 @@ class FrozenModel:
 
     Attributes:
         graph_def: TensorFlow's GraphDef.
-        contract: tensor names, size and preprocessing.
+        input_spec: tensor names, size and preprocessing.
         source: the file that it was read from.
     """
 
     graph_def: Any
-    contract: Contract
+    input_spec: InputSpec
     source: Path
 
 
@@ -35,26 +35,26 @@ def read_model(folder: Path) -> FrozenModel:
         ModelError: there is neither, or it cannot be served.
     """
     sidecar = folder / "model.json"
-    contract = read_contract(sidecar) if sidecar.is_file() else None
+    input_spec = read_input_spec(sidecar) if sidecar.is_file() else None
     frozen, saved = folder / "model.pb", folder / "saved_model.pb"
     if frozen.is_file():
         from tensorflow.core.framework.graph_pb2 import GraphDef
         from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
         graph_def = read_frozen_graph(frozen, GraphDef, SavedModel)
-        return FrozenModel(graph_def, contract or recognise(frozen, graph_def), frozen)
+        return FrozenModel(graph_def, input_spec or recognise(frozen, graph_def), frozen)
     if saved.is_file():
-        return _freeze(saved, contract)
+        return _freeze(saved, input_spec)
     raise ModelError(f"{folder} has neither model.pb nor saved_model.pb: nothing to convert.")
 
 
-def _freeze(saved: Path, contract: Contract | None) -> FrozenModel:
+def _freeze(saved: Path, input_spec: InputSpec | None) -> FrozenModel:
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import (
         convert_variables_to_constants_v2,
     )
 
-    if contract is None:
+    if input_spec is None:
         raise ModelError(
             f"{saved} is a SavedModel: put a model.json beside it that names input, output, size "
             "and preprocessing; README shows one."
@@ -72,14 +72,14 @@ def _freeze(saved: Path, contract: Contract | None) -> FrozenModel:
     if len(frozen.inputs) != 1:
         raise ModelError(f"{saved}: its signature has {len(frozen.inputs)} inputs, not one.")
     outputs = sorted(signature.structured_outputs)  # the order of a flattened dict
-    wanted = contract.output_name.partition(":")[0]
+    wanted = input_spec.output_name.partition(":")[0]
     if wanted not in outputs:
         raise ModelError(f"{saved} has no output {wanted!r}; it has: {', '.join(outputs)}.")
     position = outputs.index(wanted)
     # model.json names the signature's inputs and outputs; the graph has names of its own.
-    contract = replace(
-        contract,
+    input_spec = replace(
+        input_spec,
         input_name=frozen.inputs[0].name,
         output_name=frozen.outputs[position].name,
     )
-    return FrozenModel(frozen.graph.as_graph_def(), contract, saved)
+    return FrozenModel(frozen.graph.as_graph_def(), input_spec, saved)

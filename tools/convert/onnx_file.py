@@ -1,4 +1,4 @@
-"""Makes the ONNX file: conversion by tf2onnx, the contract in its metadata, int8 if wanted."""
+"""Makes the ONNX file by tf2onnx, with the input specification in its metadata; int8 if asked."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from image_classifier.engines import first_line
-from image_classifier.engines.onnx_metadata import CONTRACT_KEY
+from image_classifier.engines.onnx_metadata import INPUT_SPEC_KEY
 from image_classifier.errors import ModelError
 from tools.convert.graphs import FrozenModel
 
@@ -37,18 +37,18 @@ def convert(model: FrozenModel) -> bytes:
     import tf2onnx
 
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
-    contract = model.contract
+    input_spec = model.input_spec
     try:
         with _each_weight_once():
             proto, _ = tf2onnx.convert.from_graph_def(
                 model.graph_def,
-                input_names=[contract.input_name],
-                output_names=[contract.output_name],
+                input_names=[input_spec.input_name],
+                output_names=[input_spec.output_name],
                 opset=OPSET,
             )
     except (ValueError, RuntimeError, KeyError, NotImplementedError) as exc:
         raise ModelError(f"{model.source} cannot be converted: {first_line(exc)}.") from exc
-    return _with_contract(proto, model)
+    return _with_input_spec(proto, model)
 
 
 def quantize(data: bytes, model: FrozenModel, tensors: Iterable[NDArray[np.float32]]) -> bytes:
@@ -56,14 +56,14 @@ def quantize(data: bytes, model: FrozenModel, tensors: Iterable[NDArray[np.float
 
     Args:
         data: what ``convert`` made.
-        model: for the contract.
+        model: for the input specification.
         tensors: inputs to measure the ranges on; a hundred or so are enough.
     """
     import onnx
     from onnxruntime import quantization
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    feeds = ({model.contract.input_name: tensor[None]} for tensor in tensors)
+    feeds = ({model.input_spec.input_name: tensor[None]} for tensor in tensors)
 
     class Reader(quantization.CalibrationDataReader):  # type: ignore[misc]
         def get_next(self) -> Any:
@@ -82,7 +82,7 @@ def quantize(data: bytes, model: FrozenModel, tensors: Iterable[NDArray[np.float
             # 7 bits: processors without VNNI would saturate with 8.
             reduce_range=True,
         )
-        return _with_contract(onnx.load(str(target)), model)
+        return _with_input_spec(onnx.load(str(target)), model)
 
 
 @contextlib.contextmanager
@@ -113,8 +113,8 @@ def _each_weight_once() -> Iterator[None]:
             os.environ[variable] = before
 
 
-def _with_contract(proto: Any, model: FrozenModel) -> bytes:
+def _with_input_spec(proto: Any, model: FrozenModel) -> bytes:
     del proto.metadata_props[:]
     entry = proto.metadata_props.add()
-    entry.key, entry.value = CONTRACT_KEY, json.dumps(model.contract.as_dict())
+    entry.key, entry.value = INPUT_SPEC_KEY, json.dumps(model.input_spec.as_dict())
     return bytes(proto.SerializeToString(deterministic=True))

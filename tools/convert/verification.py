@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from image_classifier.engines import Engine
 from image_classifier.images.decode import decode
 from image_classifier.images.preprocess import preprocess
-from image_classifier.model_files.input_spec import CHANNELS, Contract
+from image_classifier.model_files.input_spec import CHANNELS, InputSpec
 from tools.shared.image_folders import MOST_PIXELS
 
 __all__ = ["Agreement", "compare", "image_tensors", "random_tensors"]
@@ -40,24 +40,26 @@ class Agreement:
         return self.same_top / self.inputs if self.inputs else 0.0
 
 
-def image_tensors(images: Sequence[Path], contract: Contract) -> Iterator[NDArray[np.float32]]:
+def image_tensors(images: Sequence[Path], input_spec: InputSpec) -> Iterator[NDArray[np.float32]]:
     """The inputs of real pictures."""
     for path in images:
-        yield preprocess(decode(path.read_bytes(), max_pixels=MOST_PIXELS), contract)
+        yield preprocess(decode(path.read_bytes(), max_pixels=MOST_PIXELS), input_spec)
 
 
-def random_tensors(count: int, contract: Contract, seed: int = 0) -> Iterator[NDArray[np.float32]]:
+def random_tensors(
+    count: int, input_spec: InputSpec, seed: int = 0
+) -> Iterator[NDArray[np.float32]]:
     """Noise within the range of the real inputs: flat, smooth and wild, by turns."""
     rng = np.random.default_rng(seed)
-    shape = (contract.height, contract.width, CHANNELS[contract.channels])
-    mean = np.asarray(contract.mean, np.float32)
+    shape = (input_spec.height, input_spec.width, CHANNELS[input_spec.channels])
+    mean = np.asarray(input_spec.mean, np.float32)
     for index in range(count):
         cells = (1, 16, max(shape[:2]))[index % 3]
         coarse = rng.uniform(0, 255, (cells, cells, shape[2]))
         rows = np.linspace(0, cells - 1, shape[0]).round().astype(int)
         columns = np.linspace(0, cells - 1, shape[1]).round().astype(int)
         pixels = coarse[rows][:, columns].astype(np.float32)
-        yield (pixels - mean) * np.asarray(contract.scale, np.float32)
+        yield (pixels - mean) * np.asarray(input_spec.scale, np.float32)
 
 
 def compare(reference: Engine, other: Engine, tensors: Tensors) -> Agreement:

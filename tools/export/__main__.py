@@ -89,13 +89,13 @@ def _export(args: argparse.Namespace) -> None:
     size = tuple(args.size) if args.size else input_size(model)
     if size is None:
         raise ExportError("The model does not say how large its input is: give --size.")
-    contract = preset(args.preprocessing, size=size, resize=args.resize, channels=args.channels)
+    input_spec = preset(args.preprocessing, size=size, resize=args.resize, channels=args.channels)
     found: list[Agreement] = []
     with steps("write it, load it back, compare it with the app's pipeline"):
         folder = export_classifier(
             model,
             labels,
-            contract,
+            input_spec,
             name=args.name,
             models_dir=args.models_dir,
             version=args.version,

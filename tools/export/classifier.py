@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from image_classifier.errors import ClassifierError
-from image_classifier.model_files.input_spec import CHANNELS, Contract
+from image_classifier.model_files.input_spec import CHANNELS, InputSpec
 from image_classifier.models.model import Model
 from tools.export.errors import ExportError
 from tools.export.saving import save_classifier
@@ -25,7 +25,7 @@ EXACT = 1e-4
 def export_classifier(
     model: Any,
     labels: Sequence[str],
-    contract: Contract,
+    input_spec: InputSpec,
     *,
     name: str,
     models_dir: Path | str = "models",
@@ -45,7 +45,7 @@ def export_classifier(
             [N, height, width, channels] and gives one score for each label, [N, K]. Variables are
             found if it is a ``tf.Module`` or a Keras model.
         labels: K texts.
-        contract: the preprocessing that its weights were trained with; see ``preset``.
+        input_spec: the preprocessing that its weights were trained with; see ``preset``.
         name: of the model, as callers call it.
         models_dir: the folder with all models.
         version: None means the next free number.
@@ -67,13 +67,13 @@ def export_classifier(
             pipeline do not agree; nothing is left behind then.
         VersionError: that version is there already, or name or version cannot be served.
     """
-    _check_model(model, labels, contract)
+    _check_model(model, labels, input_spec)
 
     def write(folder: Path) -> None:
         save_classifier(
             model,
             labels,
-            contract,
+            input_spec,
             folder,
             softmax=softmax,
             featuriser=featuriser,
@@ -87,7 +87,7 @@ def export_classifier(
     return write_version(write, name=name, models_dir=Path(models_dir), version=version)
 
 
-def _check_model(model: Any, labels: Sequence[str], contract: Contract) -> None:
+def _check_model(model: Any, labels: Sequence[str], input_spec: InputSpec) -> None:
     import numpy as np
 
     lines = [label.strip() for label in labels if len(label.splitlines()) == 1]
@@ -96,7 +96,7 @@ def _check_model(model: Any, labels: Sequence[str], contract: Contract) -> None:
             "labels must be texts of one line that are not empty, have no spaces around them, and "
             "differ from each other."
         )
-    shape = (1, contract.height, contract.width, CHANNELS[contract.channels])
+    shape = (1, input_spec.height, input_spec.width, CHANNELS[input_spec.channels])
     try:
         scores = np.asarray(model(np.zeros(shape, np.float32)))
     except (ValueError, TypeError) as exc:

@@ -13,21 +13,21 @@ import tensorflow as tf
 
 from image_classifier.images.preprocess import LONGEST_SIDE, SQUARE_SIDE, is_exporters
 from image_classifier.images.tf1_resize import SHORTER_SIDE
-from image_classifier.model_files.input_spec import Contract
+from image_classifier.model_files.input_spec import InputSpec
 
 __all__ = ["decoded", "tensor_of_file"]
 
 _UNIT = 2 * SQUARE_SIDE
 
 
-def tensor_of_file(data: Any, contract: Contract) -> Any:
+def tensor_of_file(data: Any, input_spec: InputSpec) -> Any:
     """The bytes of one image file -> float32 [height, width, channels].
 
     Args:
         data: a scalar string tensor.
-        contract: size and preprocessing.
+        input_spec: size and preprocessing.
     """
-    return _normalised(_resized(decoded(data), contract), contract)
+    return _normalised(_resized(decoded(data), input_spec), input_spec)
 
 
 def decoded(data: Any) -> Any:
@@ -40,14 +40,14 @@ def decoded(data: Any) -> Any:
     return tf.ensure_shape(image, [None, None, 3])
 
 
-def _resized(image: Any, contract: Contract) -> Any:
-    size = (contract.height, contract.width)
+def _resized(image: Any, input_spec: InputSpec) -> Any:
+    size = (input_spec.height, input_spec.width)
     height, width = tf.unstack(tf.cast(tf.shape(image)[:2], tf.float32))
-    if is_exporters(contract):
-        return _exporters(_shrunk(image), contract)
-    if contract.resize == "stretch":
+    if is_exporters(input_spec):
+        return _exporters(_shrunk(image), input_spec)
+    if input_spec.resize == "stretch":
         return _sampled(image, size, (size[0] / height, size[1] / width), (0.0, 0.0))
-    if contract.resize == "accel":
+    if input_spec.resize == "accel":
         return _accel(image, size)
     ratio = tf.maximum(size[1] / width, size[0] / height)
     # Of the resized picture only the centre is computed.
@@ -91,11 +91,11 @@ def _shrunk(image: Any) -> Any:
     )
 
 
-def _exporters(image: Any, contract: Contract) -> Any:
+def _exporters(image: Any, input_spec: InputSpec) -> Any:
     """Custom Vision's centre square of 256 and crop, in whole numbers: exact."""
     side = tf.reduce_min(tf.shape(image)[:2])
-    y0, y1, dy = _positions(tf.shape(image)[0], side, contract.height)
-    x0, x1, dx = _positions(tf.shape(image)[1], side, contract.width)
+    y0, y1, dy = _positions(tf.shape(image)[0], side, input_spec.height)
+    x0, x1, dx = _positions(tf.shape(image)[1], side, input_spec.width)
     pixels = tf.cast(image, tf.int32)
     dx, dy = dx[None, :, None], dy[:, None, None]
 
@@ -147,14 +147,14 @@ def _accel(image: Any, size: tuple[int, int]) -> Any:
     return upper + (row(y1) - upper) * dy
 
 
-def _normalised(pixels: Any, contract: Contract) -> Any:
+def _normalised(pixels: Any, input_spec: InputSpec) -> Any:
     tensor = tf.cast(pixels, tf.float32)
-    if contract.channels == "BGR":
+    if input_spec.channels == "BGR":
         tensor = tensor[..., ::-1]
-    elif contract.channels == "GRAY":
+    elif input_spec.channels == "GRAY":
         tensor = tf.tensordot(tensor, tf.constant([[0.299], [0.587], [0.114]]), 1)
-    if any(contract.mean):
-        tensor -= tf.constant(contract.mean, tf.float32)
-    if contract.scale != 1.0:
-        tensor *= tf.constant(contract.scale, tf.float32)
+    if any(input_spec.mean):
+        tensor -= tf.constant(input_spec.mean, tf.float32)
+    if input_spec.scale != 1.0:
+        tensor *= tf.constant(input_spec.scale, tf.float32)
     return tensor

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from image_classifier.model_files.input_spec import CHANNELS, RESIZE_METHODS, Contract
+from image_classifier.model_files.input_spec import CHANNELS, RESIZE_METHODS, InputSpec
 from tools.export.errors import ExportError
 
 __all__ = ["PRESETS", "preset"]
@@ -45,8 +45,8 @@ def preset(
     size: tuple[int, int],
     resize: str = "crop",
     channels: str | None = None,
-) -> Contract:
-    """The contract of a network that was trained with a known preprocessing.
+) -> InputSpec:
+    """The input specification of a network that was trained with a known preprocessing.
 
     Args:
         name: a key of ``PRESETS``.
@@ -68,7 +68,7 @@ def preset(
         )
     if order == "GRAY" and name in ("caffe", "torch"):
         raise ExportError(f"The preprocessing {name!r} has a mean for each of three channels.")
-    return Contract(
+    return InputSpec(
         input_name="input",
         output_name="output",
         height=size[0],

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from image_classifier.model_files.input_spec import CHANNELS, Contract
+from image_classifier.model_files.input_spec import CHANNELS, InputSpec
 from tools.export.errors import ExportError
 
 __all__ = ["kept_variables", "save_classifier", "save_module"]
@@ -17,7 +17,7 @@ __all__ = ["kept_variables", "save_classifier", "save_module"]
 def save_classifier(
     model: Any,
     labels: Sequence[str],
-    contract: Contract,
+    input_spec: InputSpec,
     folder: Path,
     *,
     softmax: bool = False,
@@ -36,7 +36,7 @@ def save_classifier(
 
     from tools.export.preprocessing_graph import tensor_of_file
 
-    shape = [contract.height, contract.width, CHANNELS[contract.channels]]
+    shape = [input_spec.height, input_spec.width, CHANNELS[input_spec.channels]]
     tensor = tf.TensorSpec([None, *shape], tf.float32, "input")
     texts = tf.TensorSpec([None], tf.string, "image")
     files = tf.TensorSpec([None], tf.string, "images")
@@ -57,7 +57,7 @@ def save_classifier(
         def tensors_of(self, files: Any) -> Any:
             spec = tf.TensorSpec(shape, tf.float32)
             return tf.map_fn(
-                lambda file: tensor_of_file(file, contract), files, fn_output_signature=spec
+                lambda file: tensor_of_file(file, input_spec), files, fn_output_signature=spec
             )
 
         def of_files(self, files: Any) -> Any:
@@ -108,7 +108,7 @@ def save_classifier(
         signatures["features"] = features
     save_module(module, signatures, folder)
     (folder / "labels.txt").write_text("".join(f"{label}\n" for label in labels), "utf-8")
-    (folder / "model.json").write_text(json.dumps(contract.as_dict(), indent=2) + "\n", "utf-8")
+    (folder / "model.json").write_text(json.dumps(input_spec.as_dict(), indent=2) + "\n", "utf-8")
 
 
 def kept_variables(model: Any) -> Any:

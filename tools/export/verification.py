@@ -14,7 +14,7 @@ from PIL import ExifTags, Image, ImageDraw
 from image_classifier.errors import ClassifierError
 from image_classifier.images.decode import decode
 from image_classifier.images.preprocess import preprocess
-from image_classifier.model_files.input_spec import Contract
+from image_classifier.model_files.input_spec import InputSpec
 from image_classifier.models.loaded_model import LoadedModel
 from tools.export.errors import ExportError
 from tools.shared.image_folders import MOST_PIXELS, UNREADABLE, reason
@@ -117,9 +117,9 @@ def _unlike(data: bytes) -> str:
     return ""
 
 
-def _generated(contract: Contract) -> Iterator[tuple[str, bytes]]:
+def _generated(input_spec: InputSpec) -> Iterator[tuple[str, bytes]]:
     """Files of every kind that callers send."""
-    size = (contract.width, contract.height)
+    size = (input_spec.width, input_spec.height)
     drawn = _drawn((317, 203))
     yield "JPEG of its own size", _file(_drawn(size), "JPEG", quality=92)
     yield "PNG of its own size", _file(_drawn(size), "PNG")
@@ -156,9 +156,9 @@ def compare(loaded: LoadedModel, images: Iterable[Path]) -> Agreement:
     left_out: dict[Path, str] = {}
     generated = (
         _Picture(name, data, decode(data, max_pixels=MOST_PIXELS))
-        for name, data in _generated(engine.contract)
+        for name, data in _generated(engine.input_spec)
     )
-    own_size = (engine.contract.width, engine.contract.height)
+    own_size = (engine.input_spec.width, engine.input_spec.height)
     differences: list[tuple[float, str]] = []
     exact, sum_error, others = 0.0, 0.0, []
     for each in itertools.chain(_given(images, left_out), generated):
@@ -172,7 +172,7 @@ def compare(loaded: LoadedModel, images: Iterable[Path]) -> Agreement:
                 raise
             left_out[each.path] = f"TensorFlow cannot read it: {exc.message}"
             continue
-        wanted = engine.run(preprocess(each.image, engine.contract)[None])[0]
+        wanted = engine.run(preprocess(each.image, engine.input_spec)[None])[0]
         difference = float(np.abs(got - wanted).max())
         # NumPy's maximum keeps NaN, which Python's loses.
         if each.image.size == own_size:

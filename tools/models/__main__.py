@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from image_classifier.errors import ClassifierError, SettingsError
-from image_classifier.stores.storage_errors import StorageTrouble
+from image_classifier.stores.storage_errors import StorageError
 from local_host.configuration.local_settings import LocalSettings
 from local_host.errors import HostError
 from tools.models import commands
@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
         return run(open_registry(args.models_dir, settings, root=root), args)
     except (RegistryError, SettingsError, HostError) as exc:
         print(f"error: {exc}", file=sys.stderr)
-    except (ClassifierError, StorageTrouble) as exc:
+    except (ClassifierError, StorageError) as exc:
         print(f"error: {exc.message}", file=sys.stderr)
     except KeyboardInterrupt:
         print("\nStopped. A version is there as a whole or not at all.", file=sys.stderr)

@@ -30,7 +30,7 @@ from image_classifier.stores.blob_container import BlobContainer, Listing
 from image_classifier.stores.blob_download import download_version
 from image_classifier.stores.blob_location import BlobLocation
 from image_classifier.stores.blob_versions import QUIET_SECONDS, BlobVersion, versions_in
-from image_classifier.stores.storage_errors import StorageTrouble, in_words
+from image_classifier.stores.storage_errors import StorageError, translate_errors
 from tools.models.blob_version_numbers import note_deleted, read_notes
 from tools.models.folder_registry import now, parse_time
 from tools.models.registry import (
@@ -178,7 +178,7 @@ class BlobRegistry:
         try:
             # It claims the number: of two who register at once, one finds it there.
             self._put(f"{place}/{TAGS_FILE}", tags_as_json(tags).encode())
-        except StorageTrouble as exc:
+        except StorageError as exc:
             raise RegistryError(f"{exc.message} Does somebody else register {place}?") from None
         try:
             in_order = sorted(files, key=lambda file: (file.path in weights, file.path))
@@ -189,14 +189,14 @@ class BlobRegistry:
                     self._put_file(f"{place}/{file.path}", folder / file.path, bar=bar)
             self._put(f"{place}/{MANIFEST_FILE}", Manifest(now(), files).as_json().encode())
         except BaseException:
-            with contextlib.suppress(StorageTrouble):  # then `delete` removes it later
+            with contextlib.suppress(StorageError):  # then `delete` removes it later
                 written = [f"{place}/{file.path}" for file in files]
                 self._delete([*reversed(written), f"{place}/{TAGS_FILE}"])
             raise
 
     def _put(self, path: str, content: bytes, *, overwrite: bool = False) -> None:
         self._listing = None
-        with in_words(self._location, path, writing=True):
+        with translate_errors(self._location, path, writing=True):
             name = self._location.prefix + path
             self._container.client.upload_blob(name, content, overwrite=overwrite)
 
@@ -206,7 +206,7 @@ class BlobRegistry:
         from azure.storage.blob import ContentSettings
 
         self._listing = None
-        with file.open("rb") as stream, in_words(self._location, path, writing=True):
+        with file.open("rb") as stream, translate_errors(self._location, path, writing=True):
             md5 = hashlib.file_digest(stream, partial(hashlib.md5, usedforsecurity=False))
             stream.seek(0)
             before = bar.n if bar else 0
@@ -230,7 +230,7 @@ class BlobRegistry:
         self._listing = None
         for path in paths:
             with (
-                in_words(self._location, path, writing=True),
+                translate_errors(self._location, path, writing=True),
                 contextlib.suppress(ResourceNotFoundError),
             ):
                 self._container.client.delete_blob(self._location.prefix + path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from image_classifier.stores.blob_container import BlobContainer
-from image_classifier.stores.storage_errors import in_words
+from image_classifier.stores.storage_errors import translate_errors
 from tools.models.registry import RegistryError
 from tools.shared.version_numbers import NOTES_FILE, VersionError, as_notes, noted, parse_notes
 
@@ -19,11 +19,11 @@ def read_notes(container: BlobContainer) -> tuple[dict[str, int], str | None]:
 
     Raises:
         RegistryError: the blob says something else.
-        StorageTrouble: it cannot be read.
+        StorageError: it cannot be read.
     """
     from azure.core.exceptions import ResourceNotFoundError
 
-    with in_words(container.location, NOTES_FILE):
+    with translate_errors(container.location, NOTES_FILE):
         try:
             stream = container.client.download_blob(f"{container.location.prefix}{NOTES_FILE}")
             text, etag = stream.readall(), stream.properties.etag
@@ -40,7 +40,7 @@ def note_deleted(container: BlobContainer, name: str, number: int) -> None:
 
     Raises:
         RegistryError: the blob says something else, or others change it all the time.
-        StorageTrouble: it cannot be read or written.
+        StorageError: it cannot be read or written.
     """
     for _ in range(TRIES):
         before, etag = read_notes(container)
@@ -61,7 +61,7 @@ def _put(container: BlobContainer, text: str, etag: str | None) -> bool:
     if etag is not None:
         condition = MatchConditions.IfNotModified
         unless = {"overwrite": True, "etag": etag, "match_condition": condition}
-    with in_words(container.location, NOTES_FILE, writing=True):
+    with translate_errors(container.location, NOTES_FILE, writing=True):
         try:
             name = f"{container.location.prefix}{NOTES_FILE}"
             container.client.upload_blob(name, text.encode(), **unless)

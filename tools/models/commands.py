@@ -11,10 +11,10 @@ from image_classifier.errors import ClassifierError
 from image_classifier.model_files.labels import LABELS_FILE
 from image_classifier.model_files.names import VERSION
 from image_classifier.models.repository import DEMO_MODEL
-from image_classifier.stores.factory import find_place
-from image_classifier.stores.folder_store import DiskModels, ModelPlace
+from image_classifier.stores.factory import open_store
+from image_classifier.stores.folder_store import FolderStore, ModelStore
 from tools.models.candidate import gather, try_out
-from tools.models.folder_registry import DiskRegistry
+from tools.models.folder_registry import FolderRegistry
 from tools.models.output import as_details, as_json, as_table, megabytes
 from tools.models.registry import (
     Registry,
@@ -74,29 +74,29 @@ def show(registry: Registry, args: argparse.Namespace) -> int:
     version = registry.with_checksums(find(registry, args.version))
     labels = (registry.read(version, LABELS_FILE) or b"").decode("utf-8-sig", "replace").split("\n")
     labels = [label.strip() for label in labels if label.strip()]
-    contract = _contract(registry, version)
+    input_spec = _input_spec(registry, version)
     loaded = None
     if args.load:
         with registry.working_copy(version) as folder:
             model = try_out(folder, version.name)
         loaded = f"yes, with {model.engine_name}; signatures: {', '.join(model.signatures)}"
         if model.image_engine is not None:
-            contract = json.dumps(model.engine.contract.as_dict())
+            input_spec = json.dumps(model.engine.input_spec.as_dict())
         else:
-            contract = "none: served through its signatures only"
+            input_spec = "none: served through its signatures only"
     if args.json:
         details = as_json(version) | {"registry": registry.where, "labels": labels}
-        details |= {"contract": contract, "loaded": loaded}
+        details |= {"input_spec": input_spec, "loaded": loaded}
         print(json.dumps(details, indent=2, ensure_ascii=False))
     else:
         shown = as_details(
-            version, where=registry.where, labels=labels, contract=contract, load=loaded
+            version, where=registry.where, labels=labels, input_spec=input_spec, load=loaded
         )
         print(shown)
     return 0
 
 
-def _contract(registry: Registry, version: Version) -> str:
+def _input_spec(registry: Registry, version: Version) -> str:
     text = registry.read(version, "model.json")
     if text is None:
         return "said by the graph itself; --load reads it"
@@ -123,15 +123,15 @@ def convert(registry: Registry, args: argparse.Namespace) -> int:
 
 def fetch(registry: Registry, args: argparse.Namespace) -> int:
     version = find(registry, args.version)
-    place: ModelPlace
-    if isinstance(registry, DiskRegistry):  # it knows what a relative folder is relative to
-        place = DiskModels(registry.root.absolute())
+    place: ModelStore
+    if isinstance(registry, FolderRegistry):  # it knows what a relative folder is relative to
+        place = FolderStore(registry.root.absolute())
     else:
         settings = Settings.from_environ({**args.settings, "MODELS_DIR": args.place})
-        place = find_place(settings, args.root)
+        place = open_store(settings, args.root)
     folder = place.versions(version.name).get(version.number)
     if folder is None:
-        why = version.problem or place.trouble() or "it is gone"
+        why = version.problem or place.error() or "it is gone"
         raise RegistryError(f"{version} is not ready: {why.rstrip('.')}.")
     if origin := place.origin(folder):
         origin.fetch(check=True)

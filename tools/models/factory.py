@@ -8,7 +8,7 @@ from pathlib import Path
 from image_classifier.setting_parsers import StorageSettings
 from image_classifier.stores.blob_location import find_location
 from tools.models.blob_registry import BlobRegistry
-from tools.models.folder_registry import DiskRegistry
+from tools.models.folder_registry import FolderRegistry
 from tools.models.registry import Registry, RegistryError
 
 __all__ = ["open_registry"]
@@ -35,4 +35,4 @@ def open_registry(where: str | None, settings: Mapping[str, str], *, root: Path)
     location = find_location(place, StorageSettings.from_environ(settings))
     if location is not None:
         return BlobRegistry(location)
-    return DiskRegistry(Path(place) if where else root / place)
+    return FolderRegistry(Path(place) if where else root / place)

@@ -35,12 +35,12 @@ from tools.shared.version_folder import (
 )
 from tools.shared.version_numbers import NOTES_FILE, as_notes, noted
 
-__all__ = ["DiskRegistry", "now", "parse_time"]
+__all__ = ["FolderRegistry", "now", "parse_time"]
 
 _VERSION = re.compile(rf"[0-9]{{1,{MOST_VERSION_DIGITS}}}")
 
 
-class DiskRegistry:
+class FolderRegistry:
     """Versions as folders ``<name>/<version>/``.
 
     Args:

@@ -73,7 +73,7 @@ def as_json(version: Version) -> dict[str, Any]:
 
 
 def as_details(
-    version: Version, *, where: str, labels: Sequence[str], contract: str, load: str | None
+    version: Version, *, where: str, labels: Sequence[str], input_spec: str, load: str | None
 ) -> str:
     """Everything about one version.
 
@@ -81,7 +81,7 @@ def as_details(
         version: which.
         where: the registry.
         labels: of the model.
-        contract: what its image must be like, in words or JSON.
+        input_spec: what its image must be like, in words or JSON.
         load: what trying it out gave; None: it was not tried.
     """
     shown = ", ".join(labels[:LABELS_SHOWN]) + (" …" if len(labels) > LABELS_SHOWN else "")
@@ -90,7 +90,7 @@ def as_details(
         f"  created   {version.created:%Y-%m-%d %H:%M:%S} UTC",
         f"  engines   {', '.join(version.engines) or 'none'}",
         f"  labels    {f'{len(labels)}: {shown}' if labels else 'none'}",
-        f"  contract  {contract}",
+        f"  input     {input_spec}",
         f"  tags      {_tags(version.tags) or 'none'}",
     ]
     if version.problem:

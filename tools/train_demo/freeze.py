@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from image_classifier.model_files.input_spec import CAFFE_MEAN_BGR, Contract
+from image_classifier.model_files.input_spec import CAFFE_MEAN_BGR, InputSpec
 from tools.train_demo.network import GRID, Weights, ink_map
 
 __all__ = ["CONTRACT", "freeze"]
 
 SIDE = 224
-CONTRACT = Contract(
+CONTRACT = InputSpec(
     input_name="Placeholder:0", output_name="model_outputs:0", height=SIDE, width=SIDE
 )
 

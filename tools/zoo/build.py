@@ -64,7 +64,7 @@ def write_classifier(
     return export_classifier(
         classifier,
         labels,
-        recipe.contract(),
+        recipe.input_spec(),
         name=name,
         models_dir=models_dir,
         version=version,
@@ -88,8 +88,8 @@ def write_featuriser(
 
     from tools.export.preprocessing_graph import tensor_of_file
 
-    contract = recipe.contract()
-    shape = [contract.height, contract.width, CHANNELS[contract.channels]]
+    input_spec = recipe.input_spec()
+    shape = [input_spec.height, input_spec.width, CHANNELS[input_spec.channels]]
 
     class Featuriser(tf.Module):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -105,7 +105,7 @@ def write_featuriser(
             spec = tf.TensorSpec(shape, tf.float32)
             return self.of_tensors(
                 tf.map_fn(
-                    lambda file: tensor_of_file(file, contract), images, fn_output_signature=spec
+                    lambda file: tensor_of_file(file, input_spec), images, fn_output_signature=spec
                 )
             )
 

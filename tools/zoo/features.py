@@ -164,7 +164,7 @@ def _batches(
 ) -> Iterator[tuple[list[str], NDArray[np.float32]]]:
     from tqdm import tqdm
 
-    contract = recipe.contract()
+    input_spec = recipe.input_spec()
     paths: Sequence[Path] = pictures_in(folder)
     names: list[str] = []
     tensors: list[NDArray[np.float32]] = []
@@ -175,7 +175,7 @@ def _batches(
         except UNREADABLE as exc:
             bad[name] = reason(exc)
             continue
-        tensors.append(preprocess(image, contract))
+        tensors.append(preprocess(image, input_spec))
         names.append(name)
         if len(names) == BATCH:
             yield names, np.stack(tensors)

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from image_classifier.model_files.input_spec import Contract
+from image_classifier.model_files.input_spec import InputSpec
 from tools.export import preset
 from tools.zoo.imagenet import CLASSES, with_weights
 
@@ -65,7 +65,7 @@ class Recipe:
     size: int = SIZE
     seed: int = 1
 
-    def contract(self) -> Contract:
+    def input_spec(self) -> InputSpec:
         """Size and preprocessing, as ``model.json`` says them."""
         network, size = NETWORKS[self.network], (self.size, self.size)
         if self.preprocessing == "keras":

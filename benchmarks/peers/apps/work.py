@@ -17,10 +17,10 @@ from typing import Any
 import onnxruntime as ort
 from PIL import Image, ImageOps
 
-from image_classifier.engines.onnx_metadata import CONTRACT_KEY
+from image_classifier.engines.onnx_metadata import INPUT_SPEC_KEY
 from image_classifier.images.decode import decode
 from image_classifier.images.preprocess import preprocess
-from image_classifier.model_files.input_spec import parse_contract
+from image_classifier.model_files.input_spec import parse_input_spec
 
 MODEL, THREADS, DECODER = "PEER_MODEL", "PEER_THREADS", "PEER_DECODER"
 MAX_PIXELS = 50_000_000
@@ -58,7 +58,7 @@ class Work:
             str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
         )
         metadata = self._session.get_modelmeta().custom_metadata_map
-        self._contract = parse_contract(metadata[CONTRACT_KEY], where=str(folder))
+        self._input_spec = parse_input_spec(metadata[INPUT_SPEC_KEY], where=str(folder))
         self._input = self._session.get_inputs()[0].name
         self._output = self._session.get_outputs()[0].name
         self._labels = (folder / "labels.txt").read_text("utf-8").split()
@@ -72,7 +72,7 @@ class Work:
 
     def answer(self, data: bytes) -> dict[str, Any]:
         """The tutorial's answer for one encoded image."""
-        tensor = preprocess(self._decode(data), self._contract)
+        tensor = preprocess(self._decode(data), self._input_spec)
         scores = self._session.run([self._output], {self._input: tensor[None]})[0][0].tolist()
         best = max(range(len(scores)), key=scores.__getitem__)
         return {

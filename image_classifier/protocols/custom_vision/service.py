@@ -135,7 +135,7 @@ class CustomVision:
 
 def error_answer(error: CustomVisionError) -> CustomVisionAnswer:
     """The answer that tells of an error."""
-    telemetry.failed(error.code)
+    telemetry.set_error(error.code)
     logger.info("%s: %s", error.code, error.message)
     return CustomVisionAnswer(error.status, error.as_dict())
 

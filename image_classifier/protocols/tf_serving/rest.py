@@ -85,7 +85,7 @@ def handle(serving: TensorFlowServing, method: str, path: str, body: bytes) -> R
 
 def error_answer(error: ServingError) -> RestAnswer:
     """The one JSON shape of errors."""
-    telemetry.failed(error.code.name)
+    telemetry.set_error(error.code.name)
     return RestAnswer(HTTP_STATUS[error.code], responses.format_error(error.message), error.code)
 
 

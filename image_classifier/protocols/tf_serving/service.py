@@ -1,4 +1,4 @@
-"""TensorFlow Serving's contract on NumPy arrays: what gRPC and REST both answer with.
+"""TensorFlow Serving's protocol on NumPy arrays: what gRPC and REST both answer with.
 
 The words of the errors are TensorFlow Serving's own: clients compare them.
 """
@@ -112,9 +112,9 @@ class TensorFlowServing:
             logger.warning("%s: %s", wanted, exc.message)
         if loaded is None:
             if served:  # who reads of a failure wants to know of which model
-                telemetry.chose(served.name, _known(served, version))
+                telemetry.set_model(served.name, _known(served, version))
             raise ServingError(Code.NOT_FOUND, f"Servable not found for request: {wanted}")
-        telemetry.chose(loaded.name, loaded.version, loaded.engine_name)
+        telemetry.set_model(loaded.name, loaded.version, loaded.engine_name)
         return loaded
 
     def predict(
@@ -182,7 +182,7 @@ class TensorFlowServing:
 
     def metadata(self, spec: ModelSpec) -> tuple[ModelSpec, Mapping[str, Signature]]:
         """All signatures of a model, and which version has them; raises ServingError."""
-        telemetry.looked()
+        telemetry.mark_probe()
         loaded = self.find(spec)
         return used_spec(loaded, ""), loaded.signatures
 
@@ -194,7 +194,7 @@ class TensorFlowServing:
         Raises:
             ServingError: there is no such model or version.
         """
-        telemetry.looked()
+        telemetry.mark_probe()
         served = self._served(spec.name)
         version = self._version(served, spec)
         known = []

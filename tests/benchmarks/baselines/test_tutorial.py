@@ -14,7 +14,7 @@ from benchmarks.harness.answer_checks import TENSOR_TOLERANCE, check_same_answer
 from image_classifier import Classifier, Settings
 from image_classifier.images.decode import decode
 from image_classifier.images.preprocess import preprocess
-from image_classifier.model_files.input_spec import Contract
+from image_classifier.model_files.input_spec import InputSpec
 from tests.support.builders import model_folder
 
 # Enlarged (both ways), kept, made smaller; wide and high; below, at and above 1600, and beyond
@@ -23,8 +23,8 @@ SIZES = [(3, 5), (100, 60), (427, 640), (1600, 31), (40, 3300)]
 
 
 def ours(image: Image.Image, size: int) -> NDArray[np.float32]:
-    contract = Contract(input_name="in:0", output_name="out:0", height=size, width=size)
-    return preprocess(image, contract)
+    input_spec = InputSpec(input_name="in:0", output_name="out:0", height=size, width=size)
+    return preprocess(image, input_spec)
 
 
 @pytest.mark.parametrize(("width", "height"), SIZES)

@@ -12,7 +12,7 @@ import pytest
 from azure.cognitiveservices.vision.customvision.prediction import CustomVisionPredictionClient
 from msrest.authentication import ApiKeyCredentials
 
-from benchmarks.data.workload import Material
+from benchmarks.data.workload import Workload
 from benchmarks.entries.custom_vision import (
     BOUNDARY,
     CLASSIFY,
@@ -30,7 +30,7 @@ from benchmarks.servers.app_host import local_host, wait_until_ready
 
 
 @pytest.fixture(scope="module")
-def port(demo: Material) -> Iterator[int]:
+def port(demo: Workload) -> Iterator[int]:
     with local_host(demo.environ()) as (program, port):
         wait_until_ready(program, port)
         yield port
@@ -42,7 +42,7 @@ def source() -> Iterator[Sender]:
         yield made
 
 
-def test_all_four_ways_answer_the_same_load(demo: Material, port: int, source: Sender) -> None:
+def test_all_four_ways_answer_the_same_load(demo: Workload, port: int, source: Sender) -> None:
     case = images_case(demo, port, source, quick=True)
     samples = run_case(replace(case, warm_up_rounds=0))
 
@@ -56,7 +56,7 @@ def test_all_four_ways_answer_the_same_load(demo: Material, port: int, source: S
 
 
 @pytest.mark.parametrize("way", [OCTETS, FORM, CONTAINER])
-def test_a_wrong_answer_ends_the_run(demo: Material, port: int, source: Sender, way: str) -> None:
+def test_a_wrong_answer_ends_the_run(demo: Workload, port: int, source: Sender, way: str) -> None:
     case = images_case(demo, port, source, quick=True)
     file = demo.models_dir / f"{way.replace('/', '')}.body"
     assert file.is_file()

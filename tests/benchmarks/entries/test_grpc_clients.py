@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.data.workload import Material
+from benchmarks.data.workload import Workload
 from benchmarks.entries.grpc_clients import (
     BARE,
     CLASSIFY,
@@ -27,12 +27,12 @@ pytest.importorskip("azureml", reason="azureml-accel-models, the old client, is 
 
 
 @pytest.fixture(scope="module")
-def port(demo: Material) -> Iterator[int]:
+def port(demo: Workload) -> Iterator[int]:
     with model_server(demo) as (grpc_port, _):
         yield grpc_port
 
 
-def test_both_clients_answer_the_same(demo: Material, port: int) -> None:
+def test_both_clients_answer_the_same(demo: Workload, port: int) -> None:
     with calls_case(demo, port, quick=True) as case:
         samples = run_case(replace(case, rounds=2, warm_up_rounds=1))
 
@@ -40,7 +40,7 @@ def test_both_clients_answer_the_same(demo: Material, port: int) -> None:
     assert all(goal.value(samples) > 0 for goal in case.goals)
 
 
-def test_the_first_call_of_a_program_is_measured_with_its_memory(demo: Material, port: int) -> None:
+def test_the_first_call_of_a_program_is_measured_with_its_memory(demo: Workload, port: int) -> None:
     case = start_case(demo, port, quick=True)
     samples = run_case(case)
 
@@ -49,7 +49,7 @@ def test_the_first_call_of_a_program_is_measured_with_its_memory(demo: Material,
         assert samples.median(name, PICTURE, MEMORY) > 1
 
 
-def test_a_wrong_answer_is_noticed(demo: Material, port: int) -> None:
+def test_a_wrong_answer_is_noticed(demo: Workload, port: int) -> None:
     with calls_case(demo, port, quick=True) as case:
         wrong = {NEW: lambda path: [0.1] * 10}
         with pytest.raises(WrongAnswer, match="new client, score_file"):

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from benchmarks.data.synthetic_images import encoded
-from benchmarks.data.workload import Material
+from benchmarks.data.workload import Workload
 from benchmarks.entries.http import IN_PROCESS, KEEP_ALIVE, NEW_CONNECTION, one_request_case
 from benchmarks.entries.http_load import CLIENTS, FIRST, SHARES, load_case
 from benchmarks.harness.case import MILLISECONDS, RATE, Case, WrongAnswer
@@ -19,14 +19,14 @@ from benchmarks.servers.app_host import local_host, wait_until_ready
 
 
 @pytest.fixture(scope="module")
-def port(demo: Material) -> Iterator[int]:
+def port(demo: Workload) -> Iterator[int]:
     with local_host(demo.environ()) as (program, port):
         wait_until_ready(program, port)
         yield port
 
 
 @pytest.fixture
-def case(demo: Material, port: int) -> Iterator[Case]:
+def case(demo: Workload, port: int) -> Iterator[Case]:
     with one_request_case(demo, port, quick=True) as made:
         yield replace(made, rounds=2, warm_up_rounds=1)
 
@@ -58,7 +58,7 @@ def test_an_error_status_is_a_failure_with_the_hosts_words(case: Case) -> None:
 
 
 def test_loads_are_measured_and_the_open_ones_follow_the_capacity(
-    demo: Material, port: int
+    demo: Workload, port: int
 ) -> None:
     with load_case(demo, port, quick=True) as case:
         samples = run_case(replace(case, warm_up_rounds=0))
@@ -74,7 +74,7 @@ def test_loads_are_measured_and_the_open_ones_follow_the_capacity(
 
 
 def test_a_load_with_a_wrong_answer_ends_the_run(
-    demo: Material, port: int, monkeypatch: pytest.MonkeyPatch
+    demo: Workload, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("benchmarks.entries.http_load.classify_path", lambda model: "/api/nothing")
 

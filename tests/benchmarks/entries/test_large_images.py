@@ -7,7 +7,7 @@ import pytest
 from PIL import ExifTags, Image
 
 from benchmarks.data.synthetic_images import phone_photo
-from benchmarks.data.workload import Material
+from benchmarks.data.workload import Workload
 from benchmarks.entries import decode_agreement, large_images
 from benchmarks.entries.decode_agreement import DIFFERENCE, agreement_case, generate
 from benchmarks.entries.large_images import (
@@ -26,7 +26,7 @@ from benchmarks.harness.records import case_record, verdicts
 SIZE = (3400, 800)  # large enough for the decoder's own scaling
 
 
-def test_both_ways_are_timed_on_both_kinds_of_jpeg(demo: Material) -> None:
+def test_both_ways_are_timed_on_both_kinds_of_jpeg(demo: Workload) -> None:
     samples = run_case(large_case(demo, quick=True, size=SIZE))
 
     assert set(samples.series()) == {
@@ -40,7 +40,7 @@ def test_both_ways_are_timed_on_both_kinds_of_jpeg(demo: Material) -> None:
 
 
 def test_a_fast_answer_that_is_too_far_off_ends_the_run(
-    demo: Material, monkeypatch: pytest.MonkeyPatch
+    demo: Workload, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(large_images, "LARGEST_DIFFERENCE", -1.0)
 
@@ -77,7 +77,7 @@ def photos(tmp_path: Path) -> dict[str, Path]:
     return generate(tmp_path, 2)
 
 
-def test_agreement_counts_every_picture(demo: Material, photos: dict[str, Path]) -> None:
+def test_agreement_counts_every_picture(demo: Workload, photos: dict[str, Path]) -> None:
     case = agreement_case("photos", [demo], photos)
     samples = run_case(case)
 
@@ -89,9 +89,9 @@ def test_agreement_counts_every_picture(demo: Material, photos: dict[str, Path])
 
 
 def test_agreement_tells_where_it_does_not_hold(
-    demo: Material, photos: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+    demo: Workload, photos: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def compared(model: Material, pictures: object) -> object:
+    def compared(model: Workload, pictures: object) -> object:
         return [("photo 0", 0.3, "7 (0.9) with exact, 1 (0.8) with fast"), ("photo 1", 0.0, None)]
 
     monkeypatch.setattr(decode_agreement, "_compared", compared)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.data.workload import Material
+from benchmarks.data.workload import Workload
 from benchmarks.entries.queue import (
     HOST_1,
     HOST_2,
@@ -30,7 +30,7 @@ needs_node = pytest.mark.skipif(not has_node(), reason="the storage emulator nee
 def job() -> Iterator[Job]:
     """The demo model and two of its samples, eight times each."""
     files = {"seven.png": "7", "three.png": "3"}
-    found = Material(
+    found = Workload(
         about="the demo model",
         models_dir=ROOT / "models",
         model="digits",
@@ -88,7 +88,7 @@ def test_goals_take_the_emulators_time_off_as_it_is_shared_by_two_cores() -> Non
     # 13.3 ms a message on two cores; 4 ms of one core's time are 2 ms of it.
     samples.add(HOST_2, "16 pictures", EMULATOR, 4.0)
     scaling, share = throughput_case(
-        Job(Material("", Path(), "", {}, {}), ["a"], ["7"]), quick=True
+        Job(Workload("", Path(), "", {}, {}), ["a"], ["7"]), quick=True
     ).goals
 
     assert scaling.value(samples) == pytest.approx(75 / 40)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.data.workload import Material
+from benchmarks.data.workload import Workload
 from benchmarks.entries.serving import (
     BARE,
     CLASSIFY,
@@ -29,7 +29,7 @@ from benchmarks.servers.app_host import local_host, wait_until_ready
 
 
 @pytest.fixture(scope="module")
-def ports(demo: Material) -> Iterator[dict[str, int]]:
+def ports(demo: Workload) -> Iterator[dict[str, int]]:
     with (
         local_host(demo.environ()) as (program, port),
         model_server(demo) as (grpc_port, rest_port),
@@ -45,7 +45,7 @@ def source() -> Iterator[Sender]:
 
 
 def test_all_four_doors_answer_the_same_load(
-    demo: Material, ports: dict[str, int], source: Sender
+    demo: Workload, ports: dict[str, int], source: Sender
 ) -> None:
     case = images_case(demo, ports, source, quick=True)
     samples = run_case(replace(case, warm_up_rounds=0))
@@ -59,7 +59,7 @@ def test_all_four_doors_answer_the_same_load(
 
 
 def test_a_tensor_is_compared_with_the_run_and_the_bare_call(
-    demo: Material, ports: dict[str, int]
+    demo: Workload, ports: dict[str, int]
 ) -> None:
     with tensor_case(demo, ports[GRPC], quick=True) as case:
         samples = run_case(replace(case, rounds=2, warm_up_rounds=1))
@@ -70,7 +70,7 @@ def test_a_tensor_is_compared_with_the_run_and_the_bare_call(
 
 @pytest.mark.parametrize(("kind", "door"), [("predict", REST_PROCESS), ("grpc", GRPC)])
 def test_a_wrong_answer_is_noticed(
-    demo: Material,
+    demo: Workload,
     ports: dict[str, int],
     source: Sender,
     tmp_path: Path,
@@ -96,7 +96,7 @@ def test_a_wrong_answer_is_noticed(
 
 
 def test_a_load_that_fails_ends_the_run(
-    demo: Material, ports: dict[str, int], source: Sender
+    demo: Workload, ports: dict[str, int], source: Sender
 ) -> None:
     """The doors change places, so each is asked what it does not know."""
     mixed = {**ports, REST_PROCESS: ports[GRPC], GRPC: ports[REST_PROCESS]}

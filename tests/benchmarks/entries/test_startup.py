@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.data.page_cache import CAN_FORGET, forget, what_starts_read
-from benchmarks.data.workload import Material
+from benchmarks.data.workload import Workload
 from benchmarks.entries.startup import (
     FIRST_ANSWER,
     MEMORY_FIRST,
@@ -29,7 +29,7 @@ def onnx_only(case: Case) -> Case:
 
 
 @pytest.fixture(scope="module")
-def cases(demo: Material) -> dict[str, Case]:
+def cases(demo: Workload) -> dict[str, Case]:
     return {case.name: case for case in start_cases(demo, quick=True)}
 
 
@@ -96,7 +96,7 @@ def test_what_a_start_reads_is_named(tmp_path: Path) -> None:
 
 
 def test_a_host_that_cannot_answer_is_a_failure_with_its_last_words(
-    demo: Material, tmp_path: Path
+    demo: Workload, tmp_path: Path
 ) -> None:
     picture = tmp_path / "picture.jpg"
     picture.write_bytes(b"no picture")

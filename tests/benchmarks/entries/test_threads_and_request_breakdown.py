@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.data.workload import Material
+from benchmarks.data.workload import Workload
 from benchmarks.entries.request_breakdown import (
     HOST,
     NETWORK,
@@ -24,7 +24,7 @@ from benchmarks.harness.measure import run_case
 from benchmarks.harness.records import case_record
 
 
-def test_every_setting_serves_every_number_of_callers(demo: Material) -> None:
+def test_every_setting_serves_every_number_of_callers(demo: Workload) -> None:
     case = replace(threads_case(demo, quick=True), rounds=1, warm_up_rounds=0)
     samples = run_case(case)
 
@@ -38,7 +38,7 @@ def test_every_setting_serves_every_number_of_callers(demo: Material) -> None:
     assert [note.split(":")[0] for note in notes[:2]] == ["1 caller", "2 callers"]
 
 
-def test_scores_that_differ_are_wrong(demo: Material) -> None:
+def test_scores_that_differ_are_wrong(demo: Workload) -> None:
     case = threads_case(demo, quick=True)
     other: Any = {"another": lambda callers: Measured(np.ones(10, np.float32), {})}
 
@@ -47,7 +47,7 @@ def test_scores_that_differ_are_wrong(demo: Material) -> None:
 
 
 @pytest.fixture(scope="module")
-def budget(demo: Material) -> Iterator[Case]:
+def budget(demo: Workload) -> Iterator[Case]:
     with budget_case(demo, quick=True) as case:
         yield replace(case, rounds=5, warm_up_rounds=1)
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from benchmarks.data import zoo_files
-from benchmarks.data.workload import Material
+from benchmarks.data.workload import Workload
 from benchmarks.entries.zoo import (
     GOAL_NETWORK,
     PICTURE,
@@ -29,7 +29,7 @@ from image_classifier.engines import ENGINES
 
 
 @pytest.fixture(scope="module")
-def case(demo: Material) -> Iterator[Case]:
+def case(demo: Workload) -> Iterator[Case]:
     with network_case(GOAL_NETWORK, demo.folder, quick=True) as made:
         yield made
 
@@ -51,7 +51,7 @@ def test_every_engine_that_is_installed_answers_and_is_compared(case: Case) -> N
     assert verdict.met is (best >= 1.5)
 
 
-def test_only_one_network_has_a_goal(demo: Material) -> None:
+def test_only_one_network_has_a_goal(demo: Workload) -> None:
     with network_case("vgg16", demo.folder, quick=True) as made:
         assert made.goals == ()
 
@@ -79,7 +79,7 @@ def test_what_cannot_be_built_is_no_answer(tmp_path: Path) -> None:
 
 def test_a_detector_becomes_a_graph_with_all_its_predictions_in_a_row(tmp_path: Path) -> None:
     from image_classifier.engines import EngineOptions
-    from image_classifier.model_files.input_spec import read_contract
+    from image_classifier.model_files.input_spec import read_input_spec
     from tools.zoo.anchors import SIDE
     from tools.zoo.detector import make_detector, write_detector
 
@@ -89,8 +89,8 @@ def test_a_detector_becomes_a_graph_with_all_its_predictions_in_a_row(tmp_path: 
     )
     zoo_files.write_predictions(built, tmp_path / "row")
 
-    contract = read_contract(tmp_path / "row" / "model.json")
-    graph = ENGINES["tensorflow"].load(tmp_path / "row" / "model.pb", contract, EngineOptions())
+    input_spec = read_input_spec(tmp_path / "row" / "model.json")
+    graph = ENGINES["tensorflow"].load(tmp_path / "row" / "model.pb", input_spec, EngineOptions())
     batch = np.random.default_rng(0).normal(size=(2, SIDE, SIDE, 3)).astype(np.float32)
     found = graph.run(batch)
     expected = [

@@ -102,7 +102,9 @@ def test_unknown_models_are_404_before_the_image_is_fetched(classifier: Classifi
 
 
 def test_a_model_that_cannot_load_is_503_and_names_the_file(classifier: Classifier) -> None:
-    folder = model_folder(Path(classifier.repository.where), "bad", graph=b"no graph", labels="a")
+    folder = model_folder(
+        Path(classifier.repository.display_name), "bad", graph=b"no graph", labels="a"
+    )
     response = ask(request("POST", params={"model": "bad"}, body=picture()), classifier)
 
     assert response.status_code == 503
@@ -134,7 +136,9 @@ def test_status_is_ready_when_the_default_model_loads(classifier: Classifier) ->
 
 
 def test_status_is_503_with_the_reason_when_it_does_not(classifier: Classifier) -> None:
-    (Path(classifier.repository.where) / "digits" / "1" / "labels.txt").write_text("only one")
+    (Path(classifier.repository.display_name) / "digits" / "1" / "labels.txt").write_text(
+        "only one"
+    )
     response = http.answer(request(), status, classifier=classifier, methods="GET")
     body = json.loads(response.get_body())
 
@@ -145,7 +149,9 @@ def test_status_is_503_with_the_reason_when_it_does_not(classifier: Classifier) 
 
 
 def test_status_lists_models_without_loading_them(classifier: Classifier) -> None:
-    model_folder(Path(classifier.repository.where), "broken", graph=b"no graph", labels="a\nb")
+    model_folder(
+        Path(classifier.repository.display_name), "broken", graph=b"no graph", labels="a\nb"
+    )
     response = http.answer(request(), status, classifier=classifier, methods="GET")
     broken = json.loads(response.get_body())["models"][0]
 
@@ -155,7 +161,7 @@ def test_status_lists_models_without_loading_them(classifier: Classifier) -> Non
 
 
 def test_a_saved_model_with_signatures_of_its_own_needs_no_labels(classifier: Classifier) -> None:
-    half_plus_two(Path(classifier.repository.where) / "half" / "1")
+    half_plus_two(Path(classifier.repository.display_name) / "half" / "1")
 
     body = json.loads(answer(request(), status, classifier=classifier, methods="GET").get_body())
 

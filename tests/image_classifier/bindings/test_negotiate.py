@@ -17,7 +17,7 @@ from image_classifier.bindings.negotiate import negotiate
 from tests.support.app_tree import ROOT
 from tests.support.builders import request
 from tests.support.signalr_client.node_clients import NodeClients
-from tests.support.signalr_client.running import RunningStandIn
+from tests.support.signalr_client.running import RunningEmulator
 
 INFO = {
     "url": "https://s.service.signalr.net/client/?hub=imageclassification",
@@ -86,7 +86,7 @@ def test_it_asks_for_the_hub_that_the_queue_sends_to() -> None:
 
 
 @contextmanager
-def door(classifier: Classifier, stand_in: RunningStandIn) -> Iterator[str]:
+def door(classifier: Classifier, stand_in: RunningEmulator) -> Iterator[str]:
     """The door behind a socket, with what the binding would give it; yields the URL of /api."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -115,7 +115,7 @@ def door(classifier: Classifier, stand_in: RunningStandIn) -> Iterator[str]:
 
 def test_the_javascript_client_follows_the_answer_to_the_service(classifier: Classifier) -> None:
     locked = Classifier(replace(classifier.settings, api_keys=("key",)))
-    with NodeClients() as clients, RunningStandIn() as stand_in, door(locked, stand_in) as url:
+    with NodeClients() as clients, RunningEmulator() as stand_in, door(locked, stand_in) as url:
         # The client sends this token to the door only; the service gets the one in the answer.
         clients.tell("connect", "with key", url=url, token="key")
         clients.wait_for("with key", "connected")

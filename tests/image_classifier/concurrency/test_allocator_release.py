@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from image_classifier.concurrency.allocator import give_back_big_blocks
+from image_classifier.concurrency.allocator import return_large_blocks
 from tests.support.servers import ROOT, clean_environment
 
 # Pillow's blocks have 16 MB: after one was freed, the C library would keep the next ones.
@@ -54,4 +54,4 @@ def test_freed_blocks_go_back_to_the_system() -> None:
 def test_a_size_in_the_environment_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MALLOC_MMAP_THRESHOLD_", "1000000")
 
-    assert give_back_big_blocks() is False
+    assert return_large_blocks() is False

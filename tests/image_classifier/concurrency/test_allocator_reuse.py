@@ -6,23 +6,23 @@ import sys
 
 import pytest
 
-from image_classifier.kept_memory import keep_memory
+from image_classifier.kept_memory import keep_heap
 from tests.support.servers import ROOT, clean_environment
 
 PROGRAM = """
 import resource
-from image_classifier.model_files.input_spec import Contract
+from image_classifier.model_files.input_spec import InputSpec
 from image_classifier.images.decode import decode
 from image_classifier.images.preprocess import preprocess
 from tests.support.builders import noise
 from tests.support.image_parts import saved
 
-contract = Contract(input_name="x", output_name="y", height=227, width=227)
+input_spec = InputSpec(input_name="x", output_name="y", height=227, width=227)
 data = saved(noise((640, 480)), "JPEG")
 for _ in range(30):
     if _ == 10:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    preprocess(decode(data, max_pixels=10**6), contract)
+    preprocess(decode(data, max_pixels=10**6), input_spec)
 print((resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) // 20)
 """
 
@@ -54,4 +54,4 @@ def test_what_the_environment_says_goes_before(monkeypatch: pytest.MonkeyPatch) 
     assert page_faults_of_an_image(MALLOC_TRIM_THRESHOLD_="131072") > 400
 
     monkeypatch.setenv("MALLOC_ARENA_MAX", "4")
-    assert keep_memory() is False
+    assert keep_heap() is False

@@ -19,7 +19,7 @@ from PIL import Image
 
 from image_classifier import Classifier, Settings
 from image_classifier.errors import ModelError
-from image_classifier.model_files.input_spec import Contract
+from image_classifier.model_files.input_spec import InputSpec
 from image_classifier.models.model import Model
 from tests.support import custom_vision_exports as exports
 from tests.support.builders import model_folder, noise, picture
@@ -29,8 +29,10 @@ Export = Literal["general", "old", "s1"]
 
 EXPORTS: tuple[Export, ...] = ("general", "old", "s1")
 ENGINES = ("tensorflow", "saved_model", "onnx", "tflite")
-GENERAL = Contract(input_name="Placeholder:0", output_name="model_outputs:0", height=224, width=224)
-S1 = Contract(
+GENERAL = InputSpec(
+    input_name="Placeholder:0", output_name="model_outputs:0", height=224, width=224
+)
+S1 = InputSpec(
     input_name="data:0",
     output_name="model_output:0",
     height=300,
@@ -54,19 +56,19 @@ def write(
     app: Path,
     engine: str,
     definition: bytes,
-    contract: Contract,
+    input_spec: InputSpec,
     *,
     labels: tuple[str, ...] = LABELS,
 ) -> Path:
     """Writes a model as an engine's kind of file; only a SavedModel has to be explained."""
-    sidecar = contract.as_dict() if engine == "saved_model" else None
-    folder = model_folder(app / "models", "digits", labels="\n".join(labels), contract=sidecar)
+    sidecar = input_spec.as_dict() if engine == "saved_model" else None
+    folder = model_folder(app / "models", "digits", labels="\n".join(labels), input_spec=sidecar)
     if engine == "tensorflow":
         (folder / "model.pb").write_bytes(definition)
     elif engine == "saved_model":
         exports.write_saved_model(definition, folder)
     elif engine == "onnx":
-        is_s1 = contract.input_name != "Placeholder:0"
+        is_s1 = input_spec.input_name != "Placeholder:0"
         data = exports.onnx(definition, s1=is_s1, labels=labels)
         (folder / "model.onnx").write_bytes(data)
     else:
@@ -233,11 +235,11 @@ def test_a_mistake_in_the_preprocessing_would_be_seen(
 def test_object_detection_is_refused_in_words(
     tmp_path: Path, kind: Literal["general", "s1"], engine: str
 ) -> None:
-    contract = GENERAL if kind == "general" else replace(GENERAL, input_name="image_tensor:0")
+    input_spec = GENERAL if kind == "general" else replace(GENERAL, input_name="image_tensor:0")
     outputs = {"general": "model_outputs:0", "s1": "detected_boxes:0"}
     side = 416 if kind == "general" else 320
-    contract = replace(contract, output_name=outputs[kind], height=side, width=side)
-    folder = write(tmp_path, engine, exports.detection_graph(kind), contract)
+    input_spec = replace(input_spec, output_name=outputs[kind], height=side, width=side)
+    folder = write(tmp_path, engine, exports.detection_graph(kind), input_spec)
 
     with pytest.raises(ModelError, match="object detection") as error:
         Model("m", 1, folder).load()

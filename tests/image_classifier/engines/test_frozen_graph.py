@@ -112,22 +112,22 @@ def test_a_graph_without_data_bn_gets_the_mean_subtracted_outside(tmp_path: Path
     graph = colour_graph(data_bn=False)
     loaded = Model("m", 1, model_folder(tmp_path, graph=graph)).load()
 
-    assert loaded.engine.contract.mean == (104.0, 117.0, 123.0)
+    assert loaded.engine.input_spec.mean == (104.0, 117.0, 123.0)
 
 
 def test_loss_is_the_output_where_there_is_no_model_outputs(tmp_path: Path) -> None:
     graph = colour_graph(output_name="another")
     loaded = Model("m", 1, model_folder(tmp_path, graph=graph)).load()
 
-    assert loaded.engine.contract.output_name == "loss:0"
+    assert loaded.engine.input_spec.output_name == "loss:0"
 
 
 def test_the_s1_kind_is_rgb_and_cropped_by_its_shorter_side(tmp_path: Path) -> None:
     graph = colour_graph(input_name="data", output_name="model_output", size=300, data_bn=False)
-    contract = Model("m", 1, model_folder(tmp_path, graph=graph)).load().engine.contract
+    input_spec = Model("m", 1, model_folder(tmp_path, graph=graph)).load().engine.input_spec
 
-    assert (contract.height, contract.channels, contract.resize) == (300, "RGB", "crop")
-    assert not any(contract.mean)
+    assert (input_spec.height, input_spec.channels, input_spec.resize) == (300, "RGB", "crop")
+    assert not any(input_spec.mean)
 
 
 def test_the_five_real_exports_load(fixtures: Path) -> None:
@@ -135,9 +135,9 @@ def test_the_five_real_exports_load(fixtures: Path) -> None:
     assert len(folders) == 5
     for folder in folders:
         loaded = Model(folder.name, 1, folder).load()
-        contract = loaded.engine.contract
+        input_spec = loaded.engine.input_spec
 
-        assert (contract.height, contract.width, contract.channels) == (227, 227, "BGR")
+        assert (input_spec.height, input_spec.width, input_spec.channels) == (227, 227, "BGR")
         assert loaded.engine.run(np.zeros((2, 227, 227, 3), np.float32)).shape == (
             2,
             len(loaded.labels),

@@ -19,7 +19,7 @@ from image_classifier.errors import ModelError
 from tests.support.builders import COLOURS, model_folder
 from tests.support.servers import clean_environment
 from tools.bootstrap.classic_worker import worker_packages
-from tools.bootstrap.environments import Failed
+from tools.bootstrap.environments import EnvironmentSetupError
 
 CHILD = Path(__file__).resolve().parents[2] / "support" / "unimportable_process.py"
 TIMEOUT_SECONDS = 60
@@ -31,7 +31,7 @@ MISSING_LIBRARY = (
 LONG = (
     'ImportError("Traceback (most recent call last):\\n  File \\"x.py\\", line 1, in <module>\\n'
     "    from x import *\\nImportError: libx.so: undefined symbol: y\\n\\n\\n"
-    'Failed to load the native TensorFlow runtime.\\nSee https://example.com.")'
+    'EnvironmentSetupError to load the native TensorFlow runtime.\\nSee https://example.com.")'
 )
 
 
@@ -217,7 +217,7 @@ def old_protobuf() -> Path:
     """The folder of a real protobuf 4.25, as the classic worker of Azure Functions has it."""
     try:
         return worker_packages()
-    except Failed as failure:
+    except EnvironmentSetupError as failure:
         pytest.skip(f"protobuf 4.25 cannot be installed: {failure}")
 
 

@@ -57,13 +57,15 @@ def test_the_pixel_range_of_the_metadata_becomes_the_scale(tmp_path: Path) -> No
     data = colour_onnx(metadata={**BGR8, "Image.NominalPixelRange": "Normalized_0_1"})
     folder = onnx_folder(tmp_path / "models", data)
 
-    assert Model("m", 1, folder).load().engine.contract.scale == pytest.approx(1 / 255)
+    assert Model("m", 1, folder).load().engine.input_spec.scale == pytest.approx(1 / 255)
 
 
 @pytest.mark.parametrize("channels_first", [False, True])
 def test_a_model_json_says_it_for_any_other_file(tmp_path: Path, channels_first: bool) -> None:
-    contract = {"input": "data", "output": "model_output", "size": 32, "channels": "BGR"}
-    onnx_folder(tmp_path / "models", colour_onnx(channels_first=channels_first), contract=contract)
+    input_spec = {"input": "data", "output": "model_output", "size": 32, "channels": "BGR"}
+    onnx_folder(
+        tmp_path / "models", colour_onnx(channels_first=channels_first), input_spec=input_spec
+    )
 
     assert classify(tmp_path, "green") == "Green"
 

@@ -34,9 +34,9 @@ def load(folder: Path, **options: object) -> openvino.OpenVinoEngine:
 def test_the_demo_model_answers_as_with_onnx_runtime() -> None:
     other = onnx.load(DEMO, None, EngineOptions())
     ours = openvino.load(DEMO, None, EngineOptions())
-    agreement = compare(other, ours, random_tensors(12, other.contract))
+    agreement = compare(other, ours, random_tensors(12, other.input_spec))
 
-    assert ours.contract == other.contract
+    assert ours.input_spec == other.input_spec
     assert ours.provider == "CPU"
     assert agreement.largest_difference < 1e-5
     assert agreement.same_top == 12
@@ -57,9 +57,9 @@ def test_custom_visions_own_export_is_accepted_as_it_is(
 
 @pytest.mark.parametrize("channels_first", [False, True])
 def test_a_model_json_says_it_for_any_other_file(tmp_path: Path, channels_first: bool) -> None:
-    contract = {"input": "data", "output": "model_output", "size": 32, "channels": "BGR"}
+    input_spec = {"input": "data", "output": "model_output", "size": 32, "channels": "BGR"}
     data = colour_onnx(channels_first=channels_first)
-    folder = onnx_folder(tmp_path / "models", data, contract=contract)
+    folder = onnx_folder(tmp_path / "models", data, input_spec=input_spec)
     engine = Model("m", 1, folder, engine="openvino").load().engine
     red = np.zeros((1, 32, 32, 3), np.float32)
     red[..., 2] = 255
@@ -105,7 +105,7 @@ def test_a_batch_runs_and_a_wrong_shape_is_an_error(tmp_path: Path) -> None:
 
 def test_many_threads_get_each_their_own_answer() -> None:
     engine = openvino.load(DEMO, None, EngineOptions())
-    tensors = [tensor[None] for tensor in random_tensors(16, engine.contract)]
+    tensors = [tensor[None] for tensor in random_tensors(16, engine.input_spec)]
     alone = [engine.run(tensor) for tensor in tensors]
     with ThreadPoolExecutor(8) as pool:
         together = list(pool.map(engine.run, tensors * 4))
@@ -116,7 +116,7 @@ def test_many_threads_get_each_their_own_answer() -> None:
 
 def test_an_answer_does_not_change_when_the_next_one_is_computed() -> None:
     engine = openvino.load(DEMO, None, EngineOptions())
-    first, second = (tensor[None] for tensor in random_tensors(2, engine.contract))
+    first, second = (tensor[None] for tensor in random_tensors(2, engine.input_spec))
     scores = engine.run(first)
     kept = scores.copy()
     engine.run(second)

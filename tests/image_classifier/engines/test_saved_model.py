@@ -109,8 +109,8 @@ def test_with_labels_and_a_model_json_it_classifies_images(tmp_path: Path) -> No
     module = Colours()
     tf.saved_model.save(module, str(folder), {"serving_default": module.scores})
     (folder / "labels.txt").write_text("Red\nGreen\nBlue")
-    contract = {"input": "pixels", "output": "scores", "size": 16, "channels": "RGB"}
-    (folder / "model.json").write_text(json.dumps(contract))
+    input_spec = {"input": "pixels", "output": "scores", "size": 16, "channels": "RGB"}
+    (folder / "model.json").write_text(json.dumps(input_spec))
     classifier = Classifier(Settings.from_environ({}), app_root=tmp_path)
 
     prediction = classifier.classify_bytes(picture("green"), model="colours")

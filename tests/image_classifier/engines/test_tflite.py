@@ -21,7 +21,7 @@ from image_classifier.engines import ENGINES, EngineOptions
 from image_classifier.errors import ModelError
 from image_classifier.images.decode import decode
 from image_classifier.images.preprocess import preprocess
-from image_classifier.model_files.input_spec import Contract
+from image_classifier.model_files.input_spec import InputSpec
 from image_classifier.models.model import Model
 from tests.support import custom_vision_exports as exports
 from tests.support.builders import COLOURS, colour_graph, model_folder, picture
@@ -72,15 +72,15 @@ def test_custom_visions_own_export_is_accepted_as_it_is(
 def test_converters_may_change_the_names_of_tensors(tmp_path: Path, signature: bool) -> None:
     data = exports.to_tflite(exports.s1_graph(), signature=signature)
     folder = tflite_folder(tmp_path / "models", data)
-    contract = Model("m", 1, folder).load().engine.contract
+    input_spec = Model("m", 1, folder).load().engine.input_spec
 
-    assert contract.output_name == ("PartitionedCall:0" if signature else "model_output:0")
-    assert (contract.channels, contract.resize, contract.height) == ("RGB", "crop", 300)
+    assert input_spec.output_name == ("PartitionedCall:0" if signature else "model_output:0")
+    assert (input_spec.channels, input_spec.resize, input_spec.height) == ("RGB", "crop", 300)
 
 
 @pytest.mark.parametrize("channels_first", [False, True])
 def test_a_model_json_says_it_for_any_other_file(tmp_path: Path, channels_first: bool) -> None:
-    folder = tflite_folder(tmp_path / "models", keras_like(channels_first), contract=JSON)
+    folder = tflite_folder(tmp_path / "models", keras_like(channels_first), input_spec=JSON)
     engine = Model("m", 1, folder).load().engine
 
     # By the names that the signature gives them: the tensors' own are serving_default_image:0 …
@@ -108,8 +108,8 @@ def keras_like(channels_first: bool = False) -> bytes:
 
 
 def test_a_size_that_the_file_leaves_open_is_that_of_the_model_json(tmp_path: Path) -> None:
-    contract = {**JSON, "input": "Placeholder", "output": "loss", "size": [48, 40]}
-    folder = tflite_folder(tmp_path / "models", any_size(), contract=contract)
+    input_spec = {**JSON, "input": "Placeholder", "output": "loss", "size": [48, 40]}
+    folder = tflite_folder(tmp_path / "models", any_size(), input_spec=input_spec)
     engine = Model("m", 1, folder).load().engine
 
     assert engine.run(np.zeros((2, 48, 40, 3), np.float32)).shape == (2, 3)
@@ -200,7 +200,7 @@ def test_pixels_are_rounded_as_tensorflow_lite_rounds_them(
     assert np.array_equal(inside.run(halves), outside.run(halves))
 
 
-PIXELS = Contract(
+PIXELS = InputSpec(
     input_name="x:0", output_name="y:0", height=32, width=32, channels="GRAY", mean=(0.0,)
 )
 
@@ -254,7 +254,7 @@ def test_what_cannot_be_served_is_refused_in_words(tmp_path: Path, data: bytes, 
 def test_a_model_json_that_does_not_fit_is_refused_in_words(
     tmp_path: Path, changed: dict[str, Any], words: str
 ) -> None:
-    folder = tflite_folder(tmp_path / "models", keras_like(), contract={**JSON, **changed})
+    folder = tflite_folder(tmp_path / "models", keras_like(), input_spec={**JSON, **changed})
 
     with pytest.raises(ModelError, match=words):
         Model("m", 1, folder).load()
@@ -298,7 +298,7 @@ for path in sorted(Path(sys.argv[1]).iterdir()):
     print(path.name, file=sys.stderr, flush=True)
     try:
         engine = tflite.load(path, None, EngineOptions(threads=1))
-        size = engine.contract.height, engine.contract.width
+        size = engine.input specification.height, engine.input specification.width
         engine.run(np.zeros((1, *size, 3), np.float32))
         ran += 1
     except ModelError as exc:
@@ -501,8 +501,8 @@ def converted(fixtures: Path, name: str, folder: Path, quantised: Quantised | No
 
 
 def tensor(path: Path) -> NDArray[np.float32]:
-    contract = Contract(input_name="Placeholder:0", output_name="loss:0", height=227, width=227)
-    return preprocess(decode(path.read_bytes(), max_pixels=10**9), contract)
+    input_spec = InputSpec(input_name="Placeholder:0", output_name="loss:0", height=227, width=227)
+    return preprocess(decode(path.read_bytes(), max_pixels=10**9), input_spec)
 
 
 def test_the_real_exports_answer_as_the_exporters_own_script(

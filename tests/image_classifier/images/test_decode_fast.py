@@ -11,8 +11,8 @@ from PIL import Image
 
 from benchmarks.data.synthetic_images import varied_photo
 from image_classifier import Classifier, Settings
-from image_classifier.images.fast_preprocess import preprocess_drafted
-from image_classifier.model_files.input_spec import Contract
+from image_classifier.images.fast_preprocess import preprocess_scaled
+from image_classifier.model_files.input_spec import InputSpec
 from tests.support.builders import noise
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -66,11 +66,11 @@ def test_pictures_of_ordinary_size_are_equal_to_the_bit(kind: str) -> None:
 def test_a_large_jpeg_is_really_decoded_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = []
 
-    def seen(image: Image.Image, full_size: tuple[int, int], contract: Contract) -> object:
+    def seen(image: Image.Image, full_size: tuple[int, int], input_spec: InputSpec) -> object:
         sizes.append((image.size, full_size))
-        return preprocess_drafted(image, full_size, contract)
+        return preprocess_scaled(image, full_size, input_spec)
 
-    monkeypatch.setattr("image_classifier.pipeline.preprocess_drafted", seen)
+    monkeypatch.setattr("image_classifier.pipeline.preprocess_scaled", seen)
     for one in both(ROOT):
         one.classify_bytes(photo(0))
 

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from image_classifier.images.fast_preprocess import least_size, preprocess_drafted
+from image_classifier.images.fast_preprocess import preprocess_scaled, smallest_decode_size
 from image_classifier.images.preprocess import preprocess
-from image_classifier.model_files.input_spec import Contract
+from image_classifier.model_files.input_spec import InputSpec
 from tests.support.builders import noise
 
 
-def contract(side: int, resize: str = "custom_vision", channels: str = "BGR") -> Contract:
-    return Contract(
+def input_spec(side: int, resize: str = "custom_vision", channels: str = "BGR") -> InputSpec:
+    return InputSpec(
         input_name="x", output_name="y", height=side, width=side, resize=resize, channels=channels
     )
 
@@ -31,18 +31,18 @@ def landscape(size: tuple[int, int]) -> bytes:
     return stream.getvalue()
 
 
-def difference(data: bytes, wanted: Contract, turned: Image.Transpose | None = None) -> float:
+def difference(data: bytes, wanted: InputSpec, turned: Image.Transpose | None = None) -> float:
     """Root mean square, in pixel values of 0 to 255; the drafted picture must be smaller."""
     tensors = []
     for is_drafted in (False, True):
         with Image.open(io.BytesIO(data)) as image:
             full_size = image.size
             if is_drafted:
-                image.draft(None, least_size(full_size, wanted))
+                image.draft(None, smallest_decode_size(full_size, wanted))
                 assert image.width < full_size[0]
             upright = image.transpose(turned) if turned is not None else image.copy()
         if is_drafted:
-            tensors.append(preprocess_drafted(upright, full_size, wanted))
+            tensors.append(preprocess_scaled(upright, full_size, wanted))
         else:
             tensors.append(preprocess(upright, wanted))
     assert tensors[0].shape == tensors[1].shape
@@ -58,25 +58,27 @@ def test_it_looks_at_the_very_places_that_exporters_look_at(
 ) -> None:
     # One pixel beside it would make 4 of the difference, and an upright picture taken for a
     # lying one 60.
-    assert difference(landscape(size), contract(side)) < 1.6
+    assert difference(landscape(size), input_spec(side)) < 1.6
 
 
 def test_a_picture_that_was_turned_upright_keeps_its_places() -> None:
     data = landscape((3301, 2200))
 
-    assert difference(data, contract(224), Image.Transpose.ROTATE_270) < 1.6
+    assert difference(data, input_spec(224), Image.Transpose.ROTATE_270) < 1.6
 
 
 @pytest.mark.parametrize(
     ("size", "wanted"),
     [
-        ((6500, 300), contract(224)),  # long and thin: 1600 x 73
-        ((3300, 2400), contract(300)),
-        ((3300, 2400), contract(224, "crop", "RGB")),
-        ((3300, 2400), contract(100, "stretch", "GRAY")),
+        ((6500, 300), input_spec(224)),  # long and thin: 1600 x 73
+        ((3300, 2400), input_spec(300)),
+        ((3300, 2400), input_spec(224, "crop", "RGB")),
+        ((3300, 2400), input_spec(100, "stretch", "GRAY")),
     ],
 )
-def test_shapes_and_graphs_of_other_kinds_work_too(size: tuple[int, int], wanted: Contract) -> None:
+def test_shapes_and_graphs_of_other_kinds_work_too(
+    size: tuple[int, int], wanted: InputSpec
+) -> None:
     assert difference(landscape(size), wanted) < 4
 
 
@@ -90,7 +92,7 @@ def test_shapes_and_graphs_of_other_kinds_work_too(size: tuple[int, int], wanted
         ("stretch", 224, (4000, 2000), (896, 448)),
     ],
 )
-def test_the_least_size_keeps_what_the_contract_looks_at(
+def test_the_least_size_keeps_what_the_input_spec_looks_at(
     resize: str, side: int, size: tuple[int, int], least: tuple[int, int]
 ) -> None:
-    assert least_size(size, contract(side, resize)) == least
+    assert smallest_decode_size(size, input_spec(side, resize)) == least

@@ -12,13 +12,13 @@ from PIL import Image
 
 from image_classifier.images.decode import decode
 from image_classifier.images.preprocess import preprocess
-from image_classifier.model_files.input_spec import Contract
+from image_classifier.model_files.input_spec import InputSpec
 from tests.support.builders import noise
 
 
-def contract(size: int = 227, **changes: object) -> Contract:
+def input_spec(size: int = 227, **changes: object) -> InputSpec:
     values = {"input_name": "x:0", "output_name": "y:0", "height": size, "width": size}
-    return Contract(**{**values, **changes})  # type: ignore[arg-type]
+    return InputSpec(**{**values, **changes})  # type: ignore[arg-type]
 
 
 def exporters_pixel(source: np.ndarray, row: int, column: int) -> np.ndarray:
@@ -58,7 +58,7 @@ def test_every_pixel_is_the_exporters_to_the_bit(
     width: int, height: int, seed: int, size: int
 ) -> None:
     image = noise((width, height), seed=seed)
-    tensor = preprocess(image, contract(size))
+    tensor = preprocess(image, input_spec(size))
     source = np.asarray(image)
     start = max(0, 128 - size // 2)
     rng = np.random.default_rng(seed)
@@ -75,26 +75,26 @@ def test_the_arrays_equal_the_exporters_to_the_bit(fixtures: Path) -> None:
     assert len(expected) == 46
     for name, record in expected.items():
         data = (fixtures / "images" / name).read_bytes()
-        tensor = preprocess(decode(data, max_pixels=10**8), contract())
+        tensor = preprocess(decode(data, max_pixels=10**8), input_spec())
 
         assert list(tensor.shape) == record["shape"], name
         assert str(tensor.dtype) == record["dtype"], name
         assert hashlib.sha256(tensor.tobytes()).hexdigest() == record["sha256"], name
 
 
-def test_channels_come_in_the_order_of_the_contract() -> None:
+def test_channels_come_in_the_order_of_the_input_spec() -> None:
     image = Image.new("RGB", (50, 50), (10, 20, 30))
 
-    assert preprocess(image, contract()).reshape(-1, 3)[0].tolist() == [30, 20, 10]
-    assert preprocess(image, contract(channels="RGB")).reshape(-1, 3)[0].tolist() == [10, 20, 30]
-    grey = preprocess(image, contract(channels="GRAY", mean=(0.0,)))
+    assert preprocess(image, input_spec()).reshape(-1, 3)[0].tolist() == [30, 20, 10]
+    assert preprocess(image, input_spec(channels="RGB")).reshape(-1, 3)[0].tolist() == [10, 20, 30]
+    grey = preprocess(image, input_spec(channels="GRAY", mean=(0.0,)))
     assert grey.shape == (227, 227, 1)
     assert grey.flat[0] == pytest.approx(0.299 * 10 + 0.587 * 20 + 0.114 * 30)
 
 
 def test_mean_is_subtracted_in_channel_order_and_scale_comes_after() -> None:
     image = Image.new("RGB", (50, 50), (10, 20, 30))
-    tensor = preprocess(image, contract(mean=(4.0, 17.0, 23.0), scale=0.5))
+    tensor = preprocess(image, input_spec(mean=(4.0, 17.0, 23.0), scale=0.5))
 
     assert tensor.reshape(-1, 3)[0].tolist() == [13, 1.5, -6.5]
 
@@ -103,7 +103,7 @@ def test_mean_is_subtracted_in_channel_order_and_scale_comes_after() -> None:
     "size", [(1, 1), (1, 3000), (3000, 1), (1600, 1200), (1601, 50), (5000, 3)]
 )
 def test_every_shape_of_picture_gives_the_graphs_size(size: tuple[int, int]) -> None:
-    tensor = preprocess(noise(size), contract(224))
+    tensor = preprocess(noise(size), input_spec(224))
 
     assert tensor.shape == (224, 224, 3)
     assert tensor.dtype == np.float32
@@ -113,14 +113,14 @@ def test_every_shape_of_picture_gives_the_graphs_size(size: tuple[int, int]) -> 
 def test_a_graph_wider_than_256_gets_the_shorter_side_and_the_centre() -> None:
     image = Image.new("RGB", (900, 300), "black")
     image.paste("white", (300, 0, 600, 300))  # the centre square
-    tensor = preprocess(image, contract(300, channels="RGB"))
+    tensor = preprocess(image, input_spec(300, channels="RGB"))
 
     assert tensor.shape == (300, 300, 3)
     assert tensor.min() == 255
 
 
 def test_crop_covers_a_graph_that_is_not_square() -> None:
-    odd = contract(height=100, width=300, resize="crop", channels="RGB")
+    odd = input_spec(height=100, width=300, resize="crop", channels="RGB")
 
     assert preprocess(noise((90, 200)), odd).shape == (100, 300, 3)
 
@@ -128,7 +128,7 @@ def test_crop_covers_a_graph_that_is_not_square() -> None:
 def test_stretch_keeps_the_whole_picture() -> None:
     image = Image.new("RGB", (400, 100), "black")
     image.paste("white", (0, 0, 20, 100))
-    stretched = preprocess(image, contract(100, resize="stretch", channels="RGB"))
+    stretched = preprocess(image, input_spec(100, resize="stretch", channels="RGB"))
 
     assert stretched[50, 0].tolist() == [255, 255, 255]
     assert stretched[50, 99].tolist() == [0, 0, 0]
@@ -146,7 +146,7 @@ def test_long_thin_pictures_are_cut_without_being_blown_up(
         return resize(image, size, *args, **options)
 
     monkeypatch.setattr(Image.Image, "resize", noted)
-    tensor = preprocess(Image.new("RGB", size, (10, 20, 30)), contract(300, channels="RGB"))
+    tensor = preprocess(Image.new("RGB", size, (10, 20, 30)), input_spec(300, channels="RGB"))
 
     assert tensor.shape == (300, 300, 3)
     assert tensor.reshape(-1, 3).tolist() == [[10, 20, 30]] * 90_000
@@ -161,7 +161,7 @@ def test_cutting_before_resizing_gives_the_same_pixels(
     size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image = noise(size)
-    usual = preprocess(image, contract(300, channels="RGB"))
+    usual = preprocess(image, input_spec(300, channels="RGB"))
     monkeypatch.setattr(sys.modules[preprocess.__module__], "MOST_RESIZED_PIXELS", 0)
 
-    assert np.abs(preprocess(image, contract(300, channels="RGB")) - usual).max() <= 1
+    assert np.abs(preprocess(image, input_spec(300, channels="RGB")) - usual).max() <= 1

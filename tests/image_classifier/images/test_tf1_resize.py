@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from image_classifier.images.fast_preprocess import least_size
+from image_classifier.images.fast_preprocess import smallest_decode_size
 from image_classifier.images.preprocess import preprocess
 from image_classifier.images.tf1_resize import accel_crop
-from image_classifier.model_files.input_spec import Contract
+from image_classifier.model_files.input_spec import InputSpec
 from tests.support.builders import noise
 
 
@@ -45,8 +45,8 @@ def test_a_long_thin_picture_is_cut_without_being_blown_up() -> None:
     assert (cut == [10, 20, 30]).all()
 
 
-def test_the_pipeline_goes_this_way_if_the_contract_says_so() -> None:
-    contract = Contract(
+def test_the_pipeline_goes_this_way_if_the_input_spec_says_so() -> None:
+    input_spec = InputSpec(
         input_name="x:0",
         output_name="y:0",
         height=224,
@@ -57,7 +57,9 @@ def test_the_pipeline_goes_this_way_if_the_contract_says_so() -> None:
         resize="accel",
     )
     image = noise((300, 400))
-    wanted = (accel_crop(image, 224, 224) - np.array(contract.mean, np.float32)) * np.float32(0.017)
+    wanted = (accel_crop(image, 224, 224) - np.array(input_spec.mean, np.float32)) * np.float32(
+        0.017
+    )
 
-    assert np.array_equal(preprocess(image, contract), wanted)
-    assert min(least_size((4000, 3000), contract)) >= 256
+    assert np.array_equal(preprocess(image, input_spec), wanted)
+    assert min(smallest_decode_size((4000, 3000), input_spec)) >= 256

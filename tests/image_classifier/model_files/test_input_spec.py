@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from image_classifier.errors import ModelError
-from image_classifier.model_files.input_spec import Contract, parse_contract, read_contract
+from image_classifier.model_files.input_spec import InputSpec, parse_input_spec, read_input_spec
 
 GOOD: dict[str, Any] = {"input": "input", "output": "out:1", "size": [64, 48]}
 
@@ -17,7 +17,7 @@ def written(tmp_path: Path, value: Any) -> Path:
 
 
 def test_the_least_that_a_model_json_needs(tmp_path: Path) -> None:
-    assert read_contract(written(tmp_path, GOOD)) == Contract(
+    assert read_input_spec(written(tmp_path, GOOD)) == InputSpec(
         input_name="input:0",
         output_name="out:1",
         height=64,
@@ -36,10 +36,10 @@ def test_everything_that_a_model_json_can_say(tmp_path: Path) -> None:
         "mean": [127.5],
         "scale": 0.5,
     }
-    contract = read_contract(written(tmp_path, full))
+    input_spec = read_input_spec(written(tmp_path, full))
 
-    assert (contract.height, contract.width, contract.channels) == (32, 32, "GRAY")
-    assert (contract.mean, contract.scale, contract.resize) == ((127.5,), 0.5, "stretch")
+    assert (input_spec.height, input_spec.width, input_spec.channels) == (32, 32, "GRAY")
+    assert (input_spec.mean, input_spec.scale, input_spec.resize) == ((127.5,), 0.5, "stretch")
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_everything_that_a_model_json_can_say(tmp_path: Path) -> None:
 )
 def test_a_wrong_value_is_named(tmp_path: Path, change: dict[str, Any], words: str) -> None:
     with pytest.raises(ModelError, match=words) as error:
-        read_contract(written(tmp_path, {**GOOD, **change}))
+        read_input_spec(written(tmp_path, {**GOOD, **change}))
 
     assert "model.json" in error.value.message
     assert "should look like" in error.value.message
@@ -72,18 +72,18 @@ def test_a_wrong_value_is_named(tmp_path: Path, change: dict[str, Any], words: s
 @pytest.mark.parametrize("key", ["input", "output", "size"])
 def test_a_missing_key_is_named(tmp_path: Path, key: str) -> None:
     with pytest.raises(ModelError, match=f"the key '{key}' is missing"):
-        read_contract(written(tmp_path, {k: v for k, v in GOOD.items() if k != key}))
+        read_input_spec(written(tmp_path, {k: v for k, v in GOOD.items() if k != key}))
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "\ufeff[1]"])
 def test_what_is_no_json_object_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(ModelError, match="model.json"):
-        read_contract(written(tmp_path, text))
+        read_input_spec(written(tmp_path, text))
 
 
 @pytest.mark.parametrize("scale", [0.25, (0.25,)])
-def test_a_contract_survives_being_written_and_read(scale: float | tuple[float]) -> None:
-    contract = Contract(
+def test_a_input_spec_survives_being_written_and_read(scale: float | tuple[float]) -> None:
+    input_spec = InputSpec(
         input_name="a:0",
         output_name="b:0",
         height=3,
@@ -94,4 +94,4 @@ def test_a_contract_survives_being_written_and_read(scale: float | tuple[float])
         resize="stretch",
     )
 
-    assert parse_contract(json.dumps(contract.as_dict()), where="here") == contract
+    assert parse_input_spec(json.dumps(input_spec.as_dict()), where="here") == input_spec

@@ -85,11 +85,11 @@ def test_a_model_json_overrides_what_the_nodes_say(tmp_path: Path) -> None:
     import numpy as np
 
     graph = colour_graph(input_name="input", output_name="output", size=16, data_bn=False)
-    contract = {"input": "input", "output": "output", "size": [16, 16], "channels": "RGB"}
-    folder = model_folder(tmp_path, graph=graph, labels="Red\nGreen\nBlue", contract=contract)
+    input_spec = {"input": "input", "output": "output", "size": [16, 16], "channels": "RGB"}
+    folder = model_folder(tmp_path, graph=graph, labels="Red\nGreen\nBlue", input_spec=input_spec)
     loaded = Model("m", 1, folder).load()
     batch = np.zeros((1, 16, 16, 3), np.float32)
     batch[..., 0] = 255
 
-    assert loaded.engine.contract.channels == "RGB"
+    assert loaded.engine.input_spec.channels == "RGB"
     assert loaded.engine.run(batch)[0].argmax() == 0

@@ -195,7 +195,7 @@ def test_a_message_of_the_queue_is_consumed_and_its_failure_is_a_fault(
     classifier: Classifier,
 ) -> None:
     kept, watcher = finished()
-    stop = telemetry.watch(watcher)
+    stop = telemetry.subscribe(watcher)
     try:
         classify_message(queue_message("ftp://example.com/secret.png"), classifier)
     finally:
@@ -216,7 +216,7 @@ def test_only_what_is_not_the_callers_mistake_makes_a_span_an_error(
     status: int, is_error: bool
 ) -> None:
     kept, watcher = finished()
-    stop = telemetry.watch(watcher)
+    stop = telemetry.subscribe(watcher)
     try:
         with telemetry.request("classify", "GET /api/classify") as record:
             record.outcome, record.status = "Odd", status
@@ -229,10 +229,10 @@ def test_only_what_is_not_the_callers_mistake_makes_a_span_an_error(
 
 def test_a_trace_that_is_not_sampled_costs_no_spans_and_has_no_id_in_the_log() -> None:
     kept, watcher = finished(sampled=False)
-    stop = telemetry.watch(watcher)
+    stop = telemetry.subscribe(watcher)
     try:
         with telemetry.request("classify", "GET /api/classify") as record:
-            telemetry.took([("infer", 1.0)])
+            telemetry.add_stages([("infer", 1.0)])
     finally:
         stop()
 
@@ -253,13 +253,13 @@ def test_a_collector_that_never_answers_holds_up_neither_requests_nor_the_end() 
 import logging, os, time
 logging.disable(logging.CRITICAL)
 from image_classifier.observability import telemetry
-telemetry.turn_on(os.environ)
+telemetry.configure_exporters(os.environ)
 assert telemetry._watchers
 worst = 0.0
 for _ in range(5000):
     started = time.perf_counter()
     with telemetry.request("classify", "GET /api/classify"):
-        telemetry.took([("infer", 1.0)])
+        telemetry.add_stages([("infer", 1.0)])
     worst = max(worst, time.perf_counter() - started)
 print(worst)
 """
@@ -291,11 +291,11 @@ provider = TracerProvider()
 provider.add_span_processor(SimpleSpanProcessor(kept))
 trace.set_tracer_provider(provider)
 from image_classifier.observability import telemetry
-telemetry.turn_on(os.environ)
+telemetry.configure_exporters(os.environ)
 context.attach(TraceContextTextMapPropagator().extract({"traceparent": os.environ["HOSTS"]}))
 header = {"traceparent": os.environ["CALLERS"]}.get
 with telemetry.request("classify", "GET /api/classify", header=header):
-    telemetry.took([("infer", 1.0)])
+    telemetry.add_stages([("infer", 1.0)])
 for span in kept.get_finished_spans():
     print(span.name.split()[-1], format(span.context.trace_id, "032x"))
 """

@@ -195,12 +195,12 @@ def test_several_pictures_and_their_stages_are_added_up(caplog: pytest.LogCaptur
         def ended(self, record: Record) -> None:
             records.append(record)
 
-    stop = telemetry.watch(Keep())
+    stop = telemetry.subscribe(Keep())
     try:
         with telemetry.request("grpc", "Predict"):
             for _ in range(1000):
-                telemetry.read_picture(7)
-                telemetry.took([("decode", 1.0), ("infer", 2.0)])
+                telemetry.add_image(7)
+                telemetry.add_stages([("decode", 1.0), ("infer", 2.0)])
     finally:
         stop()
     (line,), (record,) = lines(caplog), records
@@ -220,7 +220,7 @@ def test_who_watches_cannot_make_a_request_fail(caplog: pytest.LogCaptureFixture
         def ended(self, record: Record) -> None:
             raise ValueError("ended")
 
-    stop = telemetry.watch(Broken())
+    stop = telemetry.subscribe(Broken())
     try:
         with telemetry.request("classify", "GET"):
             pass
@@ -232,11 +232,11 @@ def test_who_watches_cannot_make_a_request_fail(caplog: pytest.LogCaptureFixture
 
 
 def test_outside_of_a_request_nothing_happens(caplog: pytest.LogCaptureFixture) -> None:
-    telemetry.chose("m", 1)
-    telemetry.took([("infer", 1.0)])
-    telemetry.read_picture(1)
-    telemetry.failed("Odd")
-    telemetry.looked()
+    telemetry.set_model("m", 1)
+    telemetry.add_stages([("infer", 1.0)])
+    telemetry.add_image(1)
+    telemetry.set_error("Odd")
+    telemetry.mark_probe()
     with pytest.raises(UnknownModel), telemetry.request("classify", "GET"):
         raise UnknownModel("m")
 
@@ -256,7 +256,7 @@ SHOW = (
     "logging.basicConfig(format='%(message)s')\n"
     "from image_classifier.observability import telemetry\n"
     "{before}\n"
-    "telemetry.turn_on(os.environ)\n"
+    "telemetry.configure_exporters(os.environ)\n"
     "print('opentelemetry' in sys.modules, len(telemetry._watchers))"
 )
 

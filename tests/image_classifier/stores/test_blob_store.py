@@ -179,7 +179,7 @@ def test_while_the_storage_is_away_what_is_loaded_goes_on(folder: Path, tmp_path
     for _ in range(5):
         time.sleep(0.06)
         assert answers(classifier) == ("7", 1)
-    wait_until(lambda: bool(classifier.repository._place.trouble()), "it is noticed")
+    wait_until(lambda: bool(classifier.repository._store.error()), "it is noticed")
 
     # A process that starts now has the cache, and for the rest a reason.
     again = app(container, tmp_path)

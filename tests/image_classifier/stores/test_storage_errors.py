@@ -7,7 +7,7 @@ import pytest
 from azure.core import exceptions
 
 from image_classifier.stores.blob_location import BlobLocation
-from image_classifier.stores.storage_errors import StorageTrouble, in_words
+from image_classifier.stores.storage_errors import StorageError, translate_errors
 
 URL = "https://a.blob.core.windows.net"
 PUBLIC = BlobLocation(URL, "models")
@@ -41,7 +41,7 @@ def refused(status: int, code: str) -> exceptions.HttpResponseError:
 def test_each_trouble_has_its_sentence(
     location: BlobLocation, error: Exception, words: str
 ) -> None:
-    with pytest.raises(StorageTrouble, match=words) as caught, in_words(location, "m/1/a"):
+    with pytest.raises(StorageError, match=words) as caught, translate_errors(location, "m/1/a"):
         raise error
 
     assert "very-secret" not in caught.value.message
@@ -55,5 +55,5 @@ def test_who_may_not_write_is_told_what_that_needs() -> None:
         (IDENTITY, "Storage Blob Data Contributor"),
         (PUBLIC, "Nobody may write without a key"),
     ):
-        with pytest.raises(StorageTrouble, match=words), in_words(location, writing=True):
+        with pytest.raises(StorageError, match=words), translate_errors(location, writing=True):
             raise refused(403, "AuthorizationFailure")

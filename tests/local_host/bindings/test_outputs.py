@@ -10,7 +10,7 @@ import pytest
 from azure.functions.meta import Datum
 
 from local_host.bindings.outputs import QueueWrite, SignalRWrite, Write, to_writes
-from local_host.bindings.targets import Wiring
+from local_host.bindings.targets import BindingTargets
 from local_host.functions.converters import converter_for
 from local_host.functions.function_table import FunctionTable
 from local_host.signalr.messages import SignalRError
@@ -29,8 +29,8 @@ def writes(root: Path, *, is_base64: bool = True, **values: Any) -> list[Write]:
     write_function(write_app(root), "f", "", bindings=BINDINGS)
     table = FunctionTable.read(root, environ)
     named = {"$return" if name == "signalr" else name: value for name, value in values.items()}
-    wiring = Wiring.of(table, environ)
-    return to_writes(table.functions[0], named, wiring, is_base64=is_base64)
+    targets = BindingTargets.of(table, environ)
+    return to_writes(table.functions[0], named, targets, is_base64=is_base64)
 
 
 def queue_texts(root: Path, value: Any) -> list[str]:

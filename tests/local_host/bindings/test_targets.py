@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from local_host.bindings.targets import HubTarget, Wiring
+from local_host.bindings.targets import BindingTargets, HubTarget
 from local_host.functions.function_table import FunctionTable
 from local_host.queues.queue_target import QueueTarget
 from tests.support.apps import write_app, write_function
@@ -18,19 +18,19 @@ def queue(kind: str = "queueTrigger", **settings: Any) -> dict[str, Any]:
     return {"type": kind, "direction": direction, "name": "q", **settings}
 
 
-def wire(root: Path, bindings: list[dict[str, Any]], **environ: str) -> Wiring:
+def wire(root: Path, bindings: list[dict[str, Any]], **environ: str) -> BindingTargets:
     write_function(write_app(root), "f", "", bindings=bindings)
-    return Wiring.of(FunctionTable.read(root, environ), environ)
+    return BindingTargets.of(FunctionTable.read(root, environ), environ)
 
 
 def test_settings_are_put_into_names_and_capitals_are_lowered(tmp_path: Path) -> None:
     hub = {"type": "signalR", "direction": "out", "name": "s", "hubName": "%HUB%-1"}
-    wiring = wire(tmp_path, [queue(queueName="%Q%-Now"), hub], Q="Images", HUB="Cats", **STORAGE)
+    targets = wire(tmp_path, [queue(queueName="%Q%-Now"), hub], Q="Images", HUB="Cats", **STORAGE)
 
-    reader = wiring.readers["f"]
+    reader = targets.readers["f"]
     assert (reader.queue, reader.poison) == ("images-now", "images-now-poison")
-    assert wiring.targets["f", "s"] == HubTarget("Cats-1", "AzureSignalRConnectionString")
-    assert wiring.hub_settings == {"AzureSignalRConnectionString"}
+    assert targets.targets["f", "s"] == HubTarget("Cats-1", "AzureSignalRConnectionString")
+    assert targets.hub_settings == {"AzureSignalRConnectionString"}
 
 
 @pytest.mark.parametrize(
@@ -48,27 +48,27 @@ def test_settings_are_put_into_names_and_capitals_are_lowered(tmp_path: Path) ->
 def test_trigger_that_cannot_be_used_turns_its_function_off(
     tmp_path: Path, settings: dict[str, Any], reason: str
 ) -> None:
-    wiring = wire(tmp_path, [queue(**settings)], **STORAGE)
+    targets = wire(tmp_path, [queue(**settings)], **STORAGE)
 
-    assert reason in wiring.off["f"]
-    assert not wiring.readers and not wiring.errors
+    assert reason in targets.off["f"]
+    assert not targets.readers and not targets.errors
 
 
 def test_output_that_cannot_be_used_puts_its_function_in_error(tmp_path: Path) -> None:
-    wiring = wire(tmp_path, [{"type": "httpTrigger", "name": "req"}, queue("queue")], **STORAGE)
+    targets = wire(tmp_path, [{"type": "httpTrigger", "name": "req"}, queue("queue")], **STORAGE)
 
-    assert "queueName is missing" in wiring.errors["f"]
+    assert "queueName is missing" in targets.errors["f"]
 
 
 def test_function_that_is_disabled_needs_nothing(tmp_path: Path) -> None:
     bindings = [queue(queueName="images"), {"type": "signalR", "direction": "out", "name": "s"}]
-    wiring = wire(tmp_path, bindings, **{"AzureWebJobs.f.Disabled": "true"})
+    targets = wire(tmp_path, bindings, **{"AzureWebJobs.f.Disabled": "true"})
 
-    assert wiring == Wiring()
+    assert targets == BindingTargets()
 
 
 @pytest.mark.parametrize("name", ["images-poison", "q" * 57])
 def test_queue_whose_poison_queue_could_not_be_has_none(name: str, tmp_path: Path) -> None:
-    wiring = wire(tmp_path, [queue(queueName=name)], **STORAGE)
+    targets = wire(tmp_path, [queue(queueName=name)], **STORAGE)
 
-    assert isinstance(wiring.readers["f"], QueueTarget) and wiring.readers["f"].poison is None
+    assert isinstance(targets.readers["f"], QueueTarget) and targets.readers["f"].poison is None

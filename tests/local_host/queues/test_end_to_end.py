@@ -210,7 +210,7 @@ def test_output_that_cannot_be_written_fails_the_call(app: App) -> None:
 
 
 def test_connection_info_is_for_the_user_that_the_binding_names(app: App) -> None:
-    stand_in = app.host.wait_for_log(r"SignalR: a stand-in at (\S+), because \w+ is empty")[1]
+    emulator = app.host.wait_for_log(r"SignalR: a stand-in at (\S+), because \w+ is empty")[1]
     tickets = [
         app.post("/api/ticket", headers=headers).json() for headers in ({"X-User": "me"}, {})
     ]
@@ -218,7 +218,7 @@ def test_connection_info_is_for_the_user_that_the_binding_names(app: App) -> Non
         jwt.decode(one["accessToken"], options={"verify_signature": False}) for one in tickets
     ]
 
-    assert all(one["url"] == f"{stand_in}/client/?hub=cats" for one in tickets)
+    assert all(one["url"] == f"{emulator}/client/?hub=cats" for one in tickets)
     assert [one.get("asrs.s.uid") for one in claims] == ["me", None]
 
 

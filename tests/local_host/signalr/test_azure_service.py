@@ -14,7 +14,7 @@ from local_host.signalr import azure_service
 from local_host.signalr.senders import Service, SignalREndpoint, SignalRError
 from tests.support.servers import free_port
 from tests.support.signalr_client.node_clients import NodeClients
-from tests.support.signalr_client.running import HUB, KEY, RunningStandIn
+from tests.support.signalr_client.running import HUB, KEY, RunningEmulator
 
 ACCEPTED = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"
 MESSAGE = {"target": "newResult", "arguments": ["hello"]}
@@ -38,15 +38,15 @@ def send(endpoint: SignalREndpoint, *messages: dict[str, Any]) -> None:
 
 
 def test_what_is_sent_reaches_whom_it_is_for() -> None:
-    with NodeClients() as clients, RunningStandIn() as stand_in:
-        ann = clients.connect("ann", stand_in.info("ann/ä 1"))
-        clients.connect("bob", stand_in.info("bob"))
+    with NodeClients() as clients, RunningEmulator() as emulator:
+        ann = clients.connect("ann", emulator.info("ann/ä 1"))
+        clients.connect("bob", emulator.info("bob"))
 
         def said(text: str, **receiver: str) -> dict[str, Any]:
             return {"target": "newResult", "arguments": [text], **receiver}
 
         send(
-            stand_in.endpoint,
+            emulator.endpoint,
             said("all"),
             said("ann", userId="ann/ä 1", groupName="bob's"),
             {"action": "add", "groupName": "g / h", "connectionId": ann},
@@ -75,8 +75,8 @@ def test_what_is_sent_reaches_whom_it_is_for() -> None:
 
 def test_a_wrong_key_is_told_apart_and_stays_secret() -> None:
     wrong = "another key of forty characters and some"
-    with RunningStandIn() as stand_in, pytest.raises(SignalRError) as caught:
-        send(SignalREndpoint(stand_in.endpoint.url, wrong), MESSAGE)
+    with RunningEmulator() as emulator, pytest.raises(SignalRError) as caught:
+        send(SignalREndpoint(emulator.endpoint.url, wrong), MESSAGE)
 
     assert "401" in str(caught.value)
     assert "AccessKey in AzureSignalRConnectionString" in str(caught.value)
@@ -85,8 +85,8 @@ def test_a_wrong_key_is_told_apart_and_stays_secret() -> None:
 
 def test_adding_a_connection_that_is_not_there_fails() -> None:
     change = {"action": "add", "groupName": "g", "connectionId": "gone"}
-    with RunningStandIn() as stand_in, pytest.raises(SignalRError, match="404"):
-        send(stand_in.endpoint, change)
+    with RunningEmulator() as emulator, pytest.raises(SignalRError, match="404"):
+        send(emulator.endpoint, change)
 
 
 def test_a_service_that_is_not_there_is_an_error_that_says_so() -> None:

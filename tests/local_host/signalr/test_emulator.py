@@ -15,8 +15,9 @@ import requests
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from local_host.signalr import clients, emulator, websocket
-from tests.support.signalr_client.running import HUB, RunningStandIn
+from local_host.signalr import clients, websocket
+from local_host.signalr import emulator as emulator_module
+from tests.support.signalr_client.running import HUB, RunningEmulator
 
 END = "\x1e"
 HANDSHAKE = '{"protocol":"json","version":1}' + END
@@ -24,20 +25,20 @@ PING = '{"type":6}' + END
 
 
 @pytest.fixture(scope="module")
-def stand_in() -> Iterator[RunningStandIn]:
-    with RunningStandIn() as running:
+def emulator() -> Iterator[RunningEmulator]:
+    with RunningEmulator() as running:
         yield running
 
 
-def open_socket(stand_in: RunningStandIn, **options: Any) -> AbstractContextManager[Any]:
+def open_socket(emulator: RunningEmulator, **options: Any) -> AbstractContextManager[Any]:
     """A WebSocket without negotiation, which the service allows too, and without handshake."""
-    return connect_with(stand_in, {"access_token": stand_in.info()["accessToken"]}, **options)
+    return connect_with(emulator, {"access_token": emulator.info()["accessToken"]}, **options)
 
 
 def connect_with(
-    stand_in: RunningStandIn, query: dict[str, str], **options: Any
+    emulator: RunningEmulator, query: dict[str, str], **options: Any
 ) -> AbstractContextManager[Any]:
-    url = f"ws{stand_in.info()['url'].removeprefix('http')}&{urlencode(query)}"
+    url = f"ws{emulator.info()['url'].removeprefix('http')}&{urlencode(query)}"
     connection: AbstractContextManager[Any] = connect(url, compression=None, proxy=None, **options)
     return connection
 
@@ -66,8 +67,8 @@ def eventually(check: Callable[[], bool], seconds: float = 10.0) -> bool:
     return True
 
 
-def negotiate(stand_in: RunningStandIn, **parameters: str) -> requests.Response:
-    info = stand_in.info()
+def negotiate(emulator: RunningEmulator, **parameters: str) -> requests.Response:
+    info = emulator.info()
     return requests.post(
         info["url"].replace("/client/?", "/client/negotiate?"),
         params=parameters,
@@ -77,18 +78,18 @@ def negotiate(stand_in: RunningStandIn, **parameters: str) -> requests.Response:
 
 
 def test_negotiation_offers_websockets_and_a_ticket_for_one_connection(
-    stand_in: RunningStandIn,
+    emulator: RunningEmulator,
 ) -> None:
-    answer = negotiate(stand_in, negotiateVersion="1").json()
+    answer = negotiate(emulator, negotiateVersion="1").json()
     ticket = {"id": answer["connectionToken"]}
-    headers = {"Authorization": f"Bearer {stand_in.info()['accessToken']}"}
-    with connect_with(stand_in, ticket, additional_headers=headers) as websocket:
+    headers = {"Authorization": f"Bearer {emulator.info()['accessToken']}"}
+    with connect_with(emulator, ticket, additional_headers=headers) as websocket:
         shake_hands(websocket)
-        stand_in.send("hello", connectionId=answer["connectionId"])
+        emulator.send("hello", connectionId=answer["connectionId"])
         assert "hello" in str(websocket.recv(10))
     with (
         pytest.raises(InvalidStatus) as caught,
-        connect_with(stand_in, ticket, additional_headers=headers),
+        connect_with(emulator, ticket, additional_headers=headers),
     ):
         pass
 
@@ -100,14 +101,14 @@ def test_negotiation_offers_websockets_and_a_ticket_for_one_connection(
     ]
 
 
-def test_an_old_client_connects_with_its_connection_id(stand_in: RunningStandIn) -> None:
-    answer = negotiate(stand_in).json()
+def test_an_old_client_connects_with_its_connection_id(emulator: RunningEmulator) -> None:
+    answer = negotiate(emulator).json()
 
     assert answer["negotiateVersion"] == 0
     assert "connectionToken" not in answer
-    token = stand_in.info()["accessToken"]
+    token = emulator.info()["accessToken"]
     ticket = {"id": answer["connectionId"], "access_token": token}
-    with connect_with(stand_in, ticket) as websocket:
+    with connect_with(emulator, ticket) as websocket:
         shake_hands(websocket)
 
 
@@ -115,20 +116,20 @@ def test_an_old_client_connects_with_its_connection_id(stand_in: RunningStandIn)
     ("query", "status"), [({"access_token": "no"}, 401), ({"id": "unknown"}, 404)]
 )
 def test_a_bad_connection_is_refused_before_it_is_one(
-    stand_in: RunningStandIn, query: dict[str, str], status: int
+    emulator: RunningEmulator, query: dict[str, str], status: int
 ) -> None:
-    query = {"access_token": stand_in.info()["accessToken"], **query}
-    with pytest.raises(InvalidStatus) as caught, connect_with(stand_in, query):
+    query = {"access_token": emulator.info()["accessToken"], **query}
+    with pytest.raises(InvalidStatus) as caught, connect_with(emulator, query):
         pass
 
     assert caught.value.response.status_code == status
 
 
 def test_any_page_may_negotiate_with_credentials_and_headers_of_its_own(
-    stand_in: RunningStandIn,
+    emulator: RunningEmulator,
 ) -> None:
     preflight = requests.options(
-        f"{stand_in.endpoint.url}/client/negotiate",
+        f"{emulator.endpoint.url}/client/negotiate",
         headers={
             "Origin": "http://page.test",
             "Access-Control-Request-Method": "POST",
@@ -136,7 +137,7 @@ def test_any_page_may_negotiate_with_credentials_and_headers_of_its_own(
         },
         timeout=10,
     )
-    call = negotiate(stand_in, negotiateVersion="1")
+    call = negotiate(emulator, negotiateVersion="1")
 
     assert preflight.status_code == 200
     assert "x-signalr-user-agent" in preflight.headers["Access-Control-Allow-Headers"]
@@ -145,8 +146,8 @@ def test_any_page_may_negotiate_with_credentials_and_headers_of_its_own(
         assert answer.headers["Access-Control-Allow-Credentials"] == "true"
 
 
-def test_negotiation_wants_a_token(stand_in: RunningStandIn) -> None:
-    answer = requests.post(f"{stand_in.endpoint.url}/client/negotiate?hub={HUB}", timeout=10)
+def test_negotiation_wants_a_token(emulator: RunningEmulator) -> None:
+    answer = requests.post(f"{emulator.endpoint.url}/client/negotiate?hub={HUB}", timeout=10)
 
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"] == "Bearer"
@@ -164,9 +165,9 @@ def test_negotiation_wants_a_token(stand_in: RunningStandIn) -> None:
     ],
 )
 def test_a_wrong_handshake_is_answered_with_the_reason(
-    stand_in: RunningStandIn, handshake: str
+    emulator: RunningEmulator, handshake: str
 ) -> None:
-    with open_socket(stand_in) as websocket:
+    with open_socket(emulator) as websocket:
         websocket.send(handshake)
         (answer,) = records(websocket)
 
@@ -174,23 +175,23 @@ def test_a_wrong_handshake_is_answered_with_the_reason(
 
 
 def test_a_client_that_does_not_shake_hands_is_sent_away(
-    stand_in: RunningStandIn, monkeypatch: pytest.MonkeyPatch
+    emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(websocket, "HANDSHAKE_SECONDS", 0.1)
-    with open_socket(stand_in) as connection:
+    with open_socket(emulator) as connection:
         (answer,) = records(connection)
 
     assert "handshake" in answer["error"]
 
 
-def test_records_may_come_in_pieces_together_and_as_bytes(stand_in: RunningStandIn) -> None:
-    with open_socket(stand_in) as websocket:
+def test_records_may_come_in_pieces_together_and_as_bytes(emulator: RunningEmulator) -> None:
+    with open_socket(emulator) as websocket:
         websocket.send(HANDSHAKE[:9])
         websocket.send((HANDSHAKE[9:] + PING + PING[:4]).encode())
         websocket.send(PING[4:] + PING)
         assert websocket.recv(10) == "{}" + END
-        assert eventually(lambda: stand_in.listeners() > 0)
-        stand_in.send("hello")
+        assert eventually(lambda: emulator.listeners() > 0)
+        emulator.send("hello")
         assert "hello" in str(websocket.recv(10))
 
 
@@ -207,9 +208,9 @@ def test_records_may_come_in_pieces_together_and_as_bytes(stand_in: RunningStand
     ],
 )
 def test_whoever_talks_is_closed_with_an_error_and_not_asked_back(
-    stand_in: RunningStandIn, sent: str
+    emulator: RunningEmulator, sent: str
 ) -> None:
-    with open_socket(stand_in) as websocket:
+    with open_socket(emulator) as websocket:
         shake_hands(websocket)
         websocket.send(sent)
         (close,) = records(websocket)
@@ -220,13 +221,13 @@ def test_whoever_talks_is_closed_with_an_error_and_not_asked_back(
 
 
 def test_quiet_clients_are_pinged_and_silent_ones_closed(
-    stand_in: RunningStandIn, monkeypatch: pytest.MonkeyPatch
+    emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(emulator, "PING_SECONDS", 0.2)
-    monkeypatch.setattr(emulator, "SILENCE_SECONDS", 0.6)
+    monkeypatch.setattr(emulator_module, "PING_SECONDS", 0.2)
+    monkeypatch.setattr(emulator_module, "SILENCE_SECONDS", 0.6)
     # A stand-in of its own: the shared one sleeps with the usual times.
     with (
-        RunningStandIn() as impatient,
+        RunningEmulator() as impatient,
         open_socket(impatient) as silent,
         open_socket(impatient) as lively,
     ):
@@ -257,11 +258,11 @@ def test_quiet_clients_are_pinged_and_silent_ones_closed(
 BIG = "x" * 500_000
 
 
-def fill(stand_in: RunningStandIn, quick: ClientConnection, line: str) -> int:
+def fill(emulator: RunningEmulator, quick: ClientConnection, line: str) -> int:
     """Broadcasts until the console says that a browser was too slow; the quick one keeps up."""
     sent = 0
-    while not any(line in text for text in stand_in.log):
-        stand_in.send(BIG)
+    while not any(line in text for text in emulator.log):
+        emulator.send(BIG)
         sent += 1
         assert sent < 200, "a browser that does not read is never closed"
         assert BIG in str(quick.recv(10))
@@ -270,13 +271,13 @@ def fill(stand_in: RunningStandIn, quick: ClientConnection, line: str) -> int:
 
 def test_a_slow_browser_is_told_to_come_back_and_slows_nobody() -> None:
     with (
-        RunningStandIn() as stand_in,
-        open_socket(stand_in, max_queue=1) as slow,
-        open_socket(stand_in, max_size=None) as quick,
+        RunningEmulator() as emulator,
+        open_socket(emulator, max_queue=1) as slow,
+        open_socket(emulator, max_size=None) as quick,
     ):
         shake_hands(slow)
         shake_hands(quick)
-        sent = fill(stand_in, quick, "A browser did not keep up")
+        sent = fill(emulator, quick, "A browser did not keep up")
         *heard, close = records(slow)
 
     assert close["type"] == 7
@@ -288,27 +289,27 @@ def test_a_slow_browser_is_told_to_come_back_and_slows_nobody() -> None:
 def test_a_browser_that_hangs_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clients, "CLOSE_SECONDS", 0.2)
     with (
-        RunningStandIn() as stand_in,
-        open_socket(stand_in, max_queue=1) as hanging,
-        open_socket(stand_in, max_size=None) as quick,
+        RunningEmulator() as emulator,
+        open_socket(emulator, max_queue=1) as hanging,
+        open_socket(emulator, max_size=None) as quick,
     ):
         shake_hands(hanging)
         shake_hands(quick)
-        fill(stand_in, quick, "A browser did not keep up")
+        fill(emulator, quick, "A browser did not keep up")
 
-        assert eventually(lambda: stand_in.listeners() == 1)
-        stand_in.send("on we go")
+        assert eventually(lambda: emulator.listeners() == 1)
+        emulator.send("on we go")
         assert "on we go" in str(quick.recv(10))
         assert all(each["type"] == 1 for each in records(hanging)), "it left no time for more"
 
 
-def test_a_hundred_clients_get_every_message_in_order(stand_in: RunningStandIn) -> None:
+def test_a_hundred_clients_get_every_message_in_order(emulator: RunningEmulator) -> None:
     with ExitStack() as stack:
-        clients = [stack.enter_context(open_socket(stand_in)) for _ in range(100)]
+        clients = [stack.enter_context(open_socket(emulator)) for _ in range(100)]
         for client in clients:
             shake_hands(client)
         for number in range(200):
-            stand_in.send(number)
+            emulator.send(number)
         for client in clients:
             texts = ""
             while texts.count(END) < 200:
@@ -318,10 +319,10 @@ def test_a_hundred_clients_get_every_message_in_order(stand_in: RunningStandIn) 
 
 
 def test_it_stops_at_once_with_clients_connected() -> None:
-    with RunningStandIn() as stand_in, open_socket(stand_in) as websocket:
+    with RunningEmulator() as emulator, open_socket(emulator) as websocket:
         shake_hands(websocket)
         start = time.monotonic()
-        stand_in.stop()
+        emulator.stop()
         took = time.monotonic() - start
         with pytest.raises(ConnectionClosed) as caught:
             websocket.recv(10)

@@ -8,7 +8,7 @@ import pytest
 
 from local_host.signalr.senders import SignalREndpoint, connection_info
 from tests.support.signalr_client.node_clients import NodeClients
-from tests.support.signalr_client.running import HUB, RunningStandIn
+from tests.support.signalr_client.running import HUB, RunningEmulator
 
 
 @pytest.fixture(scope="module")
@@ -18,19 +18,19 @@ def clients() -> Iterator[NodeClients]:
 
 
 @pytest.fixture(scope="module")
-def stand_in() -> Iterator[RunningStandIn]:
-    with RunningStandIn() as running:
+def emulator() -> Iterator[RunningEmulator]:
+    with RunningEmulator() as running:
         yield running
 
 
 def test_everyone_hears_a_broadcast_in_order(
-    clients: NodeClients, stand_in: RunningStandIn
+    clients: NodeClients, emulator: RunningEmulator
 ) -> None:
     for name in ("one", "two"):
-        clients.connect(name, stand_in.info())
+        clients.connect(name, emulator.info())
     texts = ["Grün", "\u2028\x1e</script>", "\U0001f600", "x" * 300_000]
     for number, text in enumerate(texts):
-        stand_in.send({"id": number, "predictedTagName": text})
+        emulator.send({"id": number, "predictedTagName": text})
 
     for name in ("one", "two"):
         clients.wait_for(name, "message", len(texts))
@@ -40,24 +40,24 @@ def test_everyone_hears_a_broadcast_in_order(
 
 
 def test_a_message_reaches_only_those_that_it_names(
-    clients: NodeClients, stand_in: RunningStandIn
+    clients: NodeClients, emulator: RunningEmulator
 ) -> None:
     ids = {
-        "ann": clients.connect("ann", stand_in.info("ann")),
-        "bob": clients.connect("bob", stand_in.info("bob")),
-        "bob again": clients.connect("bob again", stand_in.info("bob")),
+        "ann": clients.connect("ann", emulator.info("ann")),
+        "bob": clients.connect("bob", emulator.info("bob")),
+        "bob again": clients.connect("bob again", emulator.info("bob")),
     }
-    stand_in.change_group(action="add", groupName="g", connectionId=ids["ann"])
-    stand_in.change_group(action="add", groupName="h", userId="bob")
-    stand_in.send("ann's", connectionId=ids["ann"], userId="bob")
-    stand_in.send("bob's", userId="bob", groupName="g")
-    stand_in.send("g's", groupName="g")
-    stand_in.send("h's", groupName="h")
-    stand_in.change_group(action="remove", groupName="g", connectionId=ids["ann"])
-    stand_in.change_group(action="removeAll", userId="bob")
-    stand_in.send("nobody's", groupName="g")
-    stand_in.send("nobody's", groupName="h")
-    stand_in.send("everyone's")
+    emulator.change_group(action="add", groupName="g", connectionId=ids["ann"])
+    emulator.change_group(action="add", groupName="h", userId="bob")
+    emulator.send("ann's", connectionId=ids["ann"], userId="bob")
+    emulator.send("bob's", userId="bob", groupName="g")
+    emulator.send("g's", groupName="g")
+    emulator.send("h's", groupName="h")
+    emulator.change_group(action="remove", groupName="g", connectionId=ids["ann"])
+    emulator.change_group(action="removeAll", userId="bob")
+    emulator.send("nobody's", groupName="g")
+    emulator.send("nobody's", groupName="h")
+    emulator.send("everyone's")
 
     for name, wanted in {
         "ann": ["ann's", "g's", "everyone's"],
@@ -69,10 +69,10 @@ def test_a_message_reaches_only_those_that_it_names(
 
 
 def test_a_client_that_invokes_is_told_that_it_may_only_listen(
-    clients: NodeClients, stand_in: RunningStandIn
+    clients: NodeClients, emulator: RunningEmulator
 ) -> None:
     for name, action in (("invoker", "invoke"), ("sender", "send")):
-        clients.connect(name, stand_in.info())
+        clients.connect(name, emulator.info())
         clients.tell(action, name, method="hello")
         error = clients.wait_for(name, "closed")["error"]
 
@@ -83,26 +83,26 @@ def test_a_client_that_invokes_is_told_that_it_may_only_listen(
 
 @pytest.mark.parametrize("wrong", ["key", "hub", "endpoint"])
 def test_a_token_for_something_else_is_refused(
-    clients: NodeClients, stand_in: RunningStandIn, wrong: str
+    clients: NodeClients, emulator: RunningEmulator, wrong: str
 ) -> None:
-    there = stand_in.endpoint
+    there = emulator.endpoint
     endpoint = {
         "key": SignalREndpoint(there.url, "another key, just as long as the right one"),
         "endpoint": SignalREndpoint("http://127.0.0.1:1", there.access_key),
     }.get(wrong, there)
     token = connection_info(endpoint, "another" if wrong == "hub" else HUB)["accessToken"]
-    clients.tell("connect", f"wrong {wrong}", url=stand_in.info()["url"], token=token)
+    clients.tell("connect", f"wrong {wrong}", url=emulator.info()["url"], token=token)
 
     assert "401" in clients.wait_for(f"wrong {wrong}", "refused")["error"]
 
 
 def test_clients_come_back_when_the_stand_in_does(clients: NodeClients) -> None:
-    with RunningStandIn() as first:
+    with RunningEmulator() as first:
         clients.connect("faithful", first.info("eve"))
         first.send("before")
         clients.wait_for("faithful", "message")
     clients.wait_for("faithful", "reconnecting")
-    with RunningStandIn(first.port) as second:
+    with RunningEmulator(first.port) as second:
         clients.wait_for("faithful", "connected", 2)
         second.send("after", userId="eve")
         clients.wait_for("faithful", "message", 2)
@@ -113,11 +113,11 @@ def test_clients_come_back_when_the_stand_in_does(clients: NodeClients) -> None:
     assert closed["error"] == ""
 
 
-def test_two_hubs_do_not_hear_each_other(clients: NodeClients, stand_in: RunningStandIn) -> None:
-    clients.connect("stranger", connection_info(stand_in.endpoint, "other"))
-    clients.connect("native", stand_in.info())
-    stand_in.send("for one hub")
-    stand_in.send("for the other", hub="OTHER")
+def test_two_hubs_do_not_hear_each_other(clients: NodeClients, emulator: RunningEmulator) -> None:
+    clients.connect("stranger", connection_info(emulator.endpoint, "other"))
+    clients.connect("native", emulator.info())
+    emulator.send("for one hub")
+    emulator.send("for the other", hub="OTHER")
 
     for name, text in (("native", "for one hub"), ("stranger", "for the other")):
         clients.wait_for(name, "message")

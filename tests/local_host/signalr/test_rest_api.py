@@ -12,7 +12,7 @@ import requests
 
 from local_host.signalr.endpoint import make_token
 from tests.support.signalr_client.node_clients import NodeClients
-from tests.support.signalr_client.running import HUB, RunningStandIn
+from tests.support.signalr_client.running import HUB, RunningEmulator
 
 BODY = {"target": "newResult", "arguments": ["hello"]}
 HUB_PATH = f"/api/hubs/{HUB.lower()}"
@@ -20,8 +20,8 @@ OLD_PATH = f"/api/v1/hubs/{HUB}"
 
 
 @pytest.fixture(scope="module")
-def stand_in() -> Iterator[RunningStandIn]:
-    with RunningStandIn() as running:
+def emulator() -> Iterator[RunningEmulator]:
+    with RunningEmulator() as running:
         yield running
 
 
@@ -32,15 +32,15 @@ def clients() -> Iterator[NodeClients]:
 
 
 def call(
-    stand_in: RunningStandIn, method: str, path: str, body: Any = None, query: str = ""
+    emulator: RunningEmulator, method: str, path: str, body: Any = None, query: str = ""
 ) -> int:
     """The status of a call, made with a token for its URL without the query."""
-    url = stand_in.endpoint.url + path
+    url = emulator.endpoint.url + path
     answer = requests.request(
         method,
         f"{url}?api-version=2022-06-01{query}",
         json=body,
-        headers={"Authorization": f"Bearer {make_token(stand_in.endpoint, url, {})}"},
+        headers={"Authorization": f"Bearer {make_token(emulator.endpoint, url, {})}"},
         timeout=10,
     )
     return answer.status_code
@@ -51,12 +51,12 @@ def said(text: str) -> dict[str, Any]:
 
 
 def test_messages_go_to_all_a_user_a_group_or_a_connection_in_both_forms(
-    stand_in: RunningStandIn, clients: NodeClients
+    emulator: RunningEmulator, clients: NodeClients
 ) -> None:
-    ann = clients.connect("ann", stand_in.info("ann/1"))
-    bob = clients.connect("bob", stand_in.info("bob"))
+    ann = clients.connect("ann", emulator.info("ann/1"))
+    bob = clients.connect("bob", emulator.info("bob"))
     user = quote("ann/1", safe="")
-    assert call(stand_in, "PUT", f"{HUB_PATH}/groups/g%20h/connections/{bob}") == 200
+    assert call(emulator, "PUT", f"{HUB_PATH}/groups/g%20h/connections/{bob}") == 200
     for path, query in [
         (f"{HUB_PATH}/:send", ""),
         (f"{HUB_PATH}/:send", f"&excluded={ann}&excluded=x"),
@@ -70,8 +70,8 @@ def test_messages_go_to_all_a_user_a_group_or_a_connection_in_both_forms(
         (f"{OLD_PATH}/groups/g%20h", ""),
         (f"{OLD_PATH}/connections/{bob}", ""),
     ]:
-        assert call(stand_in, "POST", path, said(path + query), query) == 202
-    stand_in.send("end")
+        assert call(emulator, "POST", path, said(path + query), query) == 202
+    emulator.send("end")
 
     for name, wanted in {
         "ann": [
@@ -95,9 +95,9 @@ def test_messages_go_to_all_a_user_a_group_or_a_connection_in_both_forms(
 
 
 def test_membership_can_be_changed_and_asked_for(
-    stand_in: RunningStandIn, clients: NodeClients
+    emulator: RunningEmulator, clients: NodeClients
 ) -> None:
-    eve = clients.connect("eve", stand_in.info("eve"))
+    eve = clients.connect("eve", emulator.info("eve"))
     steps = [
         ("HEAD", f"connections/{eve}", 200),
         ("HEAD", "connections/nobody", 404),
@@ -123,7 +123,7 @@ def test_membership_can_be_changed_and_asked_for(
         ("HEAD", "groups/g/users/eve", 404),
     ]
     for method, path, status in steps:
-        assert (method, path, call(stand_in, method, f"{HUB_PATH}/{path}")) == (
+        assert (method, path, call(emulator, method, f"{HUB_PATH}/{path}")) == (
             method,
             path,
             status,
@@ -131,14 +131,14 @@ def test_membership_can_be_changed_and_asked_for(
 
 
 def test_a_user_stays_in_a_group_over_a_new_connection_for_its_time(
-    stand_in: RunningStandIn, clients: NodeClients
+    emulator: RunningEmulator, clients: NodeClients
 ) -> None:
     path = f"{HUB_PATH}/users/ted/groups"
-    assert call(stand_in, "PUT", f"{path}/lasting", query="&ttl=60") == 202
-    assert call(stand_in, "PUT", f"{path}/over", query="&ttl=0") == 202
-    clients.connect("ted", stand_in.info("ted"))
+    assert call(emulator, "PUT", f"{path}/lasting", query="&ttl=60") == 202
+    assert call(emulator, "PUT", f"{path}/over", query="&ttl=0") == 202
+    clients.connect("ted", emulator.info("ted"))
     for group in ("over", "lasting"):
-        assert call(stand_in, "POST", f"{HUB_PATH}/groups/{group}/:send", said(group)) == 202
+        assert call(emulator, "POST", f"{HUB_PATH}/groups/{group}/:send", said(group)) == 202
     clients.wait_for("ted", "message")
 
     assert clients.messages("ted") == [["lasting"]]
@@ -153,21 +153,21 @@ def test_a_user_stays_in_a_group_over_a_new_connection_for_its_time(
     ],
 )
 def test_a_connection_can_be_closed_with_a_reason(
-    stand_in: RunningStandIn, clients: NodeClients, method: str, path: str
+    emulator: RunningEmulator, clients: NodeClients, method: str, path: str
 ) -> None:
     name = f"closed by {path[:5]}"
-    connection = clients.connect(name, stand_in.info(quote(name)))
-    stand_in.change_group(action="add", groupName=quote(name), connectionId=connection)
+    connection = clients.connect(name, emulator.info(quote(name)))
+    emulator.change_group(action="add", groupName=quote(name), connectionId=connection)
     path = f"{HUB_PATH}/{path.format(id=connection, name=quote(quote(name)))}"
 
-    assert call(stand_in, method, path, query="&reason=Enough.") == 202
+    assert call(emulator, method, path, query="&reason=Enough.") == 202
     assert "Enough." in clients.wait_for(name, "closed")["error"]
 
 
 @pytest.mark.parametrize("form", ["/api", "/api/v1"])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_health_is_told_to_anyone(stand_in: RunningStandIn, form: str, method: str) -> None:
-    answer = requests.request(method, f"{stand_in.endpoint.url}{form}/health", timeout=10)
+def test_health_is_told_to_anyone(emulator: RunningEmulator, form: str, method: str) -> None:
+    answer = requests.request(method, f"{emulator.endpoint.url}{form}/health", timeout=10)
 
     assert answer.status_code == 200
 
@@ -175,12 +175,12 @@ def test_health_is_told_to_anyone(stand_in: RunningStandIn, form: str, method: s
 @pytest.mark.parametrize(
     "body", [None, [], {}, {"arguments": []}, {"target": 1}, {**BODY, "arguments": 1}]
 )
-def test_what_is_no_message_is_400(stand_in: RunningStandIn, body: Any) -> None:
-    assert call(stand_in, "POST", f"{HUB_PATH}/:send", body) == 400
+def test_what_is_no_message_is_400(emulator: RunningEmulator, body: Any) -> None:
+    assert call(emulator, "POST", f"{HUB_PATH}/:send", body) == 400
 
 
-def test_a_message_of_more_than_a_mebibyte_is_413(stand_in: RunningStandIn) -> None:
-    assert call(stand_in, "POST", f"{HUB_PATH}/:send", said("x" * 1024 * 1024)) == 413
+def test_a_message_of_more_than_a_mebibyte_is_413(emulator: RunningEmulator) -> None:
+    assert call(emulator, "POST", f"{HUB_PATH}/:send", said("x" * 1024 * 1024)) == 413
 
 
 @pytest.mark.parametrize(
@@ -194,17 +194,17 @@ def test_a_message_of_more_than_a_mebibyte_is_413(stand_in: RunningStandIn) -> N
         ("GET", ""),
     ],
 )
-def test_other_paths_are_404(stand_in: RunningStandIn, method: str, path: str) -> None:
-    assert call(stand_in, method, HUB_PATH + path, BODY) == 404
+def test_other_paths_are_404(emulator: RunningEmulator, method: str, path: str) -> None:
+    assert call(emulator, method, HUB_PATH + path, BODY) == 404
 
 
 @pytest.mark.parametrize("wrong", ["none", "path", "host", "client"])
-def test_a_token_for_another_url_is_401(stand_in: RunningStandIn, wrong: str) -> None:
-    url = f"{stand_in.endpoint.url}{HUB_PATH}/:send"
+def test_a_token_for_another_url_is_401(emulator: RunningEmulator, wrong: str) -> None:
+    url = f"{emulator.endpoint.url}{HUB_PATH}/:send"
     audience = {"path": f"{url}s", "host": f"http://h{HUB_PATH}/:send"}.get(wrong, url)
-    token = make_token(stand_in.endpoint, audience, {})
+    token = make_token(emulator.endpoint, audience, {})
     if wrong == "client":
-        token = stand_in.info()["accessToken"]
+        token = emulator.info()["accessToken"]
     headers = {} if wrong == "none" else {"Authorization": f"Bearer {token}"}
     answer = requests.post(url, json=BODY, headers=headers, timeout=10)
 

@@ -56,9 +56,9 @@ def forms(tmp_path_factory: pytest.TempPathFactory) -> Forms:
     )
     shutil.copytree(zoo, root / "converted" / "zoo" / "1")
     convert_folder(root / "converted" / "zoo" / "1")
-    contract = preset("none", size=(SIZE, SIZE))
+    input_spec = preset("none", size=(SIZE, SIZE))
     exported = export_classifier(
-        classifier, LABELS[::-1], contract, name="exported", models_dir=root / "models"
+        classifier, LABELS[::-1], input_spec, name="exported", models_dir=root / "models"
     )
     return Forms(zoo, root / "converted" / "zoo" / "1", exported)
 

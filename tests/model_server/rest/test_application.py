@@ -11,7 +11,7 @@ import pytest
 from image_classifier import Classifier, Settings
 from image_classifier.protocols.tf_serving.service import TensorFlowServing
 from model_server.metrics import Metrics
-from model_server.rest.application import RestDoor
+from model_server.rest.application import RestApplication
 
 SCOPE = {
     "type": "http",
@@ -53,8 +53,8 @@ def serving() -> TensorFlowServing:
     return TensorFlowServing(Classifier(Settings.from_environ({})))
 
 
-def door(serving: TensorFlowServing, timeout_seconds: float) -> RestDoor:
-    return RestDoor(serving, Metrics(), threads=1, timeout_seconds=timeout_seconds)
+def door(serving: TensorFlowServing, timeout_seconds: float) -> RestApplication:
+    return RestApplication(serving, Metrics(), threads=1, timeout_seconds=timeout_seconds)
 
 
 def test_a_body_that_stops_coming_is_not_waited_for_for_ever(serving: TensorFlowServing) -> None:

@@ -9,17 +9,17 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from local_host.console import Console
-from local_host.signalr.senders import SignalREndpoint, StandIn, connection_info
+from local_host.signalr.senders import SignalREmulator, SignalREndpoint, connection_info
 from local_host.sockets import listen
 
-__all__ = ["HUB", "KEY", "RunningStandIn"]
+__all__ = ["HUB", "KEY", "RunningEmulator"]
 
 HUB = "imageClassification"
 KEY = "a-key-of-forty-characters-for-these-tests"
 T = TypeVar("T")
 
 
-class RunningStandIn:
+class RunningEmulator:
     """The stand-in, for the length of a ``with`` block.
 
     Attributes:
@@ -33,7 +33,7 @@ class RunningStandIn:
         self.endpoint = SignalREndpoint(f"http://127.0.0.1:{self.port}", KEY)
         self.log: list[str] = []
 
-    def __enter__(self) -> RunningStandIn:
+    def __enter__(self) -> RunningEmulator:
         self._console = Console(self.log.append)
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._main()))
@@ -80,7 +80,7 @@ class RunningStandIn:
 
     async def _main(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._stand_in = StandIn(self._sock, self.endpoint, self._console)
+        self._stand_in = SignalREmulator(self._sock, self.endpoint, self._console)
         serving = asyncio.create_task(self._stand_in.serve())
         # What it accepts before it serves would wait in the socket's backlog, as in the host.
         self._loop.call_soon(self._ready.set)

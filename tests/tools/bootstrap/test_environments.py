@@ -13,7 +13,7 @@ from zipfile import ZipFile
 import pytest
 
 from tools.bootstrap.environments import (
-    Failed,
+    EnvironmentSetupError,
     find_python,
     install_page_scripts,
     is_ready,
@@ -103,7 +103,7 @@ def test_failed_install_says_why_and_is_repeated(
     requirements = tmp_path / "requirements.txt"
     requirements.write_text("./there_is_no_such.whl\n")
 
-    with pytest.raises(Failed, match="no_such") as failure:
+    with pytest.raises(EnvironmentSetupError, match="no_such") as failure:
         make_venv(venv, sys.executable, VERSION, [requirements])
     assert "free disk space" in str(failure.value)
     assert "exit 1" in str(failure.value)

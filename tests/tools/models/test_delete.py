@@ -19,7 +19,7 @@ from tests.support.builders import model_folder
 from tests.support.model_servers import ModelServer
 from tests.support.servers import ROOT, LocalHost, clean_environment, free_port
 from tools.models.__main__ import main
-from tools.models.folder_registry import DiskRegistry
+from tools.models.folder_registry import FolderRegistry
 from tools.models.registry import RegistryError
 
 
@@ -185,9 +185,9 @@ def test_who_may_not_delete_is_told_so(colours_pb: bytes) -> None:
         if is_root:
             os.seteuid(65534)
         try:
-            version = DiskRegistry(registry).versions("m")[0]
+            version = FolderRegistry(registry).versions("m")[0]
             with pytest.raises(RegistryError, match=r"m/1 cannot be removed: Permission denied\."):
-                DiskRegistry(registry).delete(version)
+                FolderRegistry(registry).delete(version)
         finally:
             if is_root:
                 os.seteuid(0)

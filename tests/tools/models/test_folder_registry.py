@@ -21,7 +21,7 @@ from tests.support.saved_models import half_plus_two
 from tests.support.servers import ROOT
 from tools.list_package import list_package
 from tools.models.__main__ import _parser, main
-from tools.models.folder_registry import DiskRegistry
+from tools.models.folder_registry import FolderRegistry
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_versions_count_up_and_a_lower_one_says_which_answers(
         assert run(registry, "register", str(export), "--name", "m", "--no-check", *arguments) == 0
 
     assert "Version 8 is higher" in capsys.readouterr().out
-    assert [each.number for each in DiskRegistry(registry).versions("m")] == [8, 7, 3, 1]
+    assert [each.number for each in FolderRegistry(registry).versions("m")] == [8, 7, 3, 1]
     assert run(registry, "register", str(export), "--name", "m", "--no-check", "--version", "7")
     assert "never overwritten" in capsys.readouterr().err
 
@@ -100,7 +100,7 @@ def test_when_all_of_a_model_is_deleted_its_numbers_go_on(registry: Path, export
     assert not (registry / "m").exists()
 
     run(registry, "register", str(export), "--name", "m", "--no-check")
-    assert [each.number for each in DiskRegistry(registry).versions("m")] == [2]
+    assert [each.number for each in FolderRegistry(registry).versions("m")] == [2]
 
 
 @pytest.mark.parametrize("text", ["", "[1]", '{"m": "2"}', '{"m": -1}'])
@@ -126,7 +126,7 @@ def test_deletions_at_once_are_all_noted(registry: Path, colours_pb: bytes) -> N
         model_folder(registry, name, 5, graph=colours_pb)
 
     def delete(name: str) -> None:
-        one = DiskRegistry(registry)
+        one = FolderRegistry(registry)
         one.delete(one.versions(name)[0])
 
     with ThreadPoolExecutor(8) as pool:
@@ -184,21 +184,21 @@ def test_show_has_every_file_with_its_checksum(
     assert {"path": "model.pb", "bytes": len(data), "sha256": sha256} in shown["files"]
     assert shown["labels"] == ["Blue", "Green", "Red"]
     assert shown["engines"] == ["tensorflow"]
-    assert json.loads(shown["contract"])["size"] == [32, 32]
+    assert json.loads(shown["input_spec"])["size"] == [32, 32]
     assert run(registry, "show", "m/1") == 0
     text = capsys.readouterr().out
     assert sha256 in text and "3: Blue, Green, Red" in text
 
 
-def test_what_is_no_image_classifier_has_no_contract(
+def test_what_is_no_image_classifier_has_no_input_spec(
     registry: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     half_plus_two(registry / "half" / "1")
 
     assert run(registry, "show", "half") == 0
-    assert "contract  said by the graph itself; --load reads it\n" in capsys.readouterr().out
+    assert "input     said by the graph itself; --load reads it\n" in capsys.readouterr().out
     assert run(registry, "show", "half", "--load") == 0
-    assert "contract  none: served through its signatures only\n" in capsys.readouterr().out
+    assert "input     none: served through its signatures only\n" in capsys.readouterr().out
 
 
 def test_a_relative_folder_is_meant_from_where_the_command_is_typed(
@@ -239,7 +239,7 @@ def test_a_zip_of_an_export_and_a_file_of_weights_can_be_registered(
     assert run(registry, "register", str(tmp_path / "export.zip"), "--name", "zipped") == 0
     assert run(registry, "register", str(export / "my-graph.pb"), "--name", "file") == 0
     for name in ("zipped", "file"):
-        files = {each.path for each in DiskRegistry(registry).versions(name)[0].files}
+        files = {each.path for each in FolderRegistry(registry).versions(name)[0].files}
         assert files == {"model.pb", "labels.txt"}
 
 

@@ -172,7 +172,7 @@ def test_the_graph_preprocesses_as_kerass_own_function_does(
     data = encoded(noise((224, 224)), kind)
     pixels = np.asarray(Image.open(io.BytesIO(data)), np.float32)
     wanted = getattr(keras.applications, module).preprocess_input(pixels.copy())
-    found = tensor_of_file(data, Recipe(network=network).contract()).numpy()
+    found = tensor_of_file(data, Recipe(network=network).input_spec()).numpy()
 
     assert found.shape == (224, 224, 3)
     assert np.abs(found - wanted).max() <= 2e-5 * np.abs(wanted).max()
@@ -187,7 +187,7 @@ def test_the_graph_preprocesses_as_microsofts_checkpoints_want_it(
     from tools.export.preprocessing_graph import tensor_of_file
 
     data = encoded(noise((500, 333)))
-    found = tensor_of_file(data, Recipe(network=network, preprocessing="microsoft").contract())
+    found = tensor_of_file(data, Recipe(network=network, preprocessing="microsoft").input_spec())
 
     image = tf.cast(tf.io.decode_png(data, 3), tf.float32)[None]
     resized = tf.compat.v1.image.resize_bilinear(image, [256, 384], align_corners=False)
@@ -236,7 +236,7 @@ def colours(root: Path, count: int = 6) -> Path:
 
 def written(small: tuple[Any, Any], root: Path, **more: Any) -> Path:
     recipe = Recipe(network="resnet50", weights="none", size=SIZE)
-    labels = ["blue", "green", "red"]  # in the order of the contract's channels
+    labels = ["blue", "green", "red"]  # in the order of the input specification's channels
     return write_classifier(*small, recipe, labels, name="colours", models_dir=root, **more)
 
 
@@ -260,7 +260,7 @@ def test_a_classifier_is_converted_and_answers_alike(
 
     after = Model("colours", 1, folder).load()
     assert (before.engine_name, after.engine_name) == ("tensorflow", "onnx")
-    assert after.engine.contract.mean == before.engine.contract.mean
+    assert after.engine.input_spec.mean == before.engine.input_spec.mean
     assert after.saved_model is None
     # Whichever of the two answers, callers use the same keys and the same names of tensors.
     assert after.signatures["serving_default"] == before.signatures["serving_default"]

@@ -105,7 +105,7 @@ def test_ids_are_the_same_every_time_and_others_elsewhere(vision: CustomVision) 
     first, again = ask(vision, path()).body, ask(vision, path()).body
     elsewhere = ask(vision, path(project=OTHER_PROJECT)).body
     older = service(
-        Path(vision._classifier.repository.where).parent, CUSTOM_VISION_MODELS="pets=Pets/1"
+        Path(vision._classifier.repository.display_name).parent, CUSTOM_VISION_MODELS="pets=Pets/1"
     )
 
     assert first["id"] != again["id"]
