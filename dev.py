@@ -197,14 +197,14 @@ def welcome(port: int, settings: Mapping[str, str]) -> str:
 
 
 def curl_line(base: str, settings: Mapping[str, str]) -> str:
-    """A command that classifies a sample picture: the same for sh, cmd and PowerShell."""
+    """A command that classifies a sample image: the same for sh, cmd and PowerShell."""
     samples = json.loads((FRONTEND / "samples" / "samples.json").read_text("utf-8"))
-    picture = samples[0]["file"]
+    image = samples[0]["file"]
     key = ' -H "x-functions-key: KEY"' if settings.get("API_KEYS") else ""
     if settings.get("FETCH_ALLOW_PRIVATE_ADDRESSES", "").lower() in ("true", "1"):
-        return f'curl{key} "{base}/api/classify?img={base}/samples/{picture}"'
-    # The app may not fetch from this machine then, so the picture itself is sent.
-    file = FRONTEND / "samples" / picture
+        return f'curl{key} "{base}/api/classify?img={base}/samples/{image}"'
+    # The app may not fetch from this machine then, so the image itself is sent.
+    file = FRONTEND / "samples" / image
     kind = mimetypes.guess_type(file.name)[0]
     body = f'-H "Content-Type: {kind}" --data-binary "@{file}"'
     return f'curl{key} {body} "{base}/api/classify"'
@@ -232,7 +232,7 @@ def main(arguments: list[str]) -> int:
         "--count",
         type=int,
         default=SAMPLES_QUEUED,
-        help=f"sample pictures to queue (default: {SAMPLES_QUEUED})",
+        help=f"sample images to queue (default: {SAMPLES_QUEUED})",
     )
     commands.add_parser("test", help="run the tests; all further arguments are pytest's")
     commands.add_parser("lint", help="check style and types")

@@ -81,7 +81,7 @@ ENTRIES: Mapping[str, Entry] = {
         of_cases(pipeline.cases),
     ),
     "preprocess": Entry(
-        "a decoded picture to the model's input, in process", 0.2, of_cases(preprocess.cases)
+        "a decoded image to the model's input, in process", 0.2, of_cases(preprocess.cases)
     ),
     "large": Entry(
         "photos of 12 megapixels: DECODE=exact against fast, and whether their answers agree",

@@ -1,4 +1,4 @@
-"""Asks a served model, over gRPC or REST: ``python -m examples.client -f GRPC picture.jpg``.
+"""Asks a served model, over gRPC or REST: ``python -m examples.client -f GRPC image.jpg``.
 
 Needs neither TensorFlow nor its serving package: over gRPC it uses the project's own messages.
 """

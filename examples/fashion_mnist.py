@@ -1,4 +1,4 @@
-"""Trains a network on pictures of clothes, and serves it: image file in, label out.
+"""Trains a network on images of clothes, and serves it: image file in, label out.
 
 Fashion-MNIST is downloaded when it can be; otherwise scikit-learn's handwritten digits go through
 the same code.
@@ -43,11 +43,11 @@ FILES = (
     "t10k-images-idx3-ubyte.gz",
     "t10k-labels-idx1-ubyte.gz",
 )
-QUICK_PICTURES = 1500
+QUICK_IMAGES = 1500
 
 
 class Data(NamedTuple):
-    """Pictures are uint8 [N, 28, 28, 1], classes int64 [N]."""
+    """Images are uint8 [N, 28, 28, 1], classes int64 [N]."""
 
     train: np.ndarray
     train_classes: np.ndarray
@@ -58,7 +58,7 @@ class Data(NamedTuple):
 
 def main(argv: Sequence[str] | None = None) -> Path:
     """Trains and exports; returns the version folder."""
-    quick = f"one round over {QUICK_PICTURES} pictures, to see the way"
+    quick = f"one round over {QUICK_IMAGES} images, to see the way"
     options = parser("fashion_mnist", __doc__ or "", epochs=8, quick=quick)
     options.add_argument("--data", choices=["auto", "digits"], default="auto")
     options.add_argument("--source", default=SOURCE, help="where Fashion-MNIST is downloaded from")
@@ -66,31 +66,31 @@ def main(argv: Sequence[str] | None = None) -> Path:
     seeded(args.seed)
     data = digits() if args.data == "digits" else fashion_or_digits(args.source)
 
-    pictures, epochs = (QUICK_PICTURES, 1) if args.quick else (len(data.train), args.epochs)
+    images, epochs = (QUICK_IMAGES, 1) if args.quick else (len(data.train), args.epochs)
     model = network(len(data.labels))
     model.fit(
-        data.train[:pictures] / np.float32(255),
-        data.train_classes[:pictures],
+        data.train[:images] / np.float32(255),
+        data.train_classes[:images],
         epochs=epochs,
         verbose=0,
     )
     scores = model.predict(data.test / np.float32(255), verbose=0)
     recognised = scores.argmax(1) == data.test_classes
-    print(f"{recognised.mean():.1%} of {len(data.test)} test pictures are recognised.")
+    print(f"{recognised.mean():.1%} of {len(data.test)} test images are recognised.")
 
     input_spec = preset("0-1", size=(SIZE, SIZE), channels="GRAY", resize="stretch")
     folder = export_classifier(
         model, data.labels, input_spec, name=args.name, models_dir=args.models_dir
     )
     shown = int(recognised.argmax())
-    picture = save_picture(data.test[shown], folder)
-    print(f"{picture} is a test picture: {data.labels[data.test_classes[shown]]}")
-    show_how_to_serve(folder, [str(picture)])
+    image = save_image(data.test[shown], folder)
+    print(f"{image} is a test image: {data.labels[data.test_classes[shown]]}")
+    show_how_to_serve(folder, [str(image)])
     return folder
 
 
-def save_picture(pixels: np.ndarray, folder: Path) -> Path:
-    """Puts a picture to ask with beside the model, where servers do not look."""
+def save_image(pixels: np.ndarray, folder: Path) -> Path:
+    """Puts an image to ask with beside the model, where servers do not look."""
     from PIL import Image
 
     path = folder / "assets.extra" / "sample.png"
@@ -141,7 +141,7 @@ def fashion(source: str) -> Data:
             Path(keras.utils.get_file(name, f"{source}/{name}", cache_subdir="fashion-mnist"))
             for name in FILES
         ]
-    pictures = [
+    images = [
         np.frombuffer(gzip.decompress(files[index].read_bytes()), np.uint8, offset=16)
         for index in (0, 2)
     ]
@@ -149,12 +149,12 @@ def fashion(source: str) -> Data:
         np.frombuffer(gzip.decompress(files[index].read_bytes()), np.uint8, offset=8)
         for index in (1, 3)
     ]
-    train, test = (each.reshape(-1, SIZE, SIZE, 1) for each in pictures)
+    train, test = (each.reshape(-1, SIZE, SIZE, 1) for each in images)
     return Data(train, classes[0].astype(int), test, classes[1].astype(int), CLOTHES)
 
 
 def digits() -> Data:
-    """scikit-learn's digits, 8 x 8, made as large as Fashion-MNIST's pictures."""
+    """scikit-learn's digits, 8 x 8, made as large as Fashion-MNIST's images."""
     from PIL import Image
     from sklearn.datasets import load_digits
 
@@ -162,12 +162,12 @@ def digits() -> Data:
     pixels = (found.images * (255 / 16)).astype(np.uint8)
     size = (SIZE, SIZE)
     large = [Image.fromarray(each).resize(size, Image.Resampling.BILINEAR) for each in pixels]
-    pictures = np.stack([np.asarray(each) for each in large])[..., None]
-    split = len(pictures) * 4 // 5
+    images = np.stack([np.asarray(each) for each in large])[..., None]
+    split = len(images) * 4 // 5
     return Data(
-        pictures[:split],
+        images[:split],
         found.target[:split],
-        pictures[split:],
+        images[split:],
         found.target[split:],
         DIGITS,
     )

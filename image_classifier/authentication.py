@@ -1,4 +1,4 @@
-"""Who may call: the keys in ``API_KEYS``, compared the same way whatever the door."""
+"""Who may call: the keys in ``API_KEYS``, compared the same way whatever the endpoint."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ ClassifierError
 SettingsError               an app setting has a value it cannot have (raised at start)
 
 ``code`` is what clients compare: it never changes once released. Which HTTP status an error
-becomes is the door's business (``bindings/http.py``), not the error's.
+becomes is the endpoint's business (``bindings/http.py``), not the error's.
 """
 
 from __future__ import annotations

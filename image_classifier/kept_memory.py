@@ -16,7 +16,7 @@ from image_classifier.concurrency.compute_slots import usable_cores
 
 __all__ = ["KEPT_BYTES", "keep_heap"]
 
-# More than a picture takes in blocks that big_blocks does not give back.
+# More than an image takes in blocks that big_blocks does not give back.
 KEPT_BYTES = 32 * 2**20
 
 _M_TRIM_THRESHOLD, _M_ARENA_MAX = -1, -8  # of malloc.h

@@ -93,7 +93,7 @@ class Pipeline:
 def _compute(
     header: Image.Image, engine: Engine, *, decode: str
 ) -> tuple[tuple[float, ...], StageTimes]:
-    """A picture that is not decoded yet -> scores: all that wants a core."""
+    """An image that is not decoded yet -> scores: all that wants a core."""
     started = time.perf_counter()
     input_spec, full_size = engine.input_spec, header.size
     if decode == "fast":

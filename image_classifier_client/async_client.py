@@ -125,7 +125,7 @@ class AsyncPredictionClient(BaseClient):
         outputs: str | Names | None = None,
         timeout: float | None = None,
     ) -> Array | list[Array]:
-        """Sends a picture; otherwise as ``score_file``.
+        """Sends an image; otherwise as ``score_file``.
 
         Args:
             image: the bytes of an image file, its path, a Pillow image, or pixels: uint8, [height,
@@ -172,7 +172,7 @@ class AsyncPredictionClient(BaseClient):
     async def classify(
         self, image: Image, top: int = 5, timeout: float | None = None
     ) -> list[Classification]:
-        """Says what is in a picture, whatever signature the client has.
+        """Says what is in an image, whatever signature the client has.
 
         Args:
             image: as for ``score_image``.

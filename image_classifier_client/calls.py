@@ -94,7 +94,7 @@ def score(
 
 
 def classify(connection: Connection, file: bytes, top: int) -> Call[list[Classification]]:
-    """Names what is in a picture.
+    """Names what is in an image.
 
     Args:
         connection: names the model, which must be an image classifier.
@@ -180,7 +180,7 @@ def _arrays(answer: Any, names: Sequence[str]) -> dict[str, Array]:
 
 
 def _first(array: Array) -> Array:
-    """One picture's part; ``labels``, say, has none."""
+    """One image's part; ``labels``, say, has none."""
     return array[0] if array.shape[:1] == (1,) else array
 
 

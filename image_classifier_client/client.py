@@ -139,7 +139,7 @@ class PredictionClient(BaseClient):
         outputs: str | Names | None = None,
         timeout: float | None = None,
     ) -> Array | list[Array]:
-        """Sends a picture; otherwise as ``score_file``.
+        """Sends an image; otherwise as ``score_file``.
 
         Args:
             image: the bytes of an image file, its path, a Pillow image, or pixels: uint8, [height,
@@ -186,7 +186,7 @@ class PredictionClient(BaseClient):
     def classify(
         self, image: Image, top: int = 5, timeout: float | None = None
     ) -> list[Classification]:
-        """Says what is in a picture, whatever signature the client has.
+        """Says what is in an image, whatever signature the client has.
 
         Args:
             image: as for ``score_image``.

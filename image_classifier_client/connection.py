@@ -24,7 +24,7 @@ _LONGEST_SECONDS = 365 * 24 * 3600
 _HOST_AND_PORT = re.compile(r"(?P<host>[^:\[\]]+|\[(?P<ipv6>[^\[\]]+)\])(:(?P<port>[^:\s]*))?")
 _CERTIFICATE = b"-----BEGIN CERTIFICATE-----"
 _OPTIONS = [
-    # A batch of eight pictures as floats is larger than gRPC's own 4 MB.
+    # A batch of eight images as floats is larger than gRPC's own 4 MB.
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
     # Load balancers (Azure's after four minutes) drop idle connections without a word: so after

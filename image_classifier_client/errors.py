@@ -1,7 +1,7 @@
 """Everything that can go wrong while a server is asked.
 
 PredictionError
-    InvalidInput        the picture, a tensor or a name is not what the model takes
+    InvalidInput        the image, a tensor or a name is not what the model takes
     Unauthorized        no token, or a wrong one
     NotFound            no such model or version is served
     TooLarge            the message is larger than the server, or a proxy, lets through
@@ -60,7 +60,7 @@ class PredictionError(Exception):
 
 
 class InvalidInput(PredictionError):
-    """The picture, a tensor or a name is not what the model takes; the message says which."""
+    """The image, a tensor or a name is not what the model takes; the message says which."""
 
 
 class Unauthorized(PredictionError):

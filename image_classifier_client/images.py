@@ -1,4 +1,4 @@
-"""A picture in whatever form it is at hand, as the bytes of an image file."""
+"""An image in whatever form it is at hand, as the bytes of an image file."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _COLOUR_TYPES = {1: 0, 3: 2, 4: 6}  # channels -> PNG's grey, RGB and RGBA
 
 
 def file_bytes(image: Image) -> bytes:
-    """The picture as a file: JPEG, PNG … as it is, pixels as PNG, which loses nothing.
+    """The image as a file: JPEG, PNG … as it is, pixels as PNG, which loses nothing.
 
     Args:
         image: the bytes of a file, the path of one, a Pillow image, or an array of pixels: uint8,
@@ -65,7 +65,7 @@ def file_bytes(image: Image) -> bytes:
     if callable(getattr(image, "save", None)) and hasattr(image, "getexif"):
         return _png_of_pillow(image)
     raise InvalidInput(
-        f"A {type(image).__name__} is no picture. Pass the bytes of an image file, a path, a "
+        f"A {type(image).__name__} is no image. Pass the bytes of an image file, a path, a "
         "Pillow image, or a uint8 array of shape [height, width, 3]."
     )
 
@@ -102,7 +102,7 @@ def _png_of_array(pixels: Array) -> bytes:
     channels = shaped.shape[-1] if shaped.ndim == 3 else 0
     if pixels.dtype != np.uint8 or channels not in _COLOUR_TYPES or not pixels.size:
         raise InvalidInput(
-            f"An array of type {pixels.dtype} and shape {list(pixels.shape)} is no picture. Pass "
+            f"An array of type {pixels.dtype} and shape {list(pixels.shape)} is no image. Pass "
             "uint8, 0 to 255, of shape [height, width] or [height, width, channels] with 1, 3 or 4 "
             "channels. What the graph itself is fed goes to score_numpy_arrays."
         )

@@ -10,7 +10,7 @@ __all__ = ["Classification", "ModelMetadata", "Signature", "TensorInfo", "Versio
 
 
 class Classification(NamedTuple):
-    """One label of a picture.
+    """One label of an image.
 
     Attributes:
         label: its text.

@@ -45,9 +45,9 @@ def _run(arguments: argparse.Namespace) -> int:
             f"{root / 'function_app.py'} is there: Azure would take this for an app of the v2 "
             "model and ignore every function folder. Remove or rename it."
         )
-    pictures: Path | None = arguments.pictures and arguments.pictures.resolve()
-    if pictures is not None and not pictures.is_dir():
-        raise HostError(f"--pictures {arguments.pictures}: there is no such folder.")
+    images: Path | None = arguments.images and arguments.images.resolve()
+    if images is not None and not images.is_dir():
+        raise HostError(f"--images {arguments.images}: there is no such folder.")
     settings = LocalSettings.read(root, arguments.settings)
     skipped = settings.apply(os.environ)
     os.environ["AZURE_FUNCTIONS_ENVIRONMENT"] = arguments.environment
@@ -77,7 +77,7 @@ def _run(arguments: argparse.Namespace) -> int:
             table=table,
             targets=targets,
             environment=arguments.environment,
-            pictures=pictures,
+            images=images,
             pin_workers=arguments.pin_workers,
             hubs=Hubs.find(targets.hub_settings, os.environ, stand_in_url),
         )
@@ -142,10 +142,10 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         help="read this file in place of local.settings.json",
     )
     parser.add_argument(
-        "--pictures",
+        "--images",
         type=Path,
         metavar="DIR",
-        help="serve the pictures of this folder at /pictures/, for URLs to put into the queue; "
+        help="serve the images of this folder at /images/, for URLs to put into the queue; "
         "whoever reaches the host can read them",
     )
     parser.add_argument(

@@ -31,7 +31,7 @@ class HostConfig:
         targets: what their bindings mean.
         environment: AZURE_FUNCTIONS_ENVIRONMENT.
         hubs: the SignalR services that they mean.
-        pictures: a folder to be served under ``/pictures/``.
+        images: a folder to be served under ``/images/``.
         pin_workers: whether each worker process is bound to a core of its own.
     """
 
@@ -48,7 +48,7 @@ class HostConfig:
     targets: BindingTargets = BindingTargets()
     environment: str = "Development"
     hubs: Hubs = Hubs()
-    pictures: Path | None = None
+    images: Path | None = None
     pin_workers: bool = False
 
     @property

@@ -81,12 +81,12 @@ def show_functions(console: Console, config: HostConfig, load_errors: Mapping[st
         console.line(text, "red")
     if config.has_pages:
         console.plain(f"Page: {config.url}/")
-    if config.pictures is not None:
-        console.plain(f"Pictures: {config.url}/pictures/ serves those in {config.pictures}")
+    if config.images is not None:
+        console.plain(f"Images: {config.url}/images/ serves those in {config.images}")
     if config.hubs.emulator is not None:
         real = config.hubs.emulator
         empty = sorted(name for name, one in config.hubs.services.items() if one == real)
-        console.plain(f"SignalR: a stand-in at {real.url}, because {' and '.join(empty)} is empty")
+        console.plain(f"SignalR: an emulator at {real.url}, because {' and '.join(empty)} is empty")
     console.plain("Stop with Ctrl+C.\n")
 
 

@@ -79,7 +79,7 @@ class _Histogram:
 
 
 class Metrics:
-    """Counters of one server, for both of its doors."""
+    """Counters of one server, for both of its endpoints."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -160,14 +160,14 @@ class Metrics:
                 self._all_examples.add((model,), rows)
 
     def began(self, record: Record) -> None:
-        """A request has come, by whichever door."""
+        """A request has come, by whichever endpoint."""
         with self._lock:
-            self._active.add((record.door.upper(),), 1)
+            self._active.add((record.endpoint.upper(),), 1)
 
     def ended(self, record: Record) -> None:
         """It is answered, and its stages are known."""
         with self._lock:
-            self._active.add((record.door.upper(),), -1)
+            self._active.add((record.endpoint.upper(),), -1)
             if record.model is not None and record.model in self._names:
                 for stage, milliseconds in record.times.items():
                     self._stages.add((record.model, stage), milliseconds / 1000)

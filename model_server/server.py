@@ -1,4 +1,4 @@
-"""The process: models first, then the doors; ended in good order."""
+"""The process: models first, then the endpoints; ended in good order."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ def _reserved(address: str, ports: Sequence[int]) -> Iterator[None]:
 
 @contextmanager
 def _rest_socket(address: str, port: int) -> Iterator[socket.socket | None]:
-    """The socket of the REST door, which is open from now on but answers later."""
+    """The socket of the REST endpoint, which is open from now on but answers later."""
     rest = _socket(address, port) if port else None
     try:
         yield rest
@@ -213,9 +213,9 @@ def _socket(address: str, port: int) -> socket.socket:
     return made
 
 
-def _listen(door: GrpcServer, address: str, credentials: grpc.ServerCredentials | None) -> None:
+def _listen(endpoint: GrpcServer, address: str, credentials: grpc.ServerCredentials | None) -> None:
     try:
-        door.listen(address, credentials)
+        endpoint.listen(address, credentials)
     except RuntimeError as exc:
         raise FlagError(
             f"gRPC cannot listen on {address}; its own words are above. Choose another place with "
@@ -249,7 +249,7 @@ def _serve_until_stopped(
     grpc_server: GrpcServer,
     served: ServedModels,
 ) -> None:
-    """Runs the REST door, if there is one, and keeps the health service up to date."""
+    """Runs the REST endpoint, if there is one, and keeps the health service up to date."""
     stopped = threading.Event()
 
     def watch() -> None:

@@ -28,7 +28,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def fixtures() -> Path:
-    """The real exports and pictures, used in place."""
+    """The real exports and images, used in place."""
     path = SHARED / "fixtures"
     if not path.is_dir():
         pytest.skip("../shared/fixtures is not beside this checkout")
@@ -37,7 +37,7 @@ def fixtures() -> Path:
 
 @pytest.fixture(scope="session")
 def colours_pb() -> bytes:
-    """A frozen Custom Vision-shaped graph that names the main colour of a picture."""
+    """A frozen Custom Vision-shaped graph that names the main colour of an image."""
     return colour_graph()
 
 

@@ -96,7 +96,7 @@ def _at_most_1600(image: Image.Image) -> Image.Image:
 
 
 def _centre_square(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """The middle of the picture as 256 x 256: one Python call for each pixel."""
+    """The middle of the image as 256 x 256: one Python call for each pixel."""
     height, width = pixels.shape[:2]
     side = min(height, width)
     left, top = int(0.5 * (width - side)), int(0.5 * (height - side))
@@ -111,7 +111,7 @@ def _centre_square(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
 def _pixel_between(
     pixels: NDArray[np.uint8], column: int, row: int, step: float, left: int, top: int
 ) -> NDArray[np.float64]:
-    """One pixel of the square, between four of the picture."""
+    """One pixel of the square, between four of the image."""
     height, width = pixels.shape[:2]
     x, right_share = _place(column, step, left, width)
     y, lower_share = _place(row, step, top, height)
@@ -123,7 +123,7 @@ def _pixel_between(
 
 
 def _place(index: int, step: float, origin: int, length: int) -> tuple[int, float]:
-    """The picture's pixel at or before a sample, and the share of the one after it."""
+    """The image's pixel at or before a sample, and the share of the one after it."""
     position = (index + 0.5) * step - 0.5
     whole = int(position)  # towards zero: a sample left of the first pixel gets a negative share
     share = position - whole

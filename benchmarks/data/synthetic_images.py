@@ -1,4 +1,4 @@
-"""Pictures made by the program: the same for the same arguments, on every machine."""
+"""Images made by the program: the same for the same arguments, on every machine."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def photo(width: int, height: int, *, seed: int = 1) -> Image.Image:
 
 
 def jpeg(width: int, height: int) -> bytes:
-    """Such a picture as a file."""
+    """Such an image as a file."""
     return encoded(photo(width, height), "JPEG", quality=90)
 
 
@@ -53,7 +53,7 @@ def varied_photo(number: int, subjects: Sequence[Image.Image]) -> bytes:
 
     Args:
         number: which one.
-        subjects: pictures (mode RGB) of what the models know; most photos show one of them.
+        subjects: images (mode RGB) of what the models know; most photos show one of them.
     """
     random = np.random.default_rng([2026, number])
     sides = LARGE_SIDES if random.random() < SHARE_LARGE else SMALL_SIDES

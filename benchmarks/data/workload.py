@@ -1,4 +1,4 @@
-"""What the benchmarks work on: a model and pictures, real ones if they are there."""
+"""What the benchmarks work on: a model and images, real ones if they are there."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from image_classifier import Classifier, Settings
 ROOT = Path(__file__).resolve().parents[2]
 FIXTURES = ROOT.parent / "shared" / "fixtures"
 REAL_MODEL = "viktordudas-catdog"
-REAL_PICTURES = ("catdog", "tutorial")
+REAL_IMAGES = ("catdog", "tutorial")
 DEMO_MODEL = ROOT / "models" / "digits" / "1"
 GENERATED_SIZES = ((600, 600), (1200, 900), (480, 640), (224, 224), (2016, 980))
 
 
 @dataclass(frozen=True)
 class Workload:
-    """A model in a model repository of its own, and pictures for it.
+    """A model in a model repository of its own, and images for it.
 
     Attributes:
         about: one line for the report.
         models_dir: what MODELS_DIR must be.
         model: the name of the model in it; its version is 1.
-        pictures: name -> the bytes of an image file.
-        expected: picture -> tag -> probability as the exporter's own script gave them, for the
-            pictures where that is known.
+        images: name -> the bytes of an image file.
+        expected: image -> tag -> probability as the exporter's own script gave them, for the
+            images where that is known.
     """
 
     about: str
     models_dir: Path
     model: str
-    pictures: Mapping[str, bytes]
+    images: Mapping[str, bytes]
     expected: Mapping[str, Mapping[str, float]]
 
     @property
@@ -64,28 +64,28 @@ class Workload:
 
 @contextmanager
 def workload(*, quick: bool = False) -> Iterator[Workload]:
-    """A real export and real pictures from ../shared, else the demo model and generated pictures.
+    """A real export and real images from ../shared, else the demo model and generated images.
 
     The model is there as ``model.pb`` and as ``model.onnx``.
 
     Args:
-        quick: four pictures at most.
+        quick: four images at most.
     """
     with tempfile.TemporaryDirectory(prefix="benchmark-models-") as folder:
         found = _real(Path(folder)) if FIXTURES.is_dir() else _generated(Path(folder))
         add_onnx_files([found.folder])
         if quick:
-            some = list(found.pictures)[:: max(1, len(found.pictures) // 4)][:4]
-            found = replace(found, pictures={name: found.pictures[name] for name in some})
+            some = list(found.images)[:: max(1, len(found.images) // 4)][:4]
+            found = replace(found, images={name: found.images[name] for name in some})
         yield found
 
 
 @contextmanager
 def all_models() -> Iterator[list[Workload]]:
-    """Every real export, each without pictures; else the demo model alone."""
+    """Every real export, each without images; else the demo model alone."""
     with tempfile.TemporaryDirectory(prefix="benchmark-models-") as folder:
         if not FIXTURES.is_dir():
-            yield [replace(_generated(Path(folder)), pictures={})]
+            yield [replace(_generated(Path(folder)), images={})]
             return
         names = sorted(path.name for path in (FIXTURES / "custom_vision").iterdir())
         models = [Workload("", Path(folder), name, {}, {}) for name in names]
@@ -95,7 +95,7 @@ def all_models() -> Iterator[list[Workload]]:
         yield models
 
 
-def real_pictures(folders: Sequence[str]) -> dict[str, Path]:
+def real_images(folders: Sequence[str]) -> dict[str, Path]:
     """Those of ../shared; none where it is not there."""
     if not FIXTURES.is_dir():
         return {}
@@ -110,7 +110,7 @@ def _real(models_dir: Path) -> Workload:
         about=f"the real export {REAL_MODEL} and real photographs",
         models_dir=models_dir,
         model="catdog",
-        pictures={name: file.read_bytes() for name, file in real_pictures(REAL_PICTURES).items()},
+        images={name: file.read_bytes() for name, file in real_images(REAL_IMAGES).items()},
         expected=expected["predictions"][REAL_MODEL],
     )
 
@@ -118,10 +118,10 @@ def _real(models_dir: Path) -> Workload:
 def _generated(models_dir: Path) -> Workload:
     _copy(DEMO_MODEL, models_dir / "digits" / "1")
     return Workload(
-        about="the demo model digits and generated pictures (there is no ../shared here)",
+        about="the demo model digits and generated images (there is no ../shared here)",
         models_dir=models_dir,
         model="digits",
-        pictures={f"{w}x{h}.jpg": jpeg(w, h) for w, h in GENERATED_SIZES},
+        images={f"{w}x{h}.jpg": jpeg(w, h) for w, h in GENERATED_SIZES},
         expected={},
     )
 

@@ -24,7 +24,7 @@ def build(network: str, models_dir: Path, *, quick: bool) -> Path:
     Args:
         network: its name in the zoo.
         models_dir: where to.
-        quick: of a smaller picture, if it is a classifier.
+        quick: of a smaller image, if it is a classifier.
 
     Returns:
         The version folder.
@@ -46,7 +46,7 @@ def build(network: str, models_dir: Path, *, quick: bool) -> Path:
 def write_predictions(built: Path, target: Path) -> None:
     """Writes a detector's network as a graph that every engine can run.
 
-    ONNX cannot decode pictures, and engines give one output: so it begins after preprocessing, and
+    ONNX cannot decode images, and engines give one output: so it begins after preprocessing, and
     ends with all scores and boxes in a row, before they are made to detections.
 
     Args:

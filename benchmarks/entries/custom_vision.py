@@ -9,7 +9,7 @@ from urllib.parse import quote
 from benchmarks.data.workload import Workload, workload
 from benchmarks.harness.case import Case
 from benchmarks.load.process import Sender, sender
-from benchmarks.load.throughput import CLIENTS, Endpoint, picture, rates_case
+from benchmarks.load.throughput import CLIENTS, Endpoint, image_bytes, rates_case
 from benchmarks.servers.app_host import classify_path, local_host, wait_until_ready
 
 CLASSIFY = "/api/classify"
@@ -31,8 +31,8 @@ def cases(quick: bool) -> Iterator[list[Case]]:
 
 
 def images_case(found: Workload, port: int, source: Sender, *, quick: bool) -> Case:
-    """An encoded picture in, eight clients, four ways."""
-    data = picture()
+    """An encoded image in, eight clients, four ways."""
+    data = image_bytes()
     form, form_type = sdk_form(data)
     iteration = f"{PROJECT}/classify/iterations/{quote(found.model)}"
     api = f"/customvision/v3.1/prediction/{iteration}/image"

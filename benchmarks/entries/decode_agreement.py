@@ -1,4 +1,4 @@
-"""Whether ``DECODE=fast`` gives the answers of ``exact``, on real and on generated pictures."""
+"""Whether ``DECODE=fast`` gives the answers of ``exact``, on real and on generated images."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 from PIL import Image
 
 from benchmarks.data.synthetic_images import varied_photo
-from benchmarks.data.workload import ROOT, Workload, real_pictures
+from benchmarks.data.workload import ROOT, Workload, real_images
 from benchmarks.harness.answer_checks import probabilities, probability_difference
 from benchmarks.harness.case import Case, Goal, Measured
 from benchmarks.harness.statistics import Samples
@@ -36,7 +36,7 @@ def generated_photos(count: int) -> Iterator[dict[str, Path]]:
 
 def generate(folder: Path, count: int) -> dict[str, Path]:
     """Writes photos; those of a lower number are the same whatever the count."""
-    files = list(real_pictures(SUBJECTS).values()) or images_in(ROOT / "frontend" / "samples")
+    files = list(real_images(SUBJECTS).values()) or images_in(ROOT / "frontend" / "samples")
     subjects = [Image.open(file).convert("RGB") for file in files]
     names = {f"photo {number}": folder / f"{number:04}.jpg" for number in range(count)}
 
@@ -48,23 +48,23 @@ def generate(folder: Path, count: int) -> dict[str, Path]:
     return names
 
 
-def agreement_case(what: str, models: Sequence[Workload], pictures: Mapping[str, Path]) -> Case:
-    """Every model, every picture, both ways. How long it takes is not measured.
+def agreement_case(what: str, models: Sequence[Workload], images: Mapping[str, Path]) -> Case:
+    """Every model, every image, both ways. How long it takes is not measured.
 
     Args:
-        what: the pictures are.
-        models: each answers for each picture.
-        pictures: by name.
+        what: the images are.
+        models: each answers for each image.
+        images: by name.
     """
     seen: dict[str, dict[str, float]] = {}
     disagreeing: list[str] = []
 
     def compare(model: Workload, _: object) -> Measured:
         differences = {}
-        for picture, difference, tops in _compared(model, pictures):
-            differences[picture] = difference
+        for image, difference, tops in _compared(model, images):
+            differences[image] = difference
             if tops is not None:
-                disagreeing.append(f"{model.model}, {picture}: {tops}")
+                disagreeing.append(f"{model.model}, {image}: {tops}")
         seen[model.model] = differences
         return Measured(None, {DIFFERENCE: list(differences.values())})
 
@@ -75,9 +75,9 @@ def agreement_case(what: str, models: Sequence[Workload], pictures: Mapping[str,
     return Case(
         name=f"agreement, {what}",
         about="the answer with DECODE=fast beside that with DECODE=exact, ONNX Runtime, for each "
-        "model and picture; the difference is that of the tag where it is largest",
+        "model and image; the difference is that of the tag where it is largest",
         implementations={one.model: partial(compare, one) for one in models},
-        inputs={f"{len(pictures)} {what}": None},
+        inputs={f"{len(images)} {what}": None},
         check=lambda name, answers: None,  # what is measured here is whether answers are right
         rounds=1,
         warm_up_rounds=0,
@@ -101,19 +101,19 @@ def agreement_case(what: str, models: Sequence[Workload], pictures: Mapping[str,
     )
 
 
-def _compared(model: Workload, pictures: Mapping[str, Path]) -> list[tuple[str, float, str | None]]:
-    """Picture, largest difference, and in words both top tags if they are not the same."""
+def _compared(model: Workload, images: Mapping[str, Path]) -> list[tuple[str, float, str | None]]:
+    """Image, largest difference, and in words both top tags if they are not the same."""
     exact, fast = (model.classifier(DECODE=mode) for mode in ("exact", "fast"))
 
     def one(name: str) -> tuple[str, float, str | None]:
-        data = pictures[name].read_bytes()
+        data = images[name].read_bytes()
         right, other = (each.classify_bytes(data).as_dict() for each in (exact, fast))
         same = right["predictedTagName"] == other["predictedTagName"]
         words = None if same else f"{_top(right)} with exact, {_top(other)} with fast"
         return name, probability_difference(right, other), words
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(one, pictures))
+        return list(pool.map(one, images))
 
 
 def _top(answer: Mapping[str, Any]) -> str:
@@ -122,12 +122,12 @@ def _top(answer: Mapping[str, Any]) -> str:
 
 
 def _distribution(model: str, differences: Mapping[str, float]) -> str:
-    """How many pictures are how far apart."""
+    """How many images are how far apart."""
     counts = []
     for low, high in zip((-1.0, *STEPS), (*STEPS, float("inf")), strict=True):
         count = sum(low < difference <= high for difference in differences.values())
         if count:
             words = "equal" if high == 0 else f"up to {high:g}"
             counts.append(f"{count} {words if high < float('inf') else f'more than {low:g}'}")
-    worst = max(differences, key=lambda picture: differences[picture])
+    worst = max(differences, key=lambda image: differences[image])
     return f"{model}: {', '.join(counts)}; largest {differences[worst]:.2g} ({worst})."

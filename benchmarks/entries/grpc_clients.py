@@ -27,7 +27,7 @@ from model_server.grpc.tensors import from_proto
 OLD, NEW = (f"{kind} client, score_file" for kind in KINDS)
 CLASSIFY = "new client, classify"
 BARE = "a bare gRPC call with the same question"
-PICTURE = "600x600.jpg"
+IMAGE = "600x600.jpg"
 FIRST_ANSWER = "first answer, s"
 MEMORY = "resident, MB"
 ATOL = 1e-4
@@ -46,14 +46,14 @@ def cases(quick: bool) -> Iterator[list[Case]]:
 
 @contextmanager
 def calls_case(found: Workload, port: int, *, quick: bool) -> Iterator[Case]:
-    """One caller, one picture at a time, on connections that are open."""
-    picture = _picture(found)
+    """One caller, one image at a time, on connections that are open."""
+    image = _image(found)
     old, new = (client_of(kind, port) for kind in KINDS)
     labels = found.classifier().repository.load().labels
     request = messages.PredictRequest()
     request.inputs["images"].dtype = messages.DATA_TYPES["DT_STRING"]
     request.inputs["images"].tensor_shape.dim.add(size=1)
-    request.inputs["images"].string_val.append(picture.read_bytes())
+    request.inputs["images"].string_val.append(image.read_bytes())
 
     def classify(path: Path) -> Any:
         named = dict(new.classify(path, top=len(labels)))
@@ -72,7 +72,7 @@ def calls_case(found: Workload, port: int, *, quick: bool) -> Iterator[Case]:
 
         yield _case(
             found,
-            picture,
+            image,
             "one call",
             "a JPEG file of 600 x 600 in, probabilities out, one caller",
             {
@@ -91,7 +91,7 @@ def start_case(found: Workload, port: int, *, quick: bool) -> Case:
     """From the start of a program to its first answer, and what it takes of memory."""
     return _case(
         found,
-        _picture(found),
+        _image(found),
         "first call of a program",
         "from the start of Python to the first answer; files are in the disk cache",
         {name: partial(_start, kind, port) for kind, name in zip(KINDS, (OLD, NEW), strict=True)},
@@ -113,21 +113,21 @@ def _start(kind: str, port: int, path: Path) -> Measured:
     return Measured(json.loads(line), figures)
 
 
-def _picture(found: Workload) -> Path:
-    path = found.models_dir / PICTURE
+def _image(found: Workload) -> Path:
+    path = found.models_dir / IMAGE
     path.write_bytes(jpeg(600, 600))
     return path
 
 
 def _case(
     found: Workload,
-    picture: Path,
+    image: Path,
     name: str,
     about: str,
     implementations: Mapping[str, Callable[[Path], Any]],
     **more: Any,
 ) -> Case:
-    expected = found.classifier().classify_bytes(picture.read_bytes()).scores
+    expected = found.classifier().classify_bytes(image.read_bytes()).scores
 
     def check(name: str, answers: Mapping[str, Any]) -> None:
         for who, scores in answers.items():
@@ -138,11 +138,11 @@ def _case(
         name=name,
         about=f"{about}; ONNX Runtime; {found.about}",
         implementations=implementations,
-        inputs={PICTURE: picture},
+        inputs={IMAGE: image},
         check=check,
         **more,
     )
 
 
 def _ratio(samples: Samples) -> float:
-    return samples.median(NEW, PICTURE, MILLISECONDS) / samples.median(OLD, PICTURE, MILLISECONDS)
+    return samples.median(NEW, IMAGE, MILLISECONDS) / samples.median(OLD, IMAGE, MILLISECONDS)

@@ -46,7 +46,7 @@ def one_request_case(found: Workload, port: int, *, quick: bool) -> Iterator[Cas
 def _case(found: Workload, kept: Client, fresh: Client, *, quick: bool) -> Case:
     classifier = found.classifier()
     # What HTTP costs shows most where the rest takes least.
-    smallest = min(found.pictures, key=lambda name: len(found.pictures[name]))
+    smallest = min(found.images, key=lambda name: len(found.images[name]))
     return Case(
         name="one warm request",
         about="the image in the body of a POST to the local host (ONNX Runtime, one worker), and "
@@ -56,7 +56,7 @@ def _case(found: Workload, kept: Client, fresh: Client, *, quick: bool) -> Case:
             KEEP_ALIVE: kept.classify,
             NEW_CONNECTION: fresh.classify,
         },
-        inputs={"600x600.jpg (generated)": jpeg(600, 600), smallest: found.pictures[smallest]},
+        inputs={"600x600.jpg (generated)": jpeg(600, 600), smallest: found.images[smallest]},
         check=_check,
         rounds=10 if quick else 200,
         warm_up_rounds=5,
@@ -73,7 +73,7 @@ def _check(name: str, answers: Mapping[str, Any]) -> None:
 
 
 def worst(samples: Samples) -> float:
-    """The kept-alive connection's ratio, of the picture where it is worst."""
+    """The kept-alive connection's ratio, of the image where it is worst."""
     return max(ratio(samples, name, KEEP_ALIVE) for name in samples.inputs())
 
 

@@ -29,20 +29,20 @@ SECONDS, QUICK_SECONDS = 2.0, 0.4  # of each load
 @contextmanager
 def load_case(found: Workload, port: int, *, quick: bool) -> Iterator[Case]:
     """The loads, on a local host that runs already."""
-    picture = found.models_dir / "picture.jpg"
-    picture.write_bytes(jpeg(600, 600))
-    expected = found.classifier().classify_bytes(picture.read_bytes()).as_dict()
+    image = found.models_dir / "image.jpg"
+    image.write_bytes(jpeg(600, 600))
+    expected = found.classifier().classify_bytes(image.read_bytes()).as_dict()
     top = max(expected["prediction"], key=lambda tag: tag["probability"])
     load = Load(
         port=port,
         path=classify_path(found.model),
-        file=str(picture),
+        file=str(image),
         tag=top["tagName"],
         probability=top["probability"],
         seconds=QUICK_SECONDS if quick else SECONDS,
     )
     with sender() as source:
-        yield _case(found, Loads(source, load), picture, expected, quick=quick)
+        yield _case(found, Loads(source, load), image, expected, quick=quick)
 
 
 class Loads:
@@ -79,7 +79,7 @@ class Loads:
 
 
 def _case(
-    found: Workload, loads: Loads, picture: Path, expected: Mapping[str, Any], *, quick: bool
+    found: Workload, loads: Loads, image: Path, expected: Mapping[str, Any], *, quick: bool
 ) -> Case:
     implementations: dict[str, Callable[[bytes], Any]] = {
         FIRST: lambda image: first_request(found, image)
@@ -105,7 +105,7 @@ def _case(
         about="the same local host under load: a POST of a 600 x 600 JPEG; the client is a process "
         f"of its own on the same cores; {found.about}",
         implementations=implementations,
-        inputs={"600x600.jpg (generated)": picture.read_bytes()},
+        inputs={"600x600.jpg (generated)": image.read_bytes()},
         check=check,
         rounds=1 if quick else 3,
         notes=notes,
@@ -113,7 +113,7 @@ def _case(
 
 
 def _ignoring_input(send: Callable[[], Measured]) -> Callable[[bytes], Measured]:
-    return lambda image: send()  # the load generator reads the picture's file itself
+    return lambda image: send()  # the load generator reads the image's file itself
 
 
 def first_request(found: Workload, image: bytes) -> Measured:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from benchmarks.data.synthetic_images import PHONE_SIZE, phone_photo
-from benchmarks.data.workload import REAL_MODEL, Workload, all_models, real_pictures, workload
+from benchmarks.data.workload import REAL_MODEL, Workload, all_models, real_images, workload
 from benchmarks.entries.decode_agreement import LARGEST_DIFFERENCE, agreement_case, generated_photos
 from benchmarks.harness.answer_checks import probability_difference
 from benchmarks.harness.case import Case, Goal, Measured, WrongAnswer
@@ -34,7 +34,7 @@ def cases(quick: bool) -> Iterator[list[Case]]:
         all_models() as models,
         generated_photos(QUICK_PHOTOS if quick else PHOTOS) as photos,
     ):
-        fixtures = real_pictures(FIXTURE_FOLDERS)
+        fixtures = real_images(FIXTURE_FOLDERS)
         if quick:
             fixtures = dict(list(fixtures.items())[::6])
         some = [model for model in models if model.model in WITH_PHOTOS] or models
@@ -47,18 +47,18 @@ def cases(quick: bool) -> Iterator[list[Case]]:
 
 def large_case(found: Workload, *, quick: bool, size: tuple[int, int] = PHONE_SIZE) -> Case:
     """The times; ``size`` is that of the photos."""
-    pictures = {
+    images = {
         name: phone_photo(progressive=progressive, size=size)
         for name, progressive in ((BASELINE, False), (PROGRESSIVE, True))
     }
     classifiers = {name: found.classifier(DECODE=name.partition("=")[2]) for name in (EXACT, FAST)}
-    sizes = ", ".join(f"{name} {len(data) / 1e6:.1f} MB" for name, data in pictures.items())
+    sizes = ", ".join(f"{name} {len(data) / 1e6:.1f} MB" for name, data in images.items())
     return Case(
         name="times",
         about=f"in process, a generated photo of {size[0]} x {size[1]} that EXIF data turn upright "
         f"({sizes}); ONNX Runtime; {found.about}",
         implementations={name: partial(_timed, one) for name, one in classifiers.items()},
-        inputs=pictures,
+        inputs=images,
         check=_check,
         rounds=2 if quick else 12,
         goals=tuple(
@@ -70,7 +70,7 @@ def large_case(found: Workload, *, quick: bool, size: tuple[int, int] = PHONE_SI
                 "x",
                 partial(ratio, kind=kind, figure=WHOLE),
             )
-            for kind in pictures
+            for kind in images
         ),
         notes=lambda samples: [
             f"{kind}: {FAST} is {ratio(samples, kind, PIXELS):.2f} times as quick up to the "

@@ -35,11 +35,11 @@ def cases(quick: bool) -> Iterator[list[Case]]:
             TENSORFLOW: classifier.classify_bytes,
             ONNX: found.classifier("onnx").classify_bytes,
         }
-        all_pictures = pipeline_case(found, classifier, ours, rounds=1 if quick else 2)
-        one = replace(found, pictures={"600x600.jpg": jpeg(600, 600)}, expected={})
+        all_images = pipeline_case(found, classifier, ours, rounds=1 if quick else 2)
+        one = replace(found, images={"600x600.jpg": jpeg(600, 600)}, expected={})
         alone = pipeline_case(one, classifier, ours, rounds=2 if quick else 15)
         yield [
-            replace(all_pictures, goals=(faster(TENSORFLOW, 40, "all pictures"),)),
+            replace(all_images, goals=(faster(TENSORFLOW, 40, "all images"),)),
             replace(alone, name="pipeline, 600 x 600", goals=(faster(ONNX, 60, "600 x 600 JPEG"),)),
         ]
 
@@ -54,10 +54,10 @@ def pipeline_case(found: Workload, classifier: Classifier, ours: Ours, *, rounds
     """The comparison.
 
     Args:
-        found: model and pictures.
+        found: model and images.
         classifier: knows how the model is fed.
         ours: what is measured against the tutorial's way, by name.
-        rounds: how often each gets each picture.
+        rounds: how often each gets each image.
     """
     twin = TutorialTwin(found.folder)
 
@@ -68,26 +68,26 @@ def pipeline_case(found: Workload, classifier: Classifier, ours: Ours, *, rounds
             check_same_answer(f"{who}, {name}", answer, theirs)
             if name in found.expected:
                 check_probabilities(f"{who}, {name}", answer, found.expected[name])
-        image = decode(found.pictures[name], max_pixels=classifier.settings.max_image_pixels)
+        image = decode(found.images[name], max_pixels=classifier.settings.max_image_pixels)
         input_spec = classifier.repository.get().load().engine.input_spec
         check_same_tensor(f"ours, {name}", preprocess(image, input_spec), their_tensor)
 
-    pictures = len(found.pictures)
+    images = len(found.images)
     return Case(
         name="pipeline",
-        about="in process, one picture at a time, each engine with its default threads; "
-        f"{pictures} picture{'s' if pictures > 1 else ''}: {found.about}",
+        about="in process, one image at a time, each engine with its default threads; "
+        f"{images} image{'s' if images > 1 else ''}: {found.about}",
         implementations={TUTORIAL: twin.predict_with_tensor, **ours},
-        inputs=found.pictures,
+        inputs=found.images,
         check=check,
         rounds=rounds,
-        each_input=pictures == 1,
+        each_input=images == 1,
         notes=_notes,
     )
 
 
 def throughput(samples: Samples, who: str) -> float:
-    """Pictures a second, ours over theirs; each picture counts with the median of its calls."""
+    """Images a second, ours over theirs; each image counts with the median of its calls."""
     return _seconds_for_all(samples, TUTORIAL) / _seconds_for_all(samples, who)
 
 
@@ -100,7 +100,7 @@ def _notes(samples: Samples) -> list[str]:
     names = sorted(samples.implementations(), key=lambda who: who != TUTORIAL)
     rates = [f"{who} {len(samples.inputs()) / _seconds_for_all(samples, who):.2f}" for who in names]
     return [
-        f"Pictures a second: {'; '.join(rates)}.",
+        f"Images a second: {'; '.join(rates)}.",
         *(_ratios(samples, who) for who in names if who != TUTORIAL),
     ]
 
@@ -117,4 +117,4 @@ def _ratios(samples: Samples, who: str) -> str:
     text = f"{who}: {throughput(samples, who):.1f} times as many as the tutorial's way"
     if len(ratios) == 1:
         return f"{text}."
-    return f"{text}; picture by picture {low:.1f} ({slowest}) to {high:.1f} times ({quickest})."
+    return f"{text}; image by image {low:.1f} ({slowest}) to {high:.1f} times ({quickest})."

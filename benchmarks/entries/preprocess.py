@@ -31,19 +31,19 @@ def cases(quick: bool) -> Iterator[list[Case]]:
 
 def preprocess_case(ours: Callable[[Image.Image], NDArray[np.float32]], *, quick: bool) -> Case:
     """The measurement; ``ours`` is what is measured."""
-    pictures = {f"{width} x {height}": photo(width, height) for width, height in SIZES}
+    images = {f"{width} x {height}": photo(width, height) for width, height in SIZES}
     references: dict[str, NDArray[np.float32]] = {}
 
     def check(name: str, answers: Mapping[str, Any]) -> None:
         if name not in references:
-            references[name] = tensor_of(pictures[name], SIZE)
+            references[name] = tensor_of(images[name], SIZE)
         check_same_tensor(f"{OURS}, {name}", answers[OURS], references[name])
 
     return Case(
         name="preprocess",
-        about=f"in process: a decoded RGB picture to a tensor of {SIZE} x {SIZE} x 3",
+        about=f"in process: a decoded RGB image to a tensor of {SIZE} x {SIZE} x 3",
         implementations={OURS: ours},
-        inputs=pictures,
+        inputs=images,
         check=check,
         rounds=3 if quick else 50,
         goals=(

@@ -24,7 +24,7 @@ from benchmarks.entries.queue_runs import (
 )
 from benchmarks.harness.case import Case, Goal, Measured, WrongAnswer
 from benchmarks.harness.statistics import Samples
-from benchmarks.servers.queue_pipeline import pictures
+from benchmarks.servers.queue_pipeline import images
 
 DELAY_MS = 50.0
 # batchSize, newBatchThreshold, threads. One at a time; Azure's default of six threads on two cores;
@@ -39,11 +39,11 @@ HOST_1, HOST_2 = "local host, 1 worker", "local host, 2 workers"
 def cases(quick: bool) -> Iterator[list[Case]]:
     with ExitStack() as stack:
         found = stack.enter_context(workload(quick=quick))
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pictures-")))
-        for name, data in found.pictures.items():
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="images-")))
+        for name, data in found.images.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(data)
-        address = stack.enter_context(pictures(folder, delay_ms=DELAY_MS))
+        address = stack.enter_context(images(folder, delay_ms=DELAY_MS))
         job = _job(found, address, count=60 if quick else 600)
         yield [
             throughput_case(job, quick=quick),
@@ -54,7 +54,7 @@ def cases(quick: bool) -> Iterator[list[Case]]:
 
 def _job(found: Workload, address: str, *, count: int) -> Job:
     """The tags are those of the pipeline itself; that they are right is shown elsewhere."""
-    names = list(found.pictures)
+    names = list(found.images)
     run = PipelineProcess(found, [f"{address}/{name}" for name in names], core=None)
     tags = dict(zip(names, run.go()["tags"], strict=True))
     chosen = [names[number % len(names)] for number in range(count)]
@@ -64,7 +64,7 @@ def _job(found: Workload, address: str, *, count: int) -> Job:
 def throughput_case(job: Job, *, quick: bool) -> Case:
     return Case(
         name="queue",
-        about=f"{len(job.urls)} messages, each picture from a server that answers after "
+        about=f"{len(job.urls)} messages, each image from a server that answers after "
         f"{DELAY_MS:g} ms; each worker and each pipeline bound to one core, {THREADS} threads for "
         f"each; ONNX Runtime; {job.found.about}",
         implementations={
@@ -73,7 +73,7 @@ def throughput_case(job: Job, *, quick: bool) -> Case:
             PIPELINE_2: lambda job: pipelines(job, 2),
             HOST_2: lambda job: drained(job, 2),
         },
-        inputs={f"{len(job.urls)} pictures": job},
+        inputs={f"{len(job.urls)} images": job},
         check=lambda name, answers: _check(job, answers),
         rounds=1 if quick else 5,
         warm_up_rounds=0,
@@ -94,7 +94,7 @@ def throughput_case(job: Job, *, quick: bool) -> Case:
 def _check(job: Job, answers: Mapping[str, Any]) -> None:
     for who, tags in answers.items():
         if sorted(map(str, tags)) != sorted(map(str, job.tags)):
-            raise WrongAnswer(f"{who}: its tags are not those that the pictures must get")
+            raise WrongAnswer(f"{who}: its tags are not those that the images must get")
 
 
 def _rate(samples: Samples, who: str) -> float:
@@ -133,13 +133,13 @@ def settings_case(job: Job, *, quick: bool) -> Case:
         name="queue-settings",
         about=f"{len(few.urls)} messages, one worker bound to one core: batchSize and "
         "newBatchThreshold of host.json, whose sum is how many messages run at once, and "
-        "PYTHON_THREADPOOL_THREAD_COUNT; the picture's server takes "
+        "PYTHON_THREADPOOL_THREAD_COUNT; the image's server takes "
         f"{DELAY_MS:g} ms; {job.found.about}",
         implementations={
             f"{batch} + {threshold}, {threads} threads": partial(drain, batch, threshold, threads)
             for batch, threshold, threads in QUEUE_SETTINGS
         },
-        inputs={f"{len(few.urls)} pictures": few},
+        inputs={f"{len(few.urls)} images": few},
         check=lambda name, answers: _check(few, answers),
         rounds=1 if quick else 3,
         warm_up_rounds=0,
@@ -152,12 +152,12 @@ def latency_case(job: Job, *, quick: bool) -> Case:
     def check(name: str, answers: Mapping[str, Any]) -> None:
         for tags in answers.values():
             if tags != list(job.tags[:count]):
-                raise WrongAnswer("the tags are not those that the pictures must get")
+                raise WrongAnswer("the tags are not those that the images must get")
 
     return Case(
         name="queue-latency",
         about=f"{count} messages, one every half second: from putting it on the queue to the "
-        f"result at a page; the picture's server takes {DELAY_MS:g} ms of it; {job.found.about}",
+        f"result at a page; the image's server takes {DELAY_MS:g} ms of it; {job.found.about}",
         implementations={HOST_1: lambda job: one_by_one(job, count)},
         inputs={"low load": job},
         check=check,

@@ -96,7 +96,7 @@ class PipelineProcess:
 
 
 def _settings(found: Workload) -> dict[str, str]:
-    # Each process has one core, so each computes one picture at a time, with one thread.
+    # Each process has one core, so each computes one image at a time, with one thread.
     return found.environ("onnx", FETCH_ALLOW_PRIVATE_ADDRESSES="true", TF_CPP_MIN_LOG_LEVEL="2")
 
 

@@ -33,7 +33,7 @@ from image_classifier.bindings.http import json_response
 from image_classifier.bindings.image_request import read_image_request
 
 REQUEST = "one request"
-PICTURE = "600x600.jpg (generated)"
+IMAGE = "600x600.jpg (generated)"
 NETWORK, HOST, PARSE, CHECKS = "network", "host and framework", "parse", "checks"
 RENDER = "render"
 SUM, WHOLE = "sum of these", "whole request, measured"
@@ -104,7 +104,7 @@ def write_empty_app(root: Path) -> None:
 
 
 class Budget:
-    """Takes one request apart: the same picture whole, and by every part.
+    """Takes one request apart: the same image whole, and by every part.
 
     Args:
         classifier: for what is timed in process.
@@ -174,7 +174,7 @@ def _case(found: Workload, ask: Budget, *, quick: bool) -> Case:
         about="one client on a kept connection posts a 600 x 600 JPEG to the local host (ONNX "
         f"Runtime, one worker); in each round every part is measured once; {found.about}",
         implementations={REQUEST: ask},
-        inputs={PICTURE: jpeg(600, 600)},
+        inputs={IMAGE: jpeg(600, 600)},
         check=check,
         rounds=10 if quick else 250,
         warm_up_rounds=5,
@@ -183,7 +183,7 @@ def _case(found: Workload, ask: Budget, *, quick: bool) -> Case:
 
 
 def _notes(samples: Samples) -> list[str]:
-    medians = {name: samples.median(REQUEST, PICTURE, f"{name}, ms") for name in (*PARTS, WHOLE)}
+    medians = {name: samples.median(REQUEST, IMAGE, f"{name}, ms") for name in (*PARTS, WHOLE)}
     whole = medians.pop(WHOLE)
     lines = [
         f"{name}: {value:.3f} ms, {value / whole:.1%} ({PARTS[name]})."

@@ -18,7 +18,7 @@ from benchmarks.harness.case import MILLISECONDS, Case, Goal, Measured, WrongAns
 from benchmarks.harness.statistics import Samples
 from benchmarks.load.grpc_client import PREDICT
 from benchmarks.load.process import Sender, sender
-from benchmarks.load.throughput import CLIENTS, Endpoint, picture, rates_case
+from benchmarks.load.throughput import CLIENTS, Endpoint, image_bytes, rates_case
 from benchmarks.servers.app_host import (
     ADDRESS,
     classify_path,
@@ -80,8 +80,8 @@ def _wait(program: Program, port: int) -> None:
 
 
 def images_case(found: Workload, ports: Mapping[str, int], source: Sender, *, quick: bool) -> Case:
-    """An encoded picture in, eight clients, four ways."""
-    data = picture()
+    """An encoded image in, eight clients, four ways."""
+    data = image_bytes()
     rest_path = f"/v1/models/{found.model}:predict"
     instances = [{"b64": base64.b64encode(data).decode()}]
     rest = json.dumps({"signature_name": "probabilities", "instances": instances}).encode()
@@ -115,7 +115,7 @@ def _request(model: str, signature: str, key: str, array: Any) -> bytes:
 
 @contextmanager
 def tensor_case(found: Workload, grpc_port: int, *, quick: bool) -> Iterator[Case]:
-    """One client, a preprocessed picture in: what is above the run and the bare call."""
+    """One client, a preprocessed image in: what is above the run and the bare call."""
     classifier = found.classifier()
     engine = classifier.repository.load().engine
     tensor = preprocess(decode(jpeg(600, 600), max_pixels=10**7), engine.input_spec)[None]
@@ -174,7 +174,7 @@ def _tensor_case(
 
     return Case(
         name="tensor",
-        about=f"one client, a message of {len(request):,} bytes with a preprocessed picture in "
+        about=f"one client, a message of {len(request):,} bytes with a preprocessed image in "
         f"tensor_content; ONNX Runtime; {found.about}",
         implementations=implementations,
         inputs={"tensor": request},

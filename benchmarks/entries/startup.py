@@ -20,7 +20,7 @@ from benchmarks.servers.app_host import Client, local_host, wait_until_ready
 from benchmarks.servers.processes import running
 
 ENGINES = {"ONNX Runtime": "onnx", "TensorFlow": "tensorflow"}
-PICTURE = "600x600.jpg"
+IMAGE = "600x600.jpg"
 READY = "ready, s"
 FIRST_ANSWER = "first answer, s"
 REQUESTS, QUICK_REQUESTS = 1000, 20
@@ -35,9 +35,9 @@ def cases(quick: bool) -> Iterator[list[Case]]:
 
 def start_cases(found: Workload, *, quick: bool) -> Iterator[Case]:
     """Warm starts, cold starts where they can be made, the command line, and memory."""
-    picture = found.models_dir / PICTURE
-    picture.write_bytes(jpeg(600, 600))
-    make = partial(_case, found, picture)
+    image = found.models_dir / IMAGE
+    image.write_bytes(jpeg(600, 600))
+    make = partial(_case, found, image)
     warm = {
         f"local host, {name}": partial(local_host_start, found, engine=engine)
         for name, engine in ENGINES.items()
@@ -103,7 +103,7 @@ def start_cases(found: Workload, *, quick: bool) -> Iterator[Case]:
                 "<=",
                 170,
                 "MB",
-                lambda samples: samples.median("local host, ONNX Runtime", PICTURE, later),
+                lambda samples: samples.median("local host, ONNX Runtime", IMAGE, later),
             ),
         ),
     )
@@ -111,13 +111,13 @@ def start_cases(found: Workload, *, quick: bool) -> Iterator[Case]:
 
 def _case(
     found: Workload,
-    picture: Path,
+    image: Path,
     name: str,
     about: str,
     implementations: Mapping[str, Callable[[Path], Measured]],
     **more: Any,
 ) -> Case:
-    expected = found.classifier().classify_bytes(picture.read_bytes()).as_dict()
+    expected = found.classifier().classify_bytes(image.read_bytes()).as_dict()
 
     def check(name: str, answers: Mapping[str, Any]) -> None:
         for who, its_answers in answers.items():
@@ -128,36 +128,34 @@ def _case(
         name=name,
         about=f"{about}; {found.about}",
         implementations=implementations,
-        inputs={PICTURE: picture},
+        inputs={IMAGE: image},
         check=check,
         **more,
     )
 
 
-def local_host_start(found: Workload, picture: Path, *, engine: str) -> Measured:
+def local_host_start(found: Workload, image: Path, *, engine: str) -> Measured:
     """Starts a host, asks it once, ends it."""
-    image = picture.read_bytes()
+    data = image.read_bytes()
     started = time.perf_counter()
     with local_host(found.environ(engine)) as (program, port):
         wait_until_ready(program, port)
         ready = time.perf_counter() - started
         with closing(Client(port, found.model, keep_alive=True)) as client:
-            answer = client.classify(image)
+            answer = client.classify(data)
             figures = {READY: ready, FIRST_ANSWER: time.perf_counter() - started}
     return Measured([answer], figures)
 
 
-def _cold(folders: list[Path], start: Callable[[Path], Measured], picture: Path) -> Measured:
+def _cold(folders: list[Path], start: Callable[[Path], Measured], image: Path) -> Measured:
     forget(folders)
-    return start(picture)
+    return start(image)
 
 
-def _command_line(found: Workload, picture: Path, *, engine: str) -> Measured:
+def _command_line(found: Workload, image: Path, *, engine: str) -> Measured:
     started = time.perf_counter()
     environ = found.environ(engine)
-    with running(
-        "image_classifier", ["--json", str(picture)], environ, read_output=True
-    ) as program:
+    with running("image_classifier", ["--json", str(image)], environ, read_output=True) as program:
         assert program.process.stdout is not None
         line = program.process.stdout.readline()
         first = time.perf_counter() - started
@@ -166,20 +164,20 @@ def _command_line(found: Workload, picture: Path, *, engine: str) -> Measured:
     return Measured([json.loads(line)], {FIRST_ANSWER: first})
 
 
-def _memory(found: Workload, picture: Path, *, engine: str, requests: int, later: str) -> Measured:
-    image = picture.read_bytes()
+def _memory(found: Workload, image: Path, *, engine: str, requests: int, later: str) -> Measured:
+    data = image.read_bytes()
     with local_host(found.environ(engine)) as (program, port):
         wait_until_ready(program, port)
         with closing(Client(port, found.model, keep_alive=True)) as client:
-            answers = [client.classify(image)]
+            answers = [client.classify(data)]
             figures = {MEMORY_FIRST: program.resident_bytes() / 1e6}
-            answers += [client.classify(image) for _ in range(requests - 1)]
+            answers += [client.classify(data) for _ in range(requests - 1)]
             figures[later] = program.resident_bytes() / 1e6
     return Measured(answers, figures)
 
 
 def _median(samples: Samples, who: str) -> float:
-    return samples.median(f"local host, {who}", PICTURE, FIRST_ANSWER)
+    return samples.median(f"local host, {who}", IMAGE, FIRST_ANSWER)
 
 
 def _times_sooner(samples: Samples) -> float:

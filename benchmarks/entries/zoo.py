@@ -1,4 +1,4 @@
-"""The zoo's networks, one picture at a time: TensorFlow, ONNX Runtime and OpenVINO."""
+"""The zoo's networks, one image at a time: TensorFlow, ONNX Runtime and OpenVINO."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from image_classifier.model_files.input_spec import read_input_spec
 
 TENSORFLOW = "TensorFlow"
 RUNTIMES = {TENSORFLOW: "tensorflow", "ONNX Runtime": "onnx", "OpenVINO": "openvino"}
-PICTURE = "600x600.jpg"
-PICTURES = 4  # one after the other, in each turn of an engine
+IMAGE = "600x600.jpg"
+IMAGES = 4  # one after the other, in each turn of an engine
 GOAL_NETWORK, LEAST_RATIO = "resnet50", 1.5
 # Of the largest score: random weights give a thousand classes scores of about a thousandth.
 LARGEST_DIFFERENCE = 1e-3
@@ -75,7 +75,7 @@ def network_case(network: str, folder: Path, *, quick: bool) -> Iterator[Case]:
             f"({input_spec.width} x {input_spec.height}), batch size 1, one caller, "
             f"{cores()} cores, random weights",
             implementations={name: partial(_turn, engine) for name, engine in engines.items()},
-            inputs={PICTURE: jpeg(600, 600)},
+            inputs={IMAGE: jpeg(600, 600)},
             check=_check,
             rounds=2 if quick else 25,
             warm_up_rounds=1 if quick else 3,
@@ -86,7 +86,7 @@ def network_case(network: str, folder: Path, *, quick: bool) -> Iterator[Case]:
 
 def ratio(samples: Samples, name: str) -> float:
     """How many times as quick as TensorFlow an engine is, at the median."""
-    times = [samples.median(one, PICTURE, MILLISECONDS) for one in (TENSORFLOW, name)]
+    times = [samples.median(one, IMAGE, MILLISECONDS) for one in (TENSORFLOW, name)]
     return times[0] / times[1]
 
 
@@ -109,15 +109,15 @@ def _load(kind: str, folder: Path, stack: ExitStack) -> Engine:
 
 
 def _turn(engine: Engine, data: bytes) -> Measured:
-    """Answers the picture some times; each must get the same answer."""
+    """Answers the image some times; each must get the same answer."""
     latencies, answers = [], []
     began = time.perf_counter()
-    for _ in range(PICTURES):
+    for _ in range(IMAGES):
         started = time.perf_counter()
         tensor = preprocess(decode(data, max_pixels=MAX_PIXELS), engine.input_spec)
         answers.append(engine.run(tensor[None])[0])
         latencies.append((time.perf_counter() - started) * 1000)
-    rate = PICTURES / (time.perf_counter() - began)
+    rate = IMAGES / (time.perf_counter() - began)
     return Measured(np.stack(answers), {MILLISECONDS: latencies, RATE: rate})
 
 

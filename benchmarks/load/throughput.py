@@ -1,4 +1,4 @@
-"""One picture asked for in several ways: the loads take turns, and their rates are compared."""
+"""One image asked for in several ways: the loads take turns, and their rates are compared."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from benchmarks.harness.statistics import Samples
 from benchmarks.load.generator import Load
 from benchmarks.load.process import Sender
 
-__all__ = ["CLIENTS", "Endpoint", "picture", "rates_case"]
+__all__ = ["CLIENTS", "Endpoint", "image_bytes", "rates_case"]
 
 CLIENTS = 8
 SECONDS, QUICK_SECONDS = 3.0, 0.5
@@ -22,12 +22,12 @@ ROUNDS = 9
 
 
 class Endpoint(NamedTuple):
-    """A way to ask for the picture's tags.
+    """A way to ask for the image's tags.
 
     Attributes:
         port: of the server.
         path: where it is posted.
-        body: of the request, with the picture in it.
+        body: of the request, with the image in it.
         kind: of load, see ``Load``.
         content_type: of the request.
     """
@@ -39,7 +39,7 @@ class Endpoint(NamedTuple):
     content_type: str = "image/jpeg"
 
 
-def picture() -> bytes:
+def image_bytes() -> bytes:
     """What every request has in it."""
     return jpeg(600, 600)
 
@@ -65,7 +65,7 @@ def rates_case(
         goals: way -> the least share of the base's answers a second.
         quick: one short round.
     """
-    prediction = found.classifier().classify_bytes(picture())
+    prediction = found.classifier().classify_bytes(image_bytes())
 
     def sending(name: str, way: Endpoint) -> Callable[[bytes], Measured]:
         file = found.models_dir / f"{name.replace('/', '')}.body"
@@ -87,7 +87,7 @@ def rates_case(
         name="images",
         about=about,
         implementations={name: sending(name, way) for name, way in ways.items()},
-        inputs={"600x600.jpg (generated)": picture()},
+        inputs={"600x600.jpg (generated)": image_bytes()},
         check=lambda name, answers: None,  # every answer is compared where it arrives
         rounds=1 if quick else ROUNDS,
         goals=tuple(

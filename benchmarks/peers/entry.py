@@ -33,7 +33,7 @@ SIZE = (640, 480)
 
 @dataclass(frozen=True)
 class Subject:
-    """The model and the picture of a run."""
+    """The model and the image of a run."""
 
     found: Workload
     asked: Asked
@@ -62,7 +62,7 @@ def as_parts(
     Args:
         measured: all of it.
         goals: shown with the first load.
-        about: model, picture and threads.
+        about: model, image and threads.
         notes: for the first load.
     """
     errors = measured.errors()
@@ -101,14 +101,14 @@ def _servers(found: Workload) -> tuple[list[Server], list[str]]:
 
 @contextmanager
 def _subject() -> Iterator[Subject]:
-    """The workload, and the picture with the answer that is right."""
+    """The workload, and the image with the answer that is right."""
     with workload() as found:
-        image, name = photo(*SIZE), "a generated picture"
+        image, name = photo(*SIZE), "a generated image"
         model = "the demo model digits"
         if FIXTURES.is_dir():
             image = Image.open(PHOTO).convert("RGB").resize(SIZE, Image.Resampling.LANCZOS)
             name, model = f"a photograph ({PHOTO.name})", f"the real export {REAL_MODEL}"
-        file = found.models_dir / "picture.jpg"
+        file = found.models_dir / "image.jpg"
         file.write_bytes(encoded(image, "JPEG", quality=90))
         classifier = found.classifier(ENGINE_THREADS=str(THREADS))
         top = max(classifier.classify_bytes(file.read_bytes()).tags, key=lambda t: t.probability)

@@ -1,4 +1,4 @@
-"""The live pipeline for measuring: emulator, pictures, host and queues, all on this machine."""
+"""The live pipeline for measuring: emulator, images, host and queues, all on this machine."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = [
     "QUEUES",
     "QueueHost",
     "copy_app",
-    "pictures",
+    "images",
     "put",
     "queue_host",
 ]
@@ -114,8 +114,8 @@ def copy_app(root: Path, queues: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def pictures(folder: Path, *, delay_ms: float) -> Iterator[str]:
-    """Serves a folder of pictures, each after a delay; gives the address."""
+def images(folder: Path, *, delay_ms: float) -> Iterator[str]:
+    """Serves a folder of images, each after a delay; gives the address."""
     arguments = [str(folder), "--delay-ms", str(delay_ms)]
     with running("benchmarks.servers.image_server", arguments, {}, read_output=True) as program:
         assert program.process.stdout is not None

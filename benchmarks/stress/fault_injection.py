@@ -31,7 +31,7 @@ from benchmarks.servers.queue_pipeline import (
     POISON,
     QueueHost,
     copy_app,
-    pictures,
+    images,
     queue_host,
 )
 from benchmarks.servers.signalr_viewer import Viewer
@@ -101,19 +101,19 @@ class Ends:
         return "\n".join(lines + self.wrong[:10] + self.lost[:10])
 
 
-def messages(count: int, pictures: str) -> tuple[list[str], dict[str, str]]:
+def messages(count: int, images: str) -> tuple[list[str], dict[str, str]]:
     """Texts for the queue, and where each must end.
 
-    Three in a hundred name a picture that is not there, two in a hundred are no use at all, and a
+    Three in a hundred name an image that is not there, two in a hundred are no use at all, and a
     few come from a server that is always down, so that they are tried five times.
     """
     names = [sample["file"] for sample in json.loads((SAMPLES / "samples.json").read_text("utf-8"))]
     texts, expected = [], {}
     for number in range(count):
-        name, url = f"m-{number}", f"{pictures}/{names[number % len(names)]}"
+        name, url = f"m-{number}", f"{images}/{names[number % len(names)]}"
         end = RESULT
         if number % 33 == 7:
-            url, end = f"{pictures}/not-there.png", FAILED
+            url, end = f"{images}/not-there.png", FAILED
         elif number % 50 == 11:
             url, end = "not a url", FAILED
         elif number % 300 == 99:
@@ -131,7 +131,7 @@ def run(count: int, *, workers: int = 2, frozen_seconds: float = FROZEN_SECONDS)
         root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="faults-")))
         # A failed message is shown again after half a second.
         copy_app(root, {"visibilityTimeout": "00:00:00.500"})
-        address = stack.enter_context(pictures(SAMPLES, delay_ms=20))
+        address = stack.enter_context(images(SAMPLES, delay_ms=20))
         host = stack.enter_context(queue_host(root, azurite, workers=workers))
         viewer = stack.enter_context(Viewer(host.url))
         texts, expected = messages(count, address)

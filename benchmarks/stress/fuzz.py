@@ -1,9 +1,9 @@
-"""``python -m benchmarks.stress.fuzz --minutes N``: does any picture or request break the app?
+"""``python -m benchmarks.stress.fuzz --minutes N``: does any image or request break the app?
 
-Changed pictures in all formats go through decode and preprocess, changed requests through the whole
-doors of ``/api/classify``, of the Custom Vision API and of the exported container's routes. A crash
-is any exception but the errors that have a status, any answer of 500, an input that takes 20 s, a
-process that takes 2 GB or dies. Exit 1 if there was one.
+Changed images in all formats go through decode and preprocess, changed requests through the whole
+endpoints of ``/api/classify``, of the Custom Vision API and of the exported container's routes. A
+crash is any exception but the errors that have a status, any answer of 500, an input that takes 20
+s, a process that takes 2 GB or dies. Exit 1 if there was one.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from image_classifier.model_files.input_spec import InputSpec
 # Small enough for many inputs a second, large enough for every way of resizing.
 MAX_PIXELS = 4_000_000
 # First byte: a request follows, as content type, query string and body in lines. In the query, the
-# parameter "door" says which function is asked: one of DOORS, else /api/classify.
+# parameter "endpoint" says which function is asked: one of ENDPOINTS, else /api/classify.
 REQUEST = b"R"
 IMAGE = b"I"  # first byte: an image file follows
 CONTRACTS = tuple(
@@ -36,7 +36,7 @@ CONTRACTS = tuple(
         (64, "accel"),
     )
 )
-DOORS = ("customvision/image", "customvision/url", "image", "url")
+ENDPOINTS = ("customvision/image", "customvision/url", "image", "url")
 PREDICTION = (
     "/customvision/v3.1/prediction/6ad1d8e4-27de-4e47-8bf1-1c3b0b3f4a11/classify/iterations"
 )
@@ -49,7 +49,7 @@ WORDS = (
     b"II*\x00", b"MM\x00*", b"ispe", b"stsz", b"irot", b"iloc", b"!\xf9\x04", b"--b", b"%00",
     b"\r\n\r\n", b'{"image":"', b'{"img":"', b"data:;base64,", b"filename=", b"[[[[",
     b"\xed\xa0\x80", b"NETSCAPE2.0", b"&version=", b"&model=../", b"&img=file:///",
-    b"multipart/form-data; boundary=b", b'{"url":"', b"imageData", b"&door=url",
+    b"multipart/form-data; boundary=b", b'{"url":"', b"imageData", b"&endpoint=url",
 )  # fmt: skip
 
 
@@ -105,37 +105,39 @@ def _ask(data: bytes, classifier: Classifier) -> None:
     params = dict(parse_qsl(query.decode("utf-8", "replace"), keep_blank_values=False))
     if params.get("img", "").startswith("http"):
         params["img"] = "http://127.0.0.1:1/"  # not one of the allowed hosts: nothing is dialled
-    response = _answer(params.pop("door", ""), kind.decode("latin-1"), params, body, classifier)
+    response = _answer(params.pop("endpoint", ""), kind.decode("latin-1"), params, body, classifier)
     if response.status_code not in STATUSES:
         raise WrongAnswer(f"status {response.status_code}: {response.get_body()[:200]!r}")
     json.loads(response.get_body())
 
 
 def _answer(
-    door: str, kind: str, params: dict[str, str], body: bytes, classifier: Classifier
+    endpoint: str, kind: str, params: dict[str, str], body: bytes, classifier: Classifier
 ) -> func.HttpResponse:
-    where = door.rpartition("/")[2]
+    where = endpoint.rpartition("/")[2]
     req = func.HttpRequest(
         method="POST",
-        url=f"http://localhost{PREDICTION}/digits/{where}" if "/" in door else "http://localhost/",
+        url=f"http://localhost{PREDICTION}/digits/{where}"
+        if "/" in endpoint
+        else "http://localhost/",
         params=params,
         headers={"content-type": kind},
         body=body,
         route_params={"kind": where},
     )
-    if door not in DOORS:
+    if endpoint not in ENDPOINTS:
         return http.answer(req, classify, classifier=classifier, methods="POST")
-    if "/" in door:
+    if "/" in endpoint:
         return custom_vision.answer(req, custom_vision.custom_vision(classifier))
     return http.answer(req, custom_vision_container, classifier=classifier, methods="POST")
 
 
 def first_inputs() -> list[bytes]:
-    """Real pictures in every format and way of compression, and real requests."""
-    return [IMAGE + data for data in _pictures()] + [REQUEST + data for data in _requests()]
+    """Real images in every format and way of compression, and real requests."""
+    return [IMAGE + data for data in _images()] + [REQUEST + data for data in _requests()]
 
 
-def _pictures() -> list[bytes]:
+def _images() -> list[bytes]:
     rng = np.random.default_rng(0)
     noise = Image.fromarray(rng.integers(0, 256, (24, 40, 3), np.uint8))
     turned = Image.Exif()
@@ -151,10 +153,10 @@ def _pictures() -> list[bytes]:
     }
     found = []
     for kind in SUPPORTED_FORMATS:
-        pictures = [(noise, options) for options in ways.get(kind, [{}])]
-        pictures += [(noise.convert(mode), {}) for mode in _modes(kind)]
-        for picture, options in pictures:
-            found.append(_saved(picture, kind, **options))
+        images = [(noise, options) for options in ways.get(kind, [{}])]
+        images += [(noise.convert(mode), {}) for mode in _modes(kind)]
+        for image, options in images:
+            found.append(_saved(image, kind, **options))
         if kind in ("GIF", "PNG", "WEBP", "TIFF", "AVIF"):
             frames = [noise.rotate(180), noise.transpose(Image.Transpose.FLIP_TOP_BOTTOM)]
             found.append(_saved(noise, kind, save_all=True, append_images=frames))
@@ -174,16 +176,16 @@ def _modes(kind: str) -> tuple[str, ...]:
 
 
 def _requests() -> list[bytes]:
-    picture = _saved(Image.new("RGB", (8, 8), "red"), "PNG")
-    text = base64.b64encode(picture)
+    image = _saved(Image.new("RGB", (8, 8), "red"), "PNG")
+    text = base64.b64encode(image)
     part = (
         b'--b\r\nContent-Disposition: form-data; name="image"; filename="a.png"\r\n'
-        b"Content-Type: image/png\r\n\r\n" + picture + b"\r\n"
+        b"Content-Type: image/png\r\n\r\n" + image + b"\r\n"
     )
     field = part.replace(b'"image"; filename="a.png"', b'"imageData"')
     return [
-        b"image/png\n\n" + picture,
-        b"application/octet-stream\nmodel=digits&version=1\n" + picture,
+        b"image/png\n\n" + image,
+        b"application/octet-stream\nmodel=digits&version=1\n" + image,
         b'application/json\n\n{"image": "' + text + b'"}',
         b'application/json; charset=utf-8\n\n{"image": "data:image/png;base64,' + text + b'"}',
         b'application/json\n\n{"img": "http://example.com/cat.png"}',
@@ -191,7 +193,7 @@ def _requests() -> list[bytes]:
         b"multipart/form-data; boundary=b\n\n" + part * 2 + b"--b--\r\n",
         b"text/plain\nimg=http://example.com/cat.png&version=2\n",
         b"\nmodel=%ff&version=99999999999999999999\n",
-        b"application/octet-stream\ndoor=customvision/image\n" + picture,
+        b"application/octet-stream\ndoor=customvision/image\n" + image,
         b"multipart/form-data; boundary=b\ndoor=customvision/image\n" + field + b"--b--\r\n",
         b'application/json\ndoor=customvision/url\n{"Url": "http://example.com/cat.png"}',
         b"application/x-www-form-urlencoded\ndoor=customvision/url\nurl=http%3A%2F%2Fh%2Fa.png",

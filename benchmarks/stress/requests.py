@@ -30,7 +30,7 @@ class Ask:
 
 
 def good() -> list[Ask]:
-    """Pictures as people send them, in every format and every way in."""
+    """Images as people send them, in every format and every way in."""
     photo = noise(1200, 900)
     asks = [Ask(f"{kind} 1200 x 900", 200, encoded(photo, kind)) for kind in SUPPORTED_FORMATS]
     small = encoded(noise(64, 48), "PNG")
@@ -64,8 +64,8 @@ def huge() -> list[Ask]:
 
 def burst() -> list[Ask]:
     """The same 19 MB in each of the three ways that a body can be sent."""
-    picture = big_png()
-    return [Ask("raw", 200, picture), as_json(picture), as_form(picture)]
+    image = big_png()
+    return [Ask("raw", 200, image), as_json(image), as_form(image)]
 
 
 def as_json(data: bytes) -> Ask:
@@ -84,7 +84,7 @@ def noise(width: int, height: int) -> Image.Image:
 
 
 def big_png() -> bytes:
-    """A picture that is about as long as a body may be."""
+    """An image that is about as long as a body may be."""
     return encoded(noise(3000, CROWD_BYTES // 9000), "PNG", compress_level=1)
 
 
@@ -96,7 +96,7 @@ def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
 
 
 def flat_png(width: int, height: int, *, rows: int) -> bytes:
-    """A black picture in few bytes, of which only ``rows`` are there."""
+    """A black image in few bytes, of which only ``rows`` are there."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
         checksum = struct.pack(">I", zlib.crc32(kind + content))

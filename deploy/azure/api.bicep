@@ -83,7 +83,7 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
       APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
       API_KEYS: '@Microsoft.KeyVault(SecretUri=${apiKeysUri})'
       FETCH_BLOB_IDENTITY: 'true'
-      FETCH_BLOB_CONTAINERS: 'pictures' // nor `packages`, nor the host's secrets
+      FETCH_BLOB_CONTAINERS: 'images' // nor `packages`, nor the host's secrets
       WARM_UP: 'true'
       // For who sets the runtime to 3.11 or 3.12: their worker imports a protobuf of its own before the
       // app, too old for TensorFlow. From 3.13 on the worker is always apart, and ignores this.

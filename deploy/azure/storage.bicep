@@ -36,8 +36,8 @@ resource account 'Microsoft.Storage/storageAccounts@2023-05-01' = {
     }
 
     // Private images: FETCH_BLOB_CONTAINERS lets the app fetch from this container and no other.
-    resource pictures 'containers' = {
-      name: 'pictures'
+    resource images 'containers' = {
+      name: 'images'
     }
   }
 

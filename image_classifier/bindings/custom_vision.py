@@ -13,7 +13,7 @@ from image_classifier.bindings.http import (
     prediction_headers,
     preflight,
 )
-from image_classifier.bindings.request_record import recorded
+from image_classifier.bindings.request_record import with_request_record
 from image_classifier.classifier import Classifier
 from image_classifier.errors import Unauthorized
 from image_classifier.protocols.custom_vision.errors import as_custom_vision_error
@@ -35,7 +35,7 @@ def answer(req: func.HttpRequest, service: CustomVision) -> func.HttpResponse:
     """Answers one request; every error has the service's shape."""
     if req.method.upper() == "OPTIONS":
         return preflight("POST, OPTIONS")
-    return recorded("custom_vision", req, lambda: _answer(req, service))
+    return with_request_record("custom_vision", req, lambda: _answer(req, service))
 
 
 def _answer(req: func.HttpRequest, service: CustomVision) -> func.HttpResponse:

@@ -12,7 +12,7 @@ from typing import Any
 import azure.functions as func
 
 from image_classifier.bindings.authentication import check_key
-from image_classifier.bindings.request_record import recorded
+from image_classifier.bindings.request_record import with_request_record
 from image_classifier.classifier import Classifier
 from image_classifier.errors import (
     ClassifierError,
@@ -115,7 +115,7 @@ def answer(
 ) -> func.HttpResponse:
     """Answers one request: preflight, key, then ``handle``; every error becomes JSON.
 
-    The record of the request has the name of ``handle`` for its door.
+    The record of the request has the name of ``handle`` for its endpoint.
 
     Args:
         req: from the host.
@@ -125,7 +125,7 @@ def answer(
     """
     if req.method.upper() == "OPTIONS":
         return preflight(methods)
-    return recorded(handle.__name__, req, lambda: _answer(req, handle, classifier))
+    return with_request_record(handle.__name__, req, lambda: _answer(req, handle, classifier))
 
 
 def _answer(

@@ -85,7 +85,7 @@ def _only_file(content_type: str, body: bytes) -> bytes:
     if len(files) != 1:
         raise InvalidRequest(
             f"The multipart body has {len(files)} files; send exactly one, as in "
-            "curl -F image=@picture.jpg."
+            "curl -F image=@image.jpg."
         )
     return files[0].content
 

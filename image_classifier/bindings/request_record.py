@@ -11,33 +11,33 @@ import azure.functions as func
 from image_classifier.classifier import APP_ROOT
 from image_classifier.observability import telemetry
 
-__all__ = ["recorded"]
+__all__ = ["with_request_record"]
 
 
-def recorded(
-    door: str, req: func.HttpRequest, answer: Callable[[], func.HttpResponse]
+def with_request_record(
+    endpoint: str, req: func.HttpRequest, answer: Callable[[], func.HttpResponse]
 ) -> func.HttpResponse:
     """Answers, and keeps a record of it.
 
     Args:
-        door: the function's name, which is its folder's.
+        endpoint: the function's name, which is its folder's.
         req: from the host.
         answer: makes the answer; the status that it has is the record's.
     """
-    name, attributes = _call(door, req.method.upper())
-    with telemetry.request(door, name, attributes=attributes, header=req.headers.get) as record:
+    name, attributes = _call(endpoint, req.method.upper())
+    with telemetry.request(endpoint, name, attributes=attributes, header=req.headers.get) as record:
         response = answer()
         record.status = response.status_code
     return response
 
 
 @cache
-def _call(door: str, method: str) -> tuple[str, Mapping[str, str]]:
+def _call(endpoint: str, method: str) -> tuple[str, Mapping[str, str]]:
     """What a span is called, and what it says of the call."""
     attributes = {"http.request.method": method}
-    file = APP_ROOT / door / "function.json"
+    file = APP_ROOT / endpoint / "function.json"
     if not file.is_file():  # not one of the app's own functions
-        return f"{method} {door}", attributes
+        return f"{method} {endpoint}", attributes
     for binding in json.loads(file.read_text("utf-8"))["bindings"]:
         if binding["type"] == "httpTrigger":
             attributes["http.route"] = f"/{binding['route']}"

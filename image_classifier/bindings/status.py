@@ -16,12 +16,12 @@ from image_classifier.observability import telemetry
 
 __all__ = ["PROBES", "status"]
 
-# live: the process answers. ready: a picture sent now would be classified.
+# live: the process answers. ready: an image sent now would be classified.
 PROBES = ("live", "ready")
 
 
 def status(req: func.HttpRequest, classifier: Classifier) -> func.HttpResponse:
-    """Loads the default model if that has not happened yet: 200 means a picture will be answered.
+    """Loads the default model if that has not happened yet: 200 means an image will be answered.
 
     The first call in a process therefore takes as long as the model takes to load. With
     ``?probe=live`` nothing is loaded or looked at, and ``?probe=ready`` leaves out the lists.

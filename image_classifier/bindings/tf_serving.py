@@ -8,7 +8,7 @@ import azure.functions as func
 
 from image_classifier.bindings.authentication import check_key
 from image_classifier.bindings.http import HEADERS_OF_STATUS
-from image_classifier.bindings.request_record import recorded
+from image_classifier.bindings.request_record import with_request_record
 from image_classifier.classifier import Classifier
 from image_classifier.errors import Unauthorized
 from image_classifier.protocols.tf_serving.errors import ServingError
@@ -25,7 +25,7 @@ def serving(classifier: Classifier) -> TensorFlowServing:
 
 def answer(req: func.HttpRequest, serving: TensorFlowServing) -> func.HttpResponse:
     """Answers one request; every error has TensorFlow Serving's shape."""
-    return recorded("tf_serving", req, lambda: _answer(req, serving))
+    return with_request_record("tf_serving", req, lambda: _answer(req, serving))
 
 
 def _answer(req: func.HttpRequest, serving: TensorFlowServing) -> func.HttpResponse:

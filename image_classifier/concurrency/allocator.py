@@ -1,9 +1,9 @@
 """Has big blocks of memory given back to the system when they are freed.
 
 The GNU C library learns from the blocks that a program frees: after the first of 16 MB (Pillow's)
-it keeps all that are smaller for itself, in each thread's heap. Under load with large pictures the
+it keeps all that are smaller for itself, in each thread's heap. Under load with large images the
 process then holds 1.4 GB at rest, and creeps up; with a fixed size from which blocks are given
-back, it holds 0.2 GB. The size is above what the usual pictures need: those are faster when kept.
+back, it holds 0.2 GB. The size is above what the usual images need: those are faster when kept.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ __all__ = ["TfliteEngine", "load"]
 
 # One thread computes one inference, and the app lets as many compute at once as there are cores.
 # Measured on 2 cores with a Custom Vision export: when two compute at once, two threads each give
-# 8 % fewer answers; for one caller alone they halve the time only if the next picture comes within
+# 8 % fewer answers; for one caller alone they halve the time only if the next image comes within
 # 10 ms, before the second thread has gone to sleep.
 _BEST_THREADS = 1
 

@@ -1,7 +1,7 @@
 """Finds AVIF files with lists so long that merely opening them takes minutes.
 
-An AVIF file is a tree of boxes. Some are lists (of the picture's parts, of frames), which the
-library compares each with each: 65,000 parts in 3 MB take 20 s before the picture's size is known.
+An AVIF file is a tree of boxes. Some are lists (of the image's parts, of frames), which the
+library compares each with each: 65,000 parts in 3 MB take 20 s before the image's size is known.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _Box = tuple[bytes, int, int]
 
 
 def has_long_lists(data: bytes) -> bool:
-    """Whether a list in the file is longer than any picture needs.
+    """Whether a list in the file is longer than any image needs.
 
     Args:
         data: a whole AVIF file; a damaged one is looked at as far as it makes sense.

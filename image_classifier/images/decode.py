@@ -97,20 +97,20 @@ def read_header(data: bytes, *, max_pixels: int) -> Image.Image:
         if width * height > max_pixels:
             raise ImageTooLarge(
                 f"The image has {width} x {height} = {width * height} pixels; at most {max_pixels} "
-                "are allowed (MAX_IMAGE_PIXELS). Send a smaller picture.",
+                "are allowed (MAX_IMAGE_PIXELS). Send a smaller image.",
                 in_pixels=True,
             )
         if max(width, height) > MAX_SIDE:
             raise ImageTooLarge(
                 f"The image has {width} x {height} pixels; no side may have more than {MAX_SIDE}. "
-                "Send a smaller picture.",
+                "Send a smaller image.",
                 in_pixels=True,
             )
 
     if data[4:8] == b"ftyp" and has_long_lists(data):
         raise UnsupportedImage(
             "The AVIF file is made of more parts or frames than can be opened in reasonable time. "
-            "Save the picture as one part, or as JPEG or PNG, and send that."
+            "Save the image as one part, or as JPEG or PNG, and send that."
         )
     try:
         image = open_within_limits(data, SUPPORTED_FORMATS, check_size)
@@ -164,7 +164,7 @@ def _no_memory() -> TooManyRequests:
     logger.warning("no memory to decode an image")
     return TooManyRequests(
         "The app has too little memory for this image right now. Try again a little later, or "
-        "send a smaller picture."
+        "send a smaller image."
     )
 
 
@@ -240,5 +240,5 @@ def _what_it_looks_like(data: bytes) -> str:
     if b"<svg" in head:
         return "an SVG drawing"
     if b"ftypheic" in head or b"ftypheix" in head or b"ftypmif1" in head:
-        return "a HEIC picture"
+        return "a HEIC image"
     return "damaged data or a file of another kind"

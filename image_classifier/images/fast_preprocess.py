@@ -1,11 +1,11 @@
-"""Drafted picture -> tensor, for ``DECODE=fast``: nearly the exact one, several times sooner.
+"""Drafted image -> tensor, for ``DECODE=fast``: nearly the exact one, several times sooner.
 
-A JPEG decoder can give a half, a quarter or an eighth of a picture's size at little cost.
+A JPEG decoder can give a half, a quarter or an eighth of an image's size at little cost.
 
 How near: the tensor's pixels are 0.6 to 1.2 of 255 away (root mean square). That does not show
 where a model is sure of its answer. Of 200 generated photos (`python -m benchmarks large`) with a
 real export of two tags, 192 move by less than 0.02; eight, of things that are neither, move by
-more, and three of these get the other tag. Even a picture that is decoded whole, and then resized
+more, and three of these get the other tag. Even an image that is decoded whole, and then resized
 in another way than the exporter's, moves such answers. So this cannot be the default.
 """
 
@@ -31,17 +31,17 @@ if TYPE_CHECKING:
 
 __all__ = ["smallest_decode_size", "preprocess_scaled"]
 
-# How far from the exact position the samples lie, in pixels of the shrunk picture: of the values
+# How far from the exact position the samples lie, in pixels of the shrunk image: of the values
 # that were tried, from 0.25 to 0.4, this moved probabilities least.
 _SPREAD = 0.3
 _AROUND = tuple((x, y) for y in (-_SPREAD, _SPREAD) for x in (-_SPREAD, _SPREAD))
 
 
 def smallest_decode_size(size: tuple[int, int], input_spec: InputSpec) -> tuple[int, int]:
-    """How small a picture may be drafted without losing what ``preprocess`` looks at.
+    """How small an image may be drafted without losing what ``preprocess`` looks at.
 
     Args:
-        size: width and height of the picture.
+        size: width and height of the image.
         input_spec: the graph's size and how to resize.
 
     Returns:
@@ -59,16 +59,16 @@ def smallest_decode_size(size: tuple[int, int], input_spec: InputSpec) -> tuple[
 def preprocess_scaled(
     image: Image.Image, full_size: tuple[int, int], input_spec: InputSpec
 ) -> NDArray[np.float32]:
-    """Makes nearly the tensor that ``preprocess`` makes of the whole picture.
+    """Makes nearly the tensor that ``preprocess`` makes of the whole image.
 
-    The exporter's way resizes a large picture to 1600 pixels and then looks at a fifth of the rows
-    and columns. Here only what it looks at is computed, straight from the drafted picture: the
+    The exporter's way resizes a large image to 1600 pixels and then looks at a fifth of the rows
+    and columns. Here only what it looks at is computed, straight from the drafted image: the
     mean of four samples around each place, which blurs about as much as the two steps do.
 
     Args:
-        image: the drafted picture, mode RGB, upright, no smaller than ``smallest_decode_size``
+        image: the drafted image, mode RGB, upright, no smaller than ``smallest_decode_size``
             says.
-        full_size: width and height of the picture in the file, before it was turned upright.
+        full_size: width and height of the image in the file, before it was turned upright.
         input_spec: as for ``preprocess``.
 
     Returns:
@@ -79,12 +79,12 @@ def preprocess_scaled(
     shrunk = shrunk_size(*full_size)
     side = min(shrunk)
     if not is_exporters(input_spec) or side < SQUARE_SIDE:
-        # Others resize at once. And of a long thin picture the outermost pixels are looked at too.
+        # Others resize at once. And of a long thin image the outermost pixels are looked at too.
         return preprocess(image, input_spec)
     drafted_by = round(max(full_size) / max(image.size))
     size = (input_spec.width, input_spec.height)
     axes = list(zip(shrunk, full_size, size, strict=True))
-    # From pixels of the shrunk picture to pixels of the drafted one, for x and y.
+    # From pixels of the shrunk image to pixels of the drafted one, for x and y.
     scales = [full / length / drafted_by for length, full, _ in axes]
     begins = [
         int(0.5 * (length - side)) + max(0, SQUARE_SIDE // 2 - count // 2) * side / SQUARE_SIDE

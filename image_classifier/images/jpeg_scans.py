@@ -1,7 +1,7 @@
 """Counts the scans of a JPEG file without decoding it.
 
 A progressive JPEG tells its pixels in several scans, usually 10. The decoder goes through the whole
-picture for each, even for one of 50 bytes: 20 MB can ask for hours of work.
+image for each, even for one of 50 bytes: 20 MB can ask for hours of work.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])", re.DOTALL)
 
 
 def count_scans(data: bytes, *, enough: int) -> int:
-    """Counts the start-of-scan markers of the first picture in ``data``.
+    """Counts the start-of-scan markers of the first image in ``data``.
 
-    Those inside other segments (a thumbnail) and behind the picture's end (a phone's video) do not
+    Those inside other segments (a thumbnail) and behind the image's end (a phone's video) do not
     count.
 
     Args:

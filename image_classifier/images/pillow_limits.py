@@ -23,7 +23,7 @@ from PIL import Image, ImageFile, TiffImagePlugin
 
 __all__ = ["MAX_NUMBERS", "MAX_READS", "open_within_limits"]
 
-# A picture of 20 MB is read about 10,000 times; each read costs up to 2 µs.
+# An image of 20 MB is read about 10,000 times; each read costs up to 2 µs.
 MAX_READS = 500_000
 # Strips and tiles are most of them. A number costs up to 3 µs and 300 bytes.
 MAX_NUMBERS = 131_072

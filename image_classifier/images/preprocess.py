@@ -26,8 +26,8 @@ __all__ = [
     "to_tensor",
 ]
 
-LONGEST_SIDE = 1600  # larger pictures are made smaller first
-MOST_RESIZED_PIXELS = 16_000_000  # more than any picture of usual shape becomes
+LONGEST_SIDE = 1600  # larger images are made smaller first
+MOST_RESIZED_PIXELS = 16_000_000  # more than any image of usual shape becomes
 SQUARE_SIDE = 256  # the centre square is resized to this, then cropped to the graph's size
 _UNIT = 2 * SQUARE_SIDE  # sampling positions are multiples of 1 / _UNIT of a pixel
 
@@ -55,7 +55,7 @@ def preprocess(image: Image.Image, input_spec: InputSpec) -> NDArray[np.float32]
 
 
 def is_exporters(input_spec: InputSpec) -> bool:
-    """Whether pictures go the exporter's way, by 1600 and 256 pixels."""
+    """Whether images go the exporter's way, by 1600 and 256 pixels."""
     return (
         input_spec.resize == "custom_vision"
         and max(input_spec.height, input_spec.width) <= SQUARE_SIDE
@@ -74,14 +74,14 @@ def _shrink(image: Image.Image) -> Image.Image:
 
 
 def shrunk_size(width: int, height: int) -> tuple[int, int]:
-    """The size that the exporter's way makes a picture first."""
+    """The size that the exporter's way makes an image first."""
     if width < LONGEST_SIDE and height < LONGEST_SIDE:
         return width, height
     if height > width:
         size = (LONGEST_SIDE * width // height, LONGEST_SIDE)
     else:
         size = (LONGEST_SIDE, LONGEST_SIDE * height // width)
-    # A picture 1 pixel wide and 3000 high must not lose its only column.
+    # An image 1 pixel wide and 3000 high must not lose its only column.
     return max(1, size[0]), max(1, size[1])
 
 
@@ -128,7 +128,7 @@ def _sample_positions(
     start = max(0, SQUARE_SIDE // 2 - count // 2)
     # (k + 0.5) * side / 256 - 0.5, in units of 1/512
     position = (2 * np.arange(start, start + count) + 1) * side - SQUARE_SIDE
-    # Truncated towards zero, not floored: the first sample of an enlarged picture gets a negative
+    # Truncated towards zero, not floored: the first sample of an enlarged image gets a negative
     # weight, so it is extrapolated. That is what the exporter does.
     left = np.maximum(position, 0) // _UNIT
     weight = position - left * _UNIT

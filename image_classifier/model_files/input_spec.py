@@ -23,7 +23,7 @@ __all__ = [
 # Where a version folder has it.
 CONTRACT_FILE = "model.json"
 
-# Mean of the ImageNet pictures, B, G, R: what graphs without data_bn nodes were trained without.
+# Mean of the ImageNet images, B, G, R: what graphs without data_bn nodes were trained without.
 CAFFE_MEAN_BGR = (104.0, 117.0, 123.0)
 
 CHANNELS = {"BGR": 3, "RGB": 3, "GRAY": 1}

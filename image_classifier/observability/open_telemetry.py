@@ -152,10 +152,10 @@ class OpenTelemetry:
             "image_classifier.active_requests", "{request}", "Requests that are being answered"
         )
         self._count = meter.create_counter(
-            "image_classifier.requests", "{request}", "Requests by door, model and outcome"
+            "image_classifier.requests", "{request}", "Requests by endpoint, model and outcome"
         )
-        self._pictures = meter.create_counter(
-            "image_classifier.pictures", "{picture}", "Image files that were looked into"
+        self._images = meter.create_counter(
+            "image_classifier.images", "{image}", "Image files that were looked into"
         )
         self._durations = meter.create_histogram(
             "image_classifier.request.duration",
@@ -178,13 +178,13 @@ class OpenTelemetry:
 
     def began(self, record: Record) -> None:
         """Counts it as active."""
-        self._active.add(1, {"door": record.door})
+        self._active.add(1, {"endpoint": record.endpoint})
 
     def ended(self, record: Record) -> None:
         """Counts it, and makes its spans; a mere look at a model that went well has none."""
-        self._active.add(-1, {"door": record.door})
+        self._active.add(-1, {"endpoint": record.endpoint})
         model = {} if record.model is None else {"model": record.model}
-        labels = {"door": record.door, "outcome": record.outcome, **model}
+        labels = {"endpoint": record.endpoint, "outcome": record.outcome, **model}
         seconds = record.total / 1000
         context = self._parent(record)
         if not record.is_look or record.outcome != OK:
@@ -192,8 +192,8 @@ class OpenTelemetry:
         # With the context, a metric can name a trace as its example.
         self._count.add(1, labels, context)
         self._durations.record(seconds, labels, context)
-        if record.pictures:
-            self._pictures.add(record.pictures, {"door": record.door, **model}, context)
+        if record.images:
+            self._images.add(record.images, {"endpoint": record.endpoint, **model}, context)
         for name, milliseconds in record.times.items():
             self._stages.record(milliseconds / 1000, {"stage": name, **model}, context)
         if "http.request.method" in record.attributes and record.status is not None:
@@ -215,7 +215,7 @@ class OpenTelemetry:
         span = self._tracer.start_span(
             record.name,
             parent,
-            SpanKind.CONSUMER if record.door == "queue" else SpanKind.SERVER,
+            SpanKind.CONSUMER if record.endpoint == "queue" else SpanKind.SERVER,
             {**record.attributes, **_facts(record), **_error(record)},
             start_time=clock(record.began),
         )
@@ -238,11 +238,11 @@ def _error(record: Record) -> dict[str, str]:
 def _facts(record: Record) -> dict[str, str | int]:
     facts = {
         "http.response.status_code": record.status if _is_http(record) else None,
-        "image_classifier.door": record.door,
+        "image_classifier.endpoint": record.endpoint,
         "image_classifier.model": record.model,
         "image_classifier.version": record.version,
         "image_classifier.engine": record.engine,
-        "image_classifier.pictures": record.pictures or None,
+        "image_classifier.images": record.images or None,
         "image_classifier.bytes": record.size or None,
     }
     return {name: value for name, value in facts.items() if value is not None}

@@ -1,6 +1,6 @@
-"""One record for each request: by which door it came, what answered, how long each stage took.
+"""One record for each request: by which endpoint it came, what answered, how long each stage took.
 
-A door opens the record with ``request``. Whoever learns something of the request says so with
+An endpoint opens the record with ``request``. Whoever learns something of the request says so with
 ``chose``, ``took`` and the like, without being handed the record. At its end it becomes one line in
 the log, and goes to those that ``watch``: OpenTelemetry, and the model server's counters.
 
@@ -48,7 +48,7 @@ ENDPOINTS = (
     "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
     "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
 )
-# A batch of a thousand pictures has thousands of stages: their sums count, and the first of them.
+# A batch of a thousand images has thousands of stages: their sums count, and the first of them.
 _MOST_STAGES = 48
 
 
@@ -65,7 +65,7 @@ class Record:
     """What is known of one request.
 
     Attributes:
-        door: which of the ways in.
+        endpoint: which of the ways in.
         name: what was called, as in "POST /api/classify": never more of them than there are routes.
         attributes: more of the call, under OpenTelemetry's own names.
         header: gives a header of the call by its lower-case name; for ``traceparent``.
@@ -75,7 +75,7 @@ class Record:
         model: name of the model; None until one is chosen.
         version: its number.
         engine: what ran it.
-        pictures: image files that were looked into.
+        images: image files that were looked into.
         size: their bytes.
         stages: the first of them, in order.
         times: milliseconds that each kind of stage took, all of its kind together.
@@ -84,7 +84,7 @@ class Record:
         trace_id: of its trace, if there is one.
     """
 
-    door: str
+    endpoint: str
     name: str
     attributes: Mapping[str, str]
     header: Callable[[str], str | None]
@@ -94,7 +94,7 @@ class Record:
     model: str | None = None
     version: int | None = None
     engine: str | None = None
-    pictures: int = 0
+    images: int = 0
     size: int = 0
     stages: list[Stage] = field(default_factory=list)
     times: dict[str, float] = field(default_factory=dict)
@@ -112,7 +112,7 @@ class Watcher(Protocol):
     """Who is told of every request. Called by any thread; what it raises is logged."""
 
     def began(self, record: Record) -> None:
-        """A request has come; only door, name and attributes are known."""
+        """A request has come; only endpoint, name and attributes are known."""
 
     def ended(self, record: Record) -> None:
         """It is answered, and all is known."""
@@ -161,14 +161,14 @@ def configure_exporters(environ: Mapping[str, str]) -> None:
 
 @contextmanager
 def request(
-    door: str,
+    endpoint: str,
     name: str,
     *,
     attributes: Mapping[str, str] | None = None,
     header: Callable[[str], str | None] | None = None,
 ) -> Iterator[Record]:
     """Keeps a record of what happens in the ``with`` block; see ``Record`` for the arguments."""
-    record = Record(door, name, attributes or {}, header or _no_header, time.perf_counter())
+    record = Record(endpoint, name, attributes or {}, header or _no_header, time.perf_counter())
     token = _current.set(record)
     watchers = _watchers  # the same at the end: what goes up must come down
     _tell(watchers, "began", record)
@@ -208,7 +208,7 @@ def set_model(model: str, version: int | None, engine: str | None = None) -> Non
 def add_image(size: int) -> None:
     """An image file of so many bytes is looked into."""
     if record := _current.get():
-        record.pictures += 1
+        record.images += 1
         record.size += size
 
 
@@ -231,13 +231,13 @@ def add_stages(stages: Iterable[tuple[str, float]]) -> None:
 def log_line(record: Record) -> str:
     """The record as JSON on one line; what is not known is left out."""
     shown: dict[str, str | int | float | None] = {
-        "door": record.door,
+        "endpoint": record.endpoint,
         "outcome": record.outcome,
         "status": record.status,
         "model": record.model,
         "version": record.version,
         "engine": record.engine,
-        "pictures": record.pictures or None,
+        "images": record.images or None,
         "bytes": record.size or None,
         "total_ms": round(record.total, 2),
     }

@@ -24,7 +24,7 @@ __all__ = ["EMPTY_BODY_HINT", "Part", "read_parts"]
 # Streams of unknown length go out in chunks, and nothing tells their sender what became of them.
 EMPTY_BODY_HINT = (
     " The Functions host passes on no body that is sent in chunks, without Content-Length: send "
-    "the whole picture at once (in JavaScript as a Buffer, not as a stream)."
+    "the whole image at once (in JavaScript as a Buffer, not as a stream)."
 )
 
 # Each part of a form costs 20 µs, and 20 MB hold half a million of them.
@@ -78,7 +78,7 @@ def read_parts(content_type: str, body: bytes) -> list[Part]:
     except RequestEntityTooLarge as exc:
         raise InvalidRequest(
             f"The multipart body has more than {_MOST_PARTS} parts; send one image, as in "
-            "curl -F image=@picture.jpg."
+            "curl -F image=@image.jpg."
         ) from exc
     except (ValueError, UnicodeError) as exc:
         raise InvalidRequest(f"The multipart body cannot be read: {exc}.") from exc

@@ -42,7 +42,7 @@ class Services:
         Args:
             config: what the host is made of.
             console: where lines go.
-            emulator: where the clients of the SignalR stand-in come in, if there is one.
+            emulator: where the clients of the SignalR emulator come in, if there is one.
         """
         self._config = config
         self._console = console

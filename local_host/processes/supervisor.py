@@ -57,7 +57,7 @@ def run_host(
     Args:
         config: what to run.
         sock: listening already.
-        emulator: listening already; for the SignalR stand-in, if there is to be one.
+        emulator: listening already; for the SignalR emulator, if there is to be one.
         console: where lines go.
         on_ready: called once, with the load errors, when the first request can be answered.
 

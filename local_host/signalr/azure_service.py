@@ -67,7 +67,7 @@ class Service:
             self._session = None
 
     async def _request(self, method: str, url: str, body: str | None) -> tuple[int, str]:
-        # Imported late: it takes a quarter of a second, and most hosts use the stand-in.
+        # Imported late: it takes a quarter of a second, and most hosts use the emulator.
         import aiohttp
         from yarl import URL
 

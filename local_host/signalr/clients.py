@@ -1,4 +1,4 @@
-"""The clients of the SignalR stand-in: who is there, in which groups, and what waits for each."""
+"""The clients of the SignalR emulator: who is there, in which groups, and what waits for each."""
 
 from __future__ import annotations
 

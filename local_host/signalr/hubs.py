@@ -1,4 +1,4 @@
-"""Which SignalR service each setting means; one that is empty means the stand-in."""
+"""Which SignalR service each setting means; one that is empty means the emulator."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Hubs:
         Args:
             settings: what functions name.
             environ: app settings.
-            stand_in_url: where the stand-in is; needed when one of the settings is empty.
+            stand_in_url: where the emulator is; needed when one of the settings is empty.
 
         Raises:
             HostError: a connection string cannot be used.
@@ -67,10 +67,10 @@ class Hubs:
 def listen_for_emulator(
     settings: Collection[str], environ: Mapping[str, str], address: str, port: int
 ) -> socket.socket | None:
-    """Listens for the stand-in's clients when a setting is empty: on ``port`` if that is free.
+    """Listens for the emulator's clients when a setting is empty: on ``port`` if that is free.
 
     Returns:
-        the socket, which the caller closes; None when no stand-in is needed.
+        the socket, which the caller closes; None when no emulator is needed.
     """
     if all(environ.get(setting, "").strip() for setting in settings):
         return None

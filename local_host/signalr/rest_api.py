@@ -1,4 +1,4 @@
-"""The REST API of the SignalR stand-in: what programs that know the real service call.
+"""The REST API of the SignalR emulator: what programs that know the real service call.
 
 Paths, verbs and statuses are those of API version 2022-06-01 and of its older form ``/api/v1``,
 where a ``POST`` without ``/:send`` sends.

@@ -23,7 +23,7 @@ from local_host.functions.http_messages import (
 from local_host.functions.invoker import FunctionFailed, Invoker
 from local_host.functions.loader import LoadedFunction
 from local_host.web.admin import Admin
-from local_host.web.image_folder import Pictures
+from local_host.web.image_folder import Images
 from local_host.web.pages import Pages
 from local_host.web.request_limits import Throttle
 from local_host.web.routes import RouteTable, decode_path
@@ -143,13 +143,13 @@ def build_app(
         # Like the real host: no words, and never 405.
         return Response(status_code=404)
 
-    pictures = [Mount("/pictures", app=Pictures(config.pictures))] if config.pictures else []
+    images = [Mount("/images", app=Images(config.images))] if config.images else []
     functions = FunctionRoutes(config, loaded, invoker, console)
     rest = Starlette(
         routes=[
             *Admin(config, loaded, load_errors, invoker, console).routes(),
             functions,  # those whose route begins with "admin"
-            *pictures,
+            *images,
             Mount("/", app=Pages(config.root)),
         ],
         exception_handlers={404: empty, 405: empty},

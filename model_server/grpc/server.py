@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 _LONGEST_MESSAGE_BYTES = 1024
-# Messages of any size, unless --grpc_channel_arguments says otherwise: a batch of eight pictures
+# Messages of any size, unless --grpc_channel_arguments says otherwise: a batch of eight images
 # as floats is larger than gRPC's own 4 MB.
 _OPTIONS = {
     "grpc.max_receive_message_length": -1,

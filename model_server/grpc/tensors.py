@@ -33,7 +33,7 @@ _FIELDS = {
     "DT_COMPLEX128": "dcomplex_val",
 }
 # Values that are not written out are copies of the last one: a message of a few bytes may become
-# this much memory and no more. It is room for a batch of a hundred pictures of zeros.
+# this much memory and no more. It is room for a batch of a hundred images of zeros.
 _MOST_COPIED_BYTES = 2**26
 _MOST_DIMENSIONS = 64  # NumPy has no more
 # What packed fields hold as it is in memory: bytes are many times faster than a list of numbers.

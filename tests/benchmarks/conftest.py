@@ -20,8 +20,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Workload:
 
 
 @pytest.fixture
-def picture(tmp_path: Path) -> Path:
+def image(tmp_path: Path) -> Path:
     """A file to post. Who decodes it finds that it is none."""
-    file = tmp_path / "picture.jpg"
+    file = tmp_path / "image.jpg"
     file.write_bytes(b"not really an image: " + bytes(80_000))
     return file

@@ -49,10 +49,10 @@ def found(tmp_path: Path, colours_pb: bytes) -> Workload:
 def test_pipeline_compares_both_ways_and_reports(
     found: Workload, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found = replace(found, pictures={**found.pictures, "wide.jpg": jpeg(300, 200)})
+    found = replace(found, images={**found.images, "wide.jpg": jpeg(300, 200)})
     classifier = found.classifier("tensorflow")
     case = pipeline_case(found, classifier, {TENSORFLOW: classifier.classify_bytes}, rounds=1)
-    case = replace(case, goals=(faster(TENSORFLOW, 40, "all pictures"),))
+    case = replace(case, goals=(faster(TENSORFLOW, 40, "all images"),))
     file = tmp_path / "figures.json"
 
     code = main(["--quick", "--json", str(file)], {"pipeline": entry(case)})

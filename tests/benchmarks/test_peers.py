@@ -148,7 +148,7 @@ def always_cat(workers: int) -> Server:
 
 
 @needs_process_groups
-def test_whole_plan_is_measured_and_every_load_is_there(picture: Path) -> None:
+def test_whole_plan_is_measured_and_every_load_is_there(image: Path) -> None:
     small = Plan(
         warm_up_seconds=0.05,
         blocks=2,
@@ -161,7 +161,7 @@ def test_whole_plan_is_measured_and_every_load_is_there(picture: Path) -> None:
     )
 
     found = measure(
-        [always_cat(1), always_cat(2)], Asked(file=picture, tag="cat", probability=1.0), small
+        [always_cat(1), always_cat(2)], Asked(file=image, tag="cat", probability=1.0), small
     )
 
     one, two = "reference, 1 worker", "reference, 2 workers"
@@ -181,15 +181,15 @@ def test_whole_plan_is_measured_and_every_load_is_there(picture: Path) -> None:
 
 
 @needs_process_groups
-def test_a_server_that_answers_wrongly_ends_the_run(picture: Path) -> None:
-    asked = Asked(file=picture, tag="dog", probability=1.0)
+def test_a_server_that_answers_wrongly_ends_the_run(image: Path) -> None:
+    asked = Asked(file=image, tag="dog", probability=1.0)
 
     with pytest.raises(WrongAnswer, match="cat with 1, it should be dog"):
         measure([always_cat(1)], asked, Plan(warm_up_seconds=0.05))
 
 
 @needs_process_groups
-def test_a_server_that_does_not_start_ends_the_run_with_its_last_words(picture: Path) -> None:
+def test_a_server_that_does_not_start_ends_the_run_with_its_last_words(image: Path) -> None:
     broken = Server(
         who=REFERENCE,
         workers=1,
@@ -199,17 +199,17 @@ def test_a_server_that_does_not_start_ends_the_run_with_its_last_words(picture: 
     )
 
     with pytest.raises(WrongAnswer, match="no such model"):
-        measure([broken], Asked(file=picture, tag="cat", probability=1.0), Plan())
+        measure([broken], Asked(file=image, tag="cat", probability=1.0), Plan())
 
 
 @needs_process_groups
-def test_a_reference_is_started_measured_and_ended(tmp_path: Path, picture: Path) -> None:
+def test_a_reference_is_started_measured_and_ended(tmp_path: Path, image: Path) -> None:
     reference = next(s for s in own_servers(DEMO, "digits") if (s.who, s.workers) == (REFERENCE, 1))
     (port,) = free_ports(1)
     with running(reference, port) as group:
         group.wait_until_healthy()
         load = Load(
-            port=port, path="/classify", file=str(picture), tag="7", probability=1, seconds=0.2
+            port=port, path="/classify", file=str(image), tag="7", probability=1, seconds=0.2
         )
         outcome = asyncio.run(send(load))
     assert "status 500" in outcome.errors[0]  # it decodes: this is no image

@@ -163,9 +163,9 @@ def test_the_app_fetches_only_from_the_container_for_that() -> None:
     }
     settings = app_settings()
 
-    assert containers == {"packages", "pictures"}
+    assert containers == {"packages", "images"}
     assert settings["FETCH_BLOB_IDENTITY"] == "true"
-    assert settings["FETCH_BLOB_CONTAINERS"] == "pictures"
+    assert settings["FETCH_BLOB_CONTAINERS"] == "images"
 
 
 def test_python_is_3_13_and_an_older_worker_would_keep_its_protobuf_apart() -> None:

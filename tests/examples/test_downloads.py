@@ -23,11 +23,11 @@ def mirror(tmp_path: Path) -> Iterator[str]:
     """A server with a very small Fashion-MNIST, in the format of the real one."""
     rng = np.random.default_rng(0)
     for prefix, count in (("train", 60), ("t10k", 20)):
-        pictures = rng.integers(0, 256, (count, 28, 28), np.uint8).tobytes()
+        images = rng.integers(0, 256, (count, 28, 28), np.uint8).tobytes()
         classes = rng.integers(0, 10, count, np.uint8).tobytes()
         folder = tmp_path / "mirror"
         folder.mkdir(exist_ok=True)
-        (folder / f"{prefix}-images-idx3-ubyte.gz").write_bytes(gzip.compress(bytes(16) + pictures))
+        (folder / f"{prefix}-images-idx3-ubyte.gz").write_bytes(gzip.compress(bytes(16) + images))
         (folder / f"{prefix}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(bytes(8) + classes))
 
     class Quiet(http.server.SimpleHTTPRequestHandler):

@@ -70,16 +70,16 @@ def ask(server: ModelServer, kind: str, *arguments: str) -> str:
 def test_fashion_mnist_image_in_label_out(
     models: Path, server: ModelServer, client: Client
 ) -> None:
-    picture = models / "fashion_mnist" / "1" / "assets.extra" / "sample.png"
-    answer = client.predict("fashion_mnist", {"image": [picture.read_bytes()]}, signature="bytes")
+    image = models / "fashion_mnist" / "1" / "assets.extra" / "sample.png"
+    answer = client.predict("fashion_mnist", {"image": [image.read_bytes()]}, signature="bytes")
     (label,) = answer.outputs["output_0"].string_val
 
     data = fashion_mnist.digits()
-    shown = (data.test[..., 0] == np.asarray(Image.open(picture))).all((1, 2)).argmax()
+    shown = (data.test[..., 0] == np.asarray(Image.open(image))).all((1, 2)).argmax()
     told = fashion_mnist.DIGITS[data.test_classes[shown]]
     assert label.decode() == told
     for kind in ("GRPC", "REST"):
-        assert ask(server, kind, "--model", "fashion_mnist", str(picture)) == told
+        assert ask(server, kind, "--model", "fashion_mnist", str(image)) == told
 
 
 def test_fashion_mnist_learns_what_it_is_shown(server: ModelServer, client: Client) -> None:

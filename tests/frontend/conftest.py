@@ -105,7 +105,7 @@ def page(context: BrowserContext) -> Page:
 
 @pytest.fixture(scope="session")
 def samples() -> list[dict[str, str]]:
-    """The sample pictures, as the page lists them: file, alt and the true label."""
+    """The sample images, as the page lists them: file, alt and the true label."""
     entries: list[dict[str, str]] = json.loads((SAMPLES / "samples.json").read_text())
     return entries
 

@@ -1,4 +1,4 @@
-"""What the live page talks to: its files, the API's ``negotiate``, and the SignalR stand-in."""
+"""What the live page talks to: its files, the API's ``negotiate``, and the SignalR emulator."""
 
 from __future__ import annotations
 
@@ -84,12 +84,12 @@ class LiveSite:
             self.start_service()
 
     def stop_service(self) -> None:
-        """Ends the stand-in: pages lose their connection. The API goes on."""
+        """Ends the emulator: pages lose their connection. The API goes on."""
         if self._service is not None:
             self._run(self._stop_service())
 
     def start_service(self) -> None:
-        """Starts the stand-in (again), at the same address."""
+        """Starts the emulator (again), at the same address."""
         self._run(self._start_service())
 
     def _run(self, work: Coroutine[Any, Any, None], timeout: float = WAIT_SECONDS) -> None:

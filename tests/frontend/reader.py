@@ -43,7 +43,7 @@ def choose_file(page: Page, file: Path) -> None:
 
 
 def type_url(page: Page, url: str) -> None:
-    page.get_by_label("Address of a picture").fill(url)
+    page.get_by_label("Address of an image").fill(url)
     page.keyboard.press("Enter")
 
 
@@ -56,9 +56,9 @@ def result(page: Page) -> Locator:
     return page.get_by_role("region", name="What the model sees")
 
 
-def verdict(page: Page, picture: str = "") -> str:
-    """The predicted tag, once it is there; ``picture`` is what the page must then be showing."""
-    page.locator("figure", has_text=picture).wait_for()
+def verdict(page: Page, image: str = "") -> str:
+    """The predicted tag, once it is there; ``image`` is what the page must then be showing."""
+    page.locator("figure", has_text=image).wait_for()
     return page.locator(".verdict strong").inner_text()
 
 

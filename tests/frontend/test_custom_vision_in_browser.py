@@ -51,9 +51,9 @@ def shop() -> Iterator[str]:
 
 @pytest.fixture
 def shop_page(page: Page, shop: str, samples: list[Sample]) -> Page:
-    """The page with a picture chosen in it."""
+    """The page with an image chosen in it."""
     page.goto(shop)
-    page.get_by_label("Picture").set_input_files(SAMPLES / samples[0]["file"])
+    page.get_by_label("Image").set_input_files(SAMPLES / samples[0]["file"])
     return page
 
 
@@ -87,7 +87,7 @@ def test_the_sdk_can_read_why_it_was_refused(
 ) -> None:
     expected_in_console += ["401 (Unauthorized)", "400 (Bad Request)"]
     stranger = ask(shop_page, keyed_host, "classifyImage", "chosen()", key="wrong")["error"]
-    bad = ask(shop_page, keyed_host, "classifyImage", "new Blob(['no picture'])")["error"]
+    bad = ask(shop_page, keyed_host, "classifyImage", "new Blob(['no image'])")["error"]
 
     assert stranger["statusCode"] == 401, stranger
     assert stranger["message"].startswith("Access denied due to invalid subscription key")

@@ -68,20 +68,20 @@ def test_a_dropped_file_is_classified(
     assert "2 files came at once" in page.locator(".result").inner_text()
 
 
-def test_a_pasted_picture_is_classified(
+def test_a_pasted_image_is_classified(
     page: Page, context: BrowserContext, host: LocalHost, samples: list[Sample]
 ) -> None:
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     open_page(page, host.url)
     sample = next(sample for sample in samples if sample["file"].endswith(".png"))
-    picture = base64.b64encode((SAMPLES / sample["file"]).read_bytes()).decode()
+    image = base64.b64encode((SAMPLES / sample["file"]).read_bytes()).decode()
     page.evaluate(
         """async (base64) => {
           const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
-          const picture = new Blob([bytes], { type: 'image/png' });
-          await navigator.clipboard.write([new ClipboardItem({ 'image/png': picture })]);
+          const image = new Blob([bytes], { type: 'image/png' });
+          await navigator.clipboard.write([new ClipboardItem({ 'image/png': image })]);
         }""",
-        picture,
+        image,
     )
     page.keyboard.press("Control+V")
 
@@ -91,7 +91,7 @@ def test_a_pasted_picture_is_classified(
 def test_a_url_is_fetched_by_the_api(page: Page, host: LocalHost, samples: list[Sample]) -> None:
     url = f"{host.url}/samples/{samples[4]['file']}"
     open_page(page, host.url)
-    page.get_by_label("Address of a picture").fill(url)
+    page.get_by_label("Address of an image").fill(url)
     with page.expect_request(lambda request: "/api/classify" in request.url) as caught:
         page.get_by_role("button", name="Classify").click()
     wait_for_answer(page)
@@ -113,5 +113,5 @@ def test_a_pasted_url_is_classified(
     page.keyboard.press("Control+V")
     wait_for_answer(page)
 
-    assert page.get_by_label("Address of a picture").input_value() == url
+    assert page.get_by_label("Address of an image").input_value() == url
     assert verdict(page) == samples[0]["label"]

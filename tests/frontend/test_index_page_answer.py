@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 
-def ask_api(host: LocalHost, picture: Path) -> dict[str, Any]:
+def ask_api(host: LocalHost, image: Path) -> dict[str, Any]:
     url, headers = f"{host.url}/api/classify", {"Content-Type": "application/octet-stream"}
-    request = urllib.request.Request(url, picture.read_bytes(), headers)
+    request = urllib.request.Request(url, image.read_bytes(), headers)
     with urllib.request.urlopen(request, timeout=60) as response:
         answer: dict[str, Any] = json.load(response)
     return answer

@@ -136,7 +136,7 @@ def test_axe_finds_nothing_to_mend(
     sample_button(page, samples[0]).click()
     wait_for_answer(page)
     assert violations() == []
-    (tmp_path / "notes.txt").write_text("no picture at all")
+    (tmp_path / "notes.txt").write_text("no image at all")
     choose_file(page, tmp_path / "notes.txt")
     wait_for_problem(page)
     assert violations() == []

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 
-def test_a_url_without_a_picture_is_explained(
+def test_a_url_without_a_image_is_explained(
     page: Page, host: LocalHost, expected_in_console: list[str]
 ) -> None:
     expected_in_console += ["404 (Not Found)", "424 (EnvironmentSetupError Dependency)"]
@@ -36,7 +36,7 @@ def test_a_url_without_a_picture_is_explained(
 
     assert "404" in problem(page)
     assert "FetchFailed, HTTP 424" in problem(page)
-    assert page.get_by_text("This browser cannot show the picture from its address.").is_visible()
+    assert page.get_by_text("This browser cannot show the image from its address.").is_visible()
 
 
 @pytest.mark.parametrize(
@@ -60,23 +60,23 @@ def test_an_address_that_the_api_refuses_is_explained(
 def test_no_address_at_all_is_said_beside_the_field(page: Page, host: LocalHost) -> None:
     open_page(page, host.url)
     page.get_by_role("button", name="Classify").click()
-    field = page.get_by_label("Address of a picture")
+    field = page.get_by_label("Address of an image")
 
     assert field.get_attribute("aria-invalid") == "true"
-    assert page.get_by_text("Paste the address of a picture here first.").is_visible()
+    assert page.get_by_text("Paste the address of an image here first.").is_visible()
     assert field.evaluate("(field) => field === document.activeElement")
 
 
-def test_a_file_that_is_no_picture_is_explained(
+def test_a_file_that_is_no_image_is_explained(
     page: Page, host: LocalHost, expected_in_console: list[str], tmp_path: Path
 ) -> None:
     expected_in_console.append("415")
-    (tmp_path / "notes.txt").write_text("no picture at all")
+    (tmp_path / "notes.txt").write_text("no image at all")
     open_page(page, host.url)
     choose_file(page, tmp_path / "notes.txt")
 
     assert "UnsupportedImage, HTTP 415" in problem(page)
-    assert page.get_by_text("This browser cannot show the picture.").is_visible()
+    assert page.get_by_text("This browser cannot show the image.").is_visible()
     with page.expect_popup() as popup:
         page.get_by_role("link", name="Raw JSON").click()
     assert '"UnsupportedImage"' in popup.value.locator("pre").inner_text()

@@ -70,7 +70,7 @@ def test_200_images_in_200_results_on_the_page(
     shown = shown_results(page)
     assert {tag for tag, _ in shown} <= right
     assert page.locator("li img").evaluate_all(
-        "pictures => pictures.every((picture) => picture.src.includes('/samples/'))"
+        "images => images.every((image) => image.src.includes('/samples/'))"
     )
 
 

@@ -1,4 +1,4 @@
-"""What frontend/live.html makes of the messages, over the real SignalR client and stand-in."""
+"""What frontend/live.html makes of the messages, over the real SignalR client and emulator."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 
-def test_a_result_is_shown_with_its_picture_tag_and_probability(
+def test_a_result_is_shown_with_its_image_tag_and_probability(
     page: Page, live_site: LiveSite
 ) -> None:
     watch(page, live_site)
     live_site.send(result(live_site, "7", probability=1.0), result(live_site, "3", probability=0.5))
     wait_for(page, done=2, failed=0, repeats=0)
-    picture = page.locator(".pictures img").first
+    image = page.locator(".images img").first
 
     wait_until(page, lambda: shown_results(page) == [("3", "50%"), ("7", "100%")])
     assert shown_tags(page) == [["7", "1", "50.0%"], ["3", "1", "50.0%"]]
-    assert picture.evaluate("(img) => img.decode().then(() => img.naturalWidth)") > 0
-    assert picture.get_attribute("referrerpolicy") == "no-referrer"
-    assert picture.get_attribute("loading") == "lazy"
+    assert image.evaluate("(img) => img.decode().then(() => img.naturalWidth)") > 0
+    assert image.get_attribute("referrerpolicy") == "no-referrer"
+    assert image.get_attribute("loading") == "lazy"
 
 
 def test_the_empty_page_says_how_to_start(page: Page, live_site: LiveSite) -> None:
@@ -105,18 +105,18 @@ def test_lists_end_and_tags_beyond_ten_are_others(page: Page, live_site: LiveSit
     assert len(page.locator(".codes span").all()) == 5
 
 
-def test_a_picture_that_cannot_be_shown_leaves_its_place(
+def test_a_image_that_cannot_be_shown_leaves_its_place(
     page: Page, live_site: LiveSite, expected_in_console: list[str]
 ) -> None:
     expected_in_console.append("404")
     watch(page, live_site)
     live_site.send(result(live_site, url=f"{live_site.url}/samples/none.png"))
-    broken = page.get_by_role("img", name="The picture cannot be shown")
+    broken = page.get_by_role("img", name="The image cannot be shown")
     broken.wait_for()
     box = broken.bounding_box()
     live_site.send(result(live_site))
     wait_for(page, done=2)
-    shown = page.locator(".pictures img").bounding_box()
+    shown = page.locator(".images img").bounding_box()
 
     assert box and shown
     assert (box["width"], box["height"]) == pytest.approx((shown["width"], shown["height"]), abs=1)
@@ -205,7 +205,7 @@ def test_clear_begins_again(page: Page, live_site: LiveSite) -> None:
     page.get_by_role("button", name="Clear").click()
     wait_for(page, done=0, repeats=0, failed=0)
 
-    assert page.locator(".pictures li, .failures li, .bars li").count() == 0
+    assert page.locator(".images li, .failures li, .bars li").count() == 0
     live_site.send(known)
     wait_for(page, done=1, repeats=0)
 
@@ -235,7 +235,7 @@ def test_throughput_is_drawn_told_and_listed(page: Page, live_site: LiveSite) ->
 def test_the_two_pages_lead_to_each_other_and_keep_the_api(page: Page, live_site: LiveSite) -> None:
     query = "?api=" + live_site.url.replace(":", "%3A").replace("/", "%2F")
     watch(page, live_site, query)
-    back = page.get_by_role("link", name="One picture").get_attribute("href")
+    back = page.get_by_role("link", name="One image").get_attribute("href")
 
     assert back == f"index.html{query}"
     assert 'href="live.html"' not in page.content()

@@ -126,7 +126,7 @@ def test_a_key_that_is_withdrawn_is_asked_for_after_the_next_loss(
 def test_the_page_works_from_any_static_host(
     page: Page, static_site: str, live_site: LiveSite, expected_in_console: list[str]
 ) -> None:
-    expected_in_console.append("404")  # a picture has no icon
+    expected_in_console.append("404")  # an image has no icon
     live_site.keys = KEY
     page.goto(f"{static_site}/{SAMPLE}")
     page.evaluate(f"sessionStorage.setItem('key for {live_site.url}', '{KEY}')")

@@ -22,7 +22,7 @@ SECONDS = 3
 OBSERVE = """
 () => {
   const seen = window.seen = { totals: 0, cards: 0, mostCards: 0, longTasks: [], frames: [] };
-  const list = document.querySelector('.pictures');
+  const list = document.querySelector('.images');
   new MutationObserver(() => { seen.totals += 1; })
     .observe(document.querySelector('#done'), { childList: true, characterData: true });
   new MutationObserver((changes) => {
@@ -72,7 +72,7 @@ def test_two_hundred_results_a_second_are_painted_a_few_times_a_second(
 def test_a_day_of_messages_needs_no_more_memory_than_an_hour(
     page: Page, context: BrowserContext, live_site: LiveSite, expected_in_console: list[str]
 ) -> None:
-    expected_in_console.append("404")  # a picture has no icon
+    expected_in_console.append("404")  # an image has no icon
     page.goto(f"{live_site.url}/samples/seven.png")
     page.evaluate(
         """async () => {

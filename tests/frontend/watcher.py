@@ -34,7 +34,7 @@ def result(site: LiveSite, tag: str | None = "7", **changes: Any) -> dict[str, A
 
 def failure(code: str = "FetchFailed", reason: str = "It said 404.", **changes: Any) -> Any:
     """A message ``newFailure``, likewise."""
-    url = "https://pictures.example.com/gone.jpg"
+    url = "https://images.example.com/gone.jpg"
     error = {"code": code, "message": reason}
     return {"id": f"f{next(_ids)}", "url": url, "error": error, "dequeueCount": 1} | changes
 

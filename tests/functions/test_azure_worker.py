@@ -57,8 +57,8 @@ def runtime_python() -> Path:
     return python
 
 
-class Pictures(NamedTuple):
-    """URLs that the app is sent to: a picture, one that is not there, a server that is ill."""
+class Images(NamedTuple):
+    """URLs that the app is sent to: an image, one that is not there, a server that is ill."""
 
     there: str
     gone: str
@@ -66,13 +66,13 @@ class Pictures(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def pictures() -> Iterator[Pictures]:
+def images() -> Iterator[Images]:
     with (
         Server(ok(a_sample().file.read_bytes())) as there,
         Server(http("404 Not Found")) as gone,
         Server(http("503 Service Unavailable")) as ill,
     ):
-        yield Pictures(there.url, gone.url, ill.url)
+        yield Images(there.url, gone.url, ill.url)
 
 
 def posted_image() -> str:
@@ -84,12 +84,12 @@ def posted_image() -> str:
     return base64.b64encode(small.getvalue()).decode()
 
 
-def cases(pictures: Pictures) -> list[tuple[str, dict[str, Any]]]:
+def cases(images: Images) -> list[tuple[str, dict[str, Any]]]:
     """What is asked of which function, in this order."""
-    picture = posted_image()
+    image = posted_image()
     post = POST_JSON
     return [
-        ("classify", {**post, "body": json.dumps({"image": picture}), "expect": {"status": 200}}),
+        ("classify", {**post, "body": json.dumps({"image": image}), "expect": {"status": 200}}),
         ("classify", {**post, "expect": {"status": 400}}),
         ("classify", {"method": "OPTIONS", "expect": {"status": 204}}),
         ("status", {"expect": {"status": 200}}),
@@ -99,7 +99,7 @@ def cases(pictures: Pictures) -> list[tuple[str, dict[str, Any]]]:
             {
                 "url": "http://localhost:7071/v1/models/digits:predict",
                 "method": "POST",
-                "body": json.dumps({"signature_name": "bytes", "instances": [{"b64": picture}]}),
+                "body": json.dumps({"signature_name": "bytes", "instances": [{"b64": image}]}),
                 "expect": {"status": 200},
             },
         ),
@@ -117,7 +117,7 @@ def cases(pictures: Pictures) -> list[tuple[str, dict[str, Any]]]:
                 "url": PREDICTION_URL,
                 "method": "POST",
                 "headers": {"Content-Type": "application/json"},
-                "body": json.dumps({"Url": pictures.there}),
+                "body": json.dumps({"Url": images.there}),
                 "expect": {"status": 200},
             },
         ),
@@ -129,13 +129,13 @@ def cases(pictures: Pictures) -> list[tuple[str, dict[str, Any]]]:
                 "method": "POST",
                 "headers": {"Content-Type": "application/json"},
                 "params": {"kind": "url"},
-                "body": json.dumps({"url": pictures.there}),
+                "body": json.dumps({"url": images.there}),
                 "expect": {"status": 200},
             },
         ),
-        ("classify_queue", {"body": json.dumps({"id": "run-7", "url": pictures.there})}),
-        ("classify_queue", {"body": pictures.gone, "dequeue": 3}),
-        ("classify_queue", {"body": pictures.ill, "expect": {"exception": True}}),
+        ("classify_queue", {"body": json.dumps({"id": "run-7", "url": images.there})}),
+        ("classify_queue", {"body": images.gone, "dequeue": 3}),
+        ("classify_queue", {"body": images.ill, "expect": {"exception": True}}),
     ]
 
 
@@ -175,8 +175,8 @@ def drive(
 
 
 @pytest.fixture(scope="module")
-def report(runtime_python: Path, pictures: Pictures) -> list[dict[str, Any]]:
-    return drive(runtime_python, cases(pictures), "ENGINE=auto")
+def report(runtime_python: Path, images: Images) -> list[dict[str, Any]]:
+    return drive(runtime_python, cases(images), "ENGINE=auto")
 
 
 def calls(report: list[dict[str, Any]], function: str) -> list[dict[str, Any]]:
@@ -253,13 +253,13 @@ def test_signalr_client_gets_where_to_connect(report: list[dict[str, Any]]) -> N
     assert headers["content-type"].startswith("application/json")
 
 
-def test_queued_image_becomes_a_result(report: list[dict[str, Any]], pictures: Pictures) -> None:
+def test_queued_image_becomes_a_result(report: list[dict[str, Any]], images: Images) -> None:
     outputs = calls(report, "classify_queue")[0]["outputs"]
     message = json.loads(outputs["signalr"]["value"])
     (result,) = message["arguments"]
 
     assert message["target"] == "newResult"
-    assert (result["id"], result["url"]) == ("run-7", pictures.there)
+    assert (result["id"], result["url"]) == ("run-7", images.there)
     assert result["predictedTagName"] == a_sample().label
     assert not outputs.get("failed", {}).get("value")
 

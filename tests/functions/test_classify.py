@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.support.builders import model_folder, multipart, picture
+from tests.support.builders import colour_image, model_folder, multipart
 from tests.support.servers import LocalHost
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -88,7 +88,7 @@ def test_every_way_in_gives_the_same_answer(app: LocalHost, way: str) -> None:
 
 
 def test_model_and_version_are_chosen_in_the_query(app: LocalHost) -> None:
-    blue = picture("blue")
+    blue = colour_image("blue")
 
     assert post(app, blue, params={"model": "colours"}).json()["predictedTagName"] == "Bleu"
     older = post(app, blue, params={"model": "colours", "version": "1"})
@@ -108,7 +108,7 @@ def test_model_and_version_are_chosen_in_the_query(app: LocalHost) -> None:
         (404, "UnknownModel", {"data": DATA, "params": {"model": "nothing"}}),
         (404, "UnknownModel", {"data": DATA, "params": {"model": "colours", "version": "3"}}),
         (413, "ImageTooLarge", {"data": b"x" * 300_001}),
-        (413, "ImageTooLarge", {"data": picture(size=(1001, 1000))}),
+        (413, "ImageTooLarge", {"data": colour_image(size=(1001, 1000))}),
         (415, "UnsupportedImage", {"data": b"hello"}),
         (424, "FetchFailed", {"params": {"img": "{host}/samples/nothing.png"}}),
         (503, "ModelError", {"data": DATA, "params": {"model": "broken"}}),
@@ -160,7 +160,7 @@ def test_status_lists_models_versions_and_labels(app: LocalHost) -> None:
 
 
 def test_many_callers_at_once_all_get_the_right_answer(app: LocalHost) -> None:
-    colours = {name: picture(name) for name in ("red", "green", "blue")}
+    colours = {name: colour_image(name) for name in ("red", "green", "blue")}
     asked = list(colours) * 10
 
     def ask(name: str) -> str:

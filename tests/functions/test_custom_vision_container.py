@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.support.builders import model_folder, multipart, picture
+from tests.support.builders import colour_image, model_folder, multipart
 from tests.support.servers import LocalHost
 
 SAMPLE = "/samples/seven.png"
@@ -34,7 +34,7 @@ def send(
 
 
 def test_the_answer_is_the_containers_key_for_key(app: LocalHost) -> None:
-    response = send(app, "/image", picture("green"), "application/octet-stream")
+    response = send(app, "/image", colour_image("green"), "application/octet-stream")
     body = response.json()
 
     assert list(body) == ["id", "project", "iteration", "created", "predictions"]
@@ -50,8 +50,8 @@ def test_the_answer_is_the_containers_key_for_key(app: LocalHost) -> None:
 
 
 @pytest.mark.parametrize("shape", ["file", "field", "raw", "untyped"])
-def test_a_picture_comes_in_every_way_that_the_container_took(app: LocalHost, shape: str) -> None:
-    data = picture("red")
+def test_a_image_comes_in_every_way_that_the_container_took(app: LocalHost, shape: str) -> None:
+    data = colour_image("red")
     kind, form = multipart(("imageData", data))
     ways = {
         "file": (form, kind),
@@ -77,15 +77,15 @@ def test_a_url_is_fetched(app: LocalHost, key: str) -> None:
 
 
 def test_model_and_version_can_be_chosen(app: LocalHost) -> None:
-    response = send(app, "/image?model=other&version=1", picture("blue"))
+    response = send(app, "/image?model=other&version=1", colour_image("blue"))
 
     assert response.json()["predictions"][0]["tagName"] == "Bleu"
 
 
 def test_a_path_in_a_text_field_opens_no_file(app: LocalHost, tmp_path: Path) -> None:
-    """The trap: a picture that is there, and that the container would have classified."""
+    """The trap: an image that is there, and that the container would have classified."""
     trap = tmp_path / "trap.png"
-    trap.write_bytes(picture("red"))
+    trap.write_bytes(colour_image("red"))
     kind, form = multipart(("imageData", str(trap).encode()))
     for body in (form, form.replace(b'; filename="f.png"', b"")):
         response = send(app, "/image", body, kind)
@@ -97,7 +97,7 @@ def test_a_path_in_a_text_field_opens_no_file(app: LocalHost, tmp_path: Path) ->
 
 def test_a_file_url_opens_no_file(app: LocalHost, tmp_path: Path) -> None:
     trap = tmp_path / "trap.png"
-    trap.write_bytes(picture("red"))
+    trap.write_bytes(colour_image("red"))
     response = send(app, "/url", json.dumps({"url": trap.as_uri()}).encode(), "application/json")
 
     assert (response.status_code, response.json()["error"]["code"]) == (403, "FetchBlocked")
@@ -134,7 +134,9 @@ def test_only_post_and_a_preflight_are_answered(app: LocalHost) -> None:
 def test_with_keys_nobody_is_let_in_without_one(colours_pb: bytes, tmp_path: Path) -> None:
     model_folder(tmp_path, "digits", 1, graph=colours_pb)
     with LocalHost(env={"MODELS_DIR": str(tmp_path), "API_KEYS": "k"}) as closed:
-        assert send(closed, "/image", picture()).status_code == 401
+        assert send(closed, "/image", colour_image()).status_code == 401
         headers = {"Prediction-Key": "k"}
-        let_in = requests.post(f"{closed.url}/image", data=picture(), headers=headers, timeout=60)
+        let_in = requests.post(
+            f"{closed.url}/image", data=colour_image(), headers=headers, timeout=60
+        )
         assert let_in.status_code == 200

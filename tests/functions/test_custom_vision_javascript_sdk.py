@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.builders import picture
+from tests.support.builders import colour_image
 from tests.support.custom_vision_app import KEY, PROJECT, published_app
 from tests.support.custom_vision_client.node_client import NodeClient
 from tests.support.servers import LocalHost
@@ -34,10 +34,10 @@ def sdk(app: LocalHost) -> Iterator[NodeClient]:
 
 @pytest.mark.parametrize("method", ["classifyImage", "classifyImageWithNoStore"])
 @pytest.mark.parametrize("way", ["buffer", "file"])
-def test_a_picture_is_classified_however_it_is_handed_over(
+def test_a_image_is_classified_however_it_is_handed_over(
     sdk: NodeClient, tmp_path: Path, method: str, way: str
 ) -> None:
-    data = picture("blue", kind="JPEG")
+    data = colour_image("blue", kind="JPEG")
     path = tmp_path / "blue.jpg"
     path.write_bytes(data)
     given = buffer(data) if way == "buffer" else {"file": str(path)}
@@ -66,18 +66,20 @@ def test_a_url_is_classified(sdk: NodeClient, app: LocalHost, method: str) -> No
 
 @pytest.mark.parametrize("end", ["", "/"])
 def test_the_endpoint_may_end_in_a_slash(sdk: NodeClient, app: LocalHost, end: str) -> None:
-    assert sdk.answer("classifyImage", buffer(picture()), endpoint=app.url + end)["predictions"]
+    assert sdk.answer("classifyImage", buffer(colour_image()), endpoint=app.url + end)[
+        "predictions"
+    ]
 
 
 def test_the_time_of_the_answer_is_now_in_every_time_zone(sdk: NodeClient) -> None:
     """A time without a zone would be Tokyo's to this Node process."""
-    result = sdk.call("classifyImage", buffer(picture()))
+    result = sdk.call("classifyImage", buffer(colour_image()))
 
     assert result["created"] / 1000 == pytest.approx(time.time(), abs=600)
 
 
 def test_the_raw_answer_tells_which_model_it_was(sdk: NodeClient) -> None:
-    result = sdk.call("classifyImage", buffer(picture("green")))
+    result = sdk.call("classifyImage", buffer(colour_image("green")))
 
     assert (result["status"], result["headers"]["x-model"]) == (200, "colours/1")
     assert result["answer"]["predictions"][0]["tagName"] == "Green"
@@ -85,7 +87,7 @@ def test_the_raw_answer_tells_which_model_it_was(sdk: NodeClient) -> None:
 
 def test_ids_of_iteration_and_tags_are_the_same_in_every_answer(sdk: NodeClient) -> None:
     first, second = (
-        sdk.answer("classifyImage", buffer(picture(colour))) for colour in ("red", "blue")
+        sdk.answer("classifyImage", buffer(colour_image(colour))) for colour in ("red", "blue")
     )
 
     assert first["iteration"] == second["iteration"]
@@ -104,7 +106,7 @@ def test_ids_of_iteration_and_tags_are_the_same_in_every_answer(sdk: NodeClient)
         (b"x" * 300_001, "BadRequestImageSizeBytes"),
     ],
 )
-def test_a_bad_picture_raises_the_sdks_own_error(sdk: NodeClient, data: bytes, code: str) -> None:
+def test_a_bad_image_raises_the_sdks_own_error(sdk: NodeClient, data: bytes, code: str) -> None:
     error = sdk.error("classifyImage", buffer(data))
 
     assert (error["statusCode"], error["code"]) == (400, code)
@@ -115,7 +117,7 @@ def test_a_bad_picture_raises_the_sdks_own_error(sdk: NodeClient, data: bytes, c
 def test_a_stream_of_unknown_length_is_refused(sdk: NodeClient, tmp_path: Path) -> None:
     """The SDK sends it in chunks, and of those the Functions host hands on nothing."""
     path = tmp_path / "red.png"
-    path.write_bytes(picture())
+    path.write_bytes(colour_image())
     error = sdk.error("classifyImage", {"chunks": str(path)})
 
     assert (error["statusCode"], error["code"]) == (400, "BadRequestImageStream")
@@ -130,7 +132,7 @@ def test_a_url_that_gives_nothing_raises_it_too(sdk: NodeClient, app: LocalHost)
 
 @pytest.mark.parametrize("key", ["wrong", ""])
 def test_a_wrong_key_is_told_as_the_service_tells_it(sdk: NodeClient, key: str) -> None:
-    error = sdk.error("classifyImage", buffer(picture()), key=key)
+    error = sdk.error("classifyImage", buffer(colour_image()), key=key)
 
     # The gateway's code and words, as this SDK looks into "error" first.
     assert (error["statusCode"], error["code"]) == (401, "401")
@@ -140,8 +142,8 @@ def test_a_wrong_key_is_told_as_the_service_tells_it(sdk: NodeClient, key: str) 
 
 
 def test_unknown_project_and_iteration_have_the_services_codes(sdk: NodeClient) -> None:
-    iteration = sdk.error("classifyImage", buffer(picture()), name="Iteration2")
-    project = sdk.error("classifyImage", buffer(picture()), project=str(uuid.uuid4()))
+    iteration = sdk.error("classifyImage", buffer(colour_image()), name="Iteration2")
+    project = sdk.error("classifyImage", buffer(colour_image()), project=str(uuid.uuid4()))
 
     assert (iteration["statusCode"], iteration["code"]) == (404, "NotFoundIteration")
     assert iteration["message"].startswith("Invalid iteration")
@@ -150,7 +152,7 @@ def test_unknown_project_and_iteration_have_the_services_codes(sdk: NodeClient) 
 
 @pytest.mark.parametrize("method", ["detectImage", "detectImageWithNoStore"])
 def test_detection_is_refused_in_words(sdk: NodeClient, method: str) -> None:
-    error = sdk.error(method, buffer(picture()))
+    error = sdk.error(method, buffer(colour_image()))
 
     assert (error["statusCode"], error["code"]) == (400, "BadRequestNotSupported")
     assert "no object detection" in error["message"]

@@ -18,7 +18,7 @@ from azure.cognitiveservices.vision.customvision.prediction.models import (
 )
 from msrest.authentication import ApiKeyCredentials
 
-from tests.support.builders import picture
+from tests.support.builders import colour_image
 from tests.support.custom_vision_app import KEY, PROJECT, published_app
 from tests.support.servers import LocalHost
 
@@ -46,10 +46,10 @@ def caught(call: Any, *arguments: Any) -> Any:
 
 @pytest.mark.parametrize("method", ["classify_image", "classify_image_with_no_store"])
 @pytest.mark.parametrize("way", ["bytes", "BytesIO", "file"])
-def test_a_picture_is_classified_however_it_is_handed_over(
+def test_a_image_is_classified_however_it_is_handed_over(
     app: LocalHost, tmp_path: Path, method: str, way: str
 ) -> None:
-    data = picture("blue", kind="JPEG")
+    data = colour_image("blue", kind="JPEG")
     path = tmp_path / "blue.jpg"
     path.write_bytes(data)
     call = getattr(sdk(app), method)
@@ -75,11 +75,11 @@ def test_a_url_is_classified(app: LocalHost, method: str) -> None:
 
 @pytest.mark.parametrize("end", ["", "/", "//"])
 def test_the_endpoint_may_end_in_slashes(app: LocalHost, end: str) -> None:
-    assert sdk(app, end=end).classify_image(PROJECT, "Iteration1", picture()).predictions
+    assert sdk(app, end=end).classify_image(PROJECT, "Iteration1", colour_image()).predictions
 
 
 def test_the_raw_answer_tells_which_model_it_was(app: LocalHost) -> None:
-    raw = sdk(app).classify_image(PROJECT, "Iteration1", picture("green"), raw=True)
+    raw = sdk(app).classify_image(PROJECT, "Iteration1", colour_image("green"), raw=True)
 
     assert raw.response.headers["X-Model"] == "colours/1"
     assert raw.response.headers["Content-Type"].startswith("application/json")
@@ -94,9 +94,7 @@ def test_the_raw_answer_tells_which_model_it_was(app: LocalHost) -> None:
         (b"x" * 300_001, "BadRequestImageSizeBytes"),
     ],
 )
-def test_a_bad_picture_raises_the_sdks_own_exception(
-    app: LocalHost, data: bytes, code: str
-) -> None:
+def test_a_bad_image_raises_the_sdks_own_exception(app: LocalHost, data: bytes, code: str) -> None:
     error = caught(sdk(app).classify_image, PROJECT, "Iteration1", data)
 
     assert (error.response.status_code, error.error.code) == (400, code)
@@ -113,7 +111,7 @@ def test_a_url_that_gives_nothing_raises_it_too(app: LocalHost) -> None:
 
 def test_a_wrong_key_is_told_as_the_service_tells_it(app: LocalHost) -> None:
     for key in ("wrong", ""):
-        error = caught(sdk(app, key).classify_image, PROJECT, "Iteration1", picture())
+        error = caught(sdk(app, key).classify_image, PROJECT, "Iteration1", colour_image())
         body = error.response.json()
 
         assert error.response.status_code == 401
@@ -124,9 +122,9 @@ def test_a_wrong_key_is_told_as_the_service_tells_it(app: LocalHost) -> None:
 
 
 def test_unknown_project_and_iteration_have_the_services_codes(app: LocalHost) -> None:
-    iteration = caught(sdk(app).classify_image, PROJECT, "Iteration2", picture())
-    project = caught(sdk(app).classify_image, str(uuid.uuid4()), "Iteration1", picture())
-    no_id = caught(sdk(app).classify_image, "my project", "Iteration1", picture())
+    iteration = caught(sdk(app).classify_image, PROJECT, "Iteration2", colour_image())
+    project = caught(sdk(app).classify_image, str(uuid.uuid4()), "Iteration1", colour_image())
+    no_id = caught(sdk(app).classify_image, "my project", "Iteration1", colour_image())
 
     assert (iteration.response.status_code, iteration.error.code) == (404, "NotFoundIteration")
     assert str(iteration).startswith("Invalid iteration")
@@ -136,7 +134,7 @@ def test_unknown_project_and_iteration_have_the_services_codes(app: LocalHost) -
 
 @pytest.mark.parametrize("method", ["detect_image", "detect_image_with_no_store"])
 def test_detection_is_refused_in_words(app: LocalHost, method: str) -> None:
-    error = caught(getattr(sdk(app), method), PROJECT, "Iteration1", picture())
+    error = caught(getattr(sdk(app), method), PROJECT, "Iteration1", colour_image())
 
     assert (error.response.status_code, error.error.code) == (400, "BadRequestNotSupported")
     assert "no object detection" in str(error)
@@ -146,14 +144,14 @@ def test_one_client_asks_many_times_over_one_connection(app: LocalHost) -> None:
     client = sdk(app)
     client.config.keep_alive = True
     for colour, tag in [("red", "Red"), ("green", "Green"), ("blue", "Blue")] * 5:
-        answer = client.classify_image(PROJECT, "Iteration1", picture(colour))
+        answer = client.classify_image(PROJECT, "Iteration1", colour_image(colour))
         assert answer.predictions[0].tag_name == tag
 
 
 def test_real_exports_answer_as_the_exporter_does(
     fixtures: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Five real exports, every picture that the exporter's own script answered for them."""
+    """Five real exports, every image that the exporter's own script answered for them."""
     models = tmp_path_factory.mktemp("models")
     for export in (fixtures / "custom_vision").iterdir():
         shutil.copytree(export, models / export.name / "1")
@@ -161,8 +159,8 @@ def test_real_exports_answer_as_the_exporter_does(
     compared = 0
     with LocalHost(env={"MODELS_DIR": str(models), "DEFAULT_MODEL": next(iter(expected))}) as host:
         client = sdk(host)
-        for name, pictures in expected.items():
-            for file, answers in pictures.items():
+        for name, images in expected.items():
+            for file, answers in images.items():
                 data = (fixtures / "images" / file).read_bytes()
                 found = client.classify_image(PROJECT, name, data).predictions
                 # The script leaves out what is not above 1e-8, the service nothing.

@@ -1,4 +1,4 @@
-"""Changed pictures and requests at random: each gets an answer, none an exception or a 500."""
+"""Changed images and requests at random: each gets an answer, none an exception or a 500."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from benchmarks.stress.fuzz_target import (
 )
 from image_classifier import Classifier
 from image_classifier.images.decode import SUPPORTED_FORMATS
-from tests.support.builders import picture
+from tests.support.builders import colour_image
 
 FIRST = first_inputs()
-PICTURES = [data for data in FIRST if data[:1] == IMAGE]
+IMAGES = [data for data in FIRST if data[:1] == IMAGE]
 REQUESTS = [data for data in FIRST if data[:1] == REQUEST]
 # Long runs are benchmarks.stress.fuzz's; here hypothesis makes the first failing input small.
 RUN = settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
@@ -40,7 +40,7 @@ def demo() -> Classifier:
 
 
 def test_the_first_inputs_cover_every_format_and_way_in() -> None:
-    formats = {Image.open(io.BytesIO(data[1:])).format for data in PICTURES}
+    formats = {Image.open(io.BytesIO(data[1:])).format for data in IMAGES}
 
     assert formats == set(SUPPORTED_FORMATS)
     assert {data[1:].split(b"\n")[0].split(b";")[0] for data in REQUESTS} > {
@@ -50,12 +50,12 @@ def test_the_first_inputs_cover_every_format_and_way_in() -> None:
     }
 
 
-@given(st.sampled_from(PICTURES), st.integers(0, 2**32))
+@given(st.sampled_from(IMAGES), st.integers(0, 2**32))
 @RUN
-def test_a_changed_picture_is_decoded_and_preprocessed_or_refused(
+def test_a_changed_image_is_decoded_and_preprocessed_or_refused(
     demo: Classifier, data: bytes, seed: int
 ) -> None:
-    try_input(IMAGE + mutated(data, random.Random(seed), PICTURES)[1:], demo)
+    try_input(IMAGE + mutated(data, random.Random(seed), IMAGES)[1:], demo)
 
 
 @given(st.sampled_from(REQUESTS), st.integers(0, 2**32))
@@ -94,7 +94,7 @@ def test_a_bug_in_the_decoder_is_noticed(demo: Classifier, monkeypatch: pytest.M
     monkeypatch.setattr(fuzz_target, "decode", broken)
 
     with pytest.raises(KeyError):
-        try_input(IMAGE + picture(), demo)
+        try_input(IMAGE + colour_image(), demo)
 
 
 def test_a_500_is_noticed(demo: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,11 +104,11 @@ def test_a_500_is_noticed(demo: Classifier, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(fuzz_target, "classify", broken)
 
     with pytest.raises(WrongAnswer, match="status 500"):
-        try_input(REQUEST + b"image/png\n\n" + picture(), demo)
+        try_input(REQUEST + b"image/png\n\n" + colour_image(), demo)
 
 
 def test_checksums_of_a_png_are_made_right() -> None:
-    data = picture()
+    data = colour_image()
     at = data.index(b"IHDR") + 4 + 13
 
     assert with_checksums(data[:at] + b"\x00\x00\x00\x00" + data[at + 4 :]) == data

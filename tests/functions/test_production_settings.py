@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from image_classifier.settings import SETTINGS
-from tests.support.builders import picture
+from tests.support.builders import colour_image
 from tests.support.fetch_servers import Trap
 from tests.support.servers import LocalHost
 
@@ -84,7 +84,7 @@ def test_published_laptop_settings_open_nothing_private(careless: LocalHost, tra
 
 
 def test_published_laptop_settings_want_the_key(careless: LocalHost) -> None:
-    body = picture()
+    body = colour_image()
 
     assert requests.post(f"{careless.url}/api/classify", data=body, timeout=30).status_code == 401
     with_key = requests.post(f"{careless.url}/api/classify", data=body, headers=KEY, timeout=60)

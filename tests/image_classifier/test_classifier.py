@@ -15,14 +15,14 @@ from image_classifier.errors import (
     UnsupportedImage,
 )
 from image_classifier.models.model import Model
-from tests.support.builders import model_folder, picture
+from tests.support.builders import colour_image, model_folder
 
 DEVELOPMENT = {"AZURE_FUNCTIONS_ENVIRONMENT": "Development"}
 
 
 @pytest.mark.parametrize("colour", ["red", "green", "blue"])
-def test_the_main_colour_of_a_picture_is_its_tag(classifier: Classifier, colour: str) -> None:
-    prediction = classifier.classify_bytes(picture(colour))
+def test_the_main_colour_of_a_image_is_its_tag(classifier: Classifier, colour: str) -> None:
+    prediction = classifier.classify_bytes(colour_image(colour))
 
     assert prediction.predicted_tag_name == colour.capitalize()
     assert (prediction.model, prediction.version, prediction.engine) == ("digits", 1, "tensorflow")
@@ -35,12 +35,12 @@ def test_model_and_version_choose(classifier: Classifier, colours_pb: bytes) -> 
     model_folder(
         Path(classifier.repository.display_name), "other", 7, graph=colours_pb, labels=upside_down
     )
-    prediction = classifier.classify_bytes(picture("blue"), model="other", version=7)
+    prediction = classifier.classify_bytes(colour_image("blue"), model="other", version=7)
 
     assert prediction.predicted_tag_name == "Red"
     assert (prediction.model, prediction.version) == ("other", 7)
     with pytest.raises(UnknownModel):
-        classifier.classify_bytes(picture(), model="other", version=8)
+        classifier.classify_bytes(colour_image(), model="other", version=8)
 
 
 @pytest.mark.parametrize("data", [b"", b"no image"])
@@ -60,7 +60,7 @@ def test_the_byte_limit_counts_for_what_is_uploaded(app_root: Path) -> None:
     settings = Settings.from_environ({**DEVELOPMENT, "MAX_IMAGE_BYTES": "50"})
 
     with pytest.raises(ImageTooLarge, match="at most 50 are allowed"):
-        Classifier(settings, app_root=app_root).classify_bytes(picture())
+        Classifier(settings, app_root=app_root).classify_bytes(colour_image())
 
 
 def test_only_computing_waits_for_a_core(classifier: Classifier) -> None:
@@ -77,7 +77,7 @@ def test_only_computing_waits_for_a_core(classifier: Classifier) -> None:
     classifier.warm_up()
     with pytest.raises(UnsupportedImage):
         classifier.classify_bytes(b"no image")
-    caller = threading.Thread(target=classifier.classify_bytes, args=(picture(),), daemon=True)
+    caller = threading.Thread(target=classifier.classify_bytes, args=(colour_image(),), daemon=True)
     caller.start()
     caller.join(timeout=0.1)
 
@@ -89,14 +89,16 @@ def test_only_computing_waits_for_a_core(classifier: Classifier) -> None:
         assert not thread.is_alive()
 
 
-def test_pictures_that_wait_for_memory_keep_no_core_from_those_that_hold_it(app_root: Path) -> None:
+def test_images_that_wait_for_memory_keep_no_core_from_those_that_hold_it(app_root: Path) -> None:
     settings = Settings.from_environ({**DEVELOPMENT, "MAX_IMAGE_PIXELS": "10000"})
     crowded = Classifier(settings, app_root=app_root)
     answers: list[str | None] = []
 
     def ask(side: int) -> None:
         for _ in range(5):
-            answers.append(crowded.classify_bytes(picture("red", (side, side))).predicted_tag_name)
+            answers.append(
+                crowded.classify_bytes(colour_image("red", (side, side))).predicted_tag_name
+            )
 
     callers = [
         threading.Thread(target=ask, args=(side,), daemon=True)
@@ -126,8 +128,8 @@ def test_the_real_exports_answer_as_the_exporters_own_script(
         (folder / "1").symlink_to(fixtures / "custom_vision" / name)
     classifier = Classifier(settings, app_root=tmp_path)
     checked = 0
-    for model, pictures in expected["predictions"].items():
-        for name, wanted in pictures.items():
+    for model, images in expected["predictions"].items():
+        for name, wanted in images.items():
             data = (fixtures / "images" / name).read_bytes()
             prediction = classifier.classify_bytes(data, model=model)
             got = {tag.tag_name: tag.probability for tag in prediction.tags}

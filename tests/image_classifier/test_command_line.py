@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from image_classifier import __main__ as cli
-from tests.support.builders import colour_graph, model_folder, picture
+from tests.support.builders import colour_graph, colour_image, model_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -42,7 +42,7 @@ class Run:
 
 
 def test_one_image_is_one_readable_line(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_bytes(picture("blue"))
+    (tmp_path / "a.png").write_bytes(colour_image("blue"))
     status, out, _ = run(str(tmp_path / "a.png"))
 
     assert status == 0
@@ -52,7 +52,7 @@ def test_one_image_is_one_readable_line(run: Run, tmp_path: Path) -> None:
 
 
 def test_json_is_the_web_answer_and_the_image(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_bytes(picture("blue"))
+    (tmp_path / "a.png").write_bytes(colour_image("blue"))
     _, out, _ = run(str(tmp_path / "a.png"), "--json")
     line = json.loads(out)
 
@@ -63,9 +63,9 @@ def test_json_is_the_web_answer_and_the_image(run: Run, tmp_path: Path) -> None:
 
 def test_a_folder_is_walked_and_a_bad_image_fails_alone(run: Run, tmp_path: Path) -> None:
     (tmp_path / "deeper").mkdir()
-    (tmp_path / "a.PNG").write_bytes(picture("red"))
+    (tmp_path / "a.PNG").write_bytes(colour_image("red"))
     (tmp_path / "b.jpg").write_bytes(b"no image")
-    (tmp_path / "deeper" / "c.webp").write_bytes(picture("green", kind="WEBP"))
+    (tmp_path / "deeper" / "c.webp").write_bytes(colour_image("green", kind="WEBP"))
     (tmp_path / "notes.txt").write_text("passed over")
     status, out, err = run(str(tmp_path), "--json")
     lines = [json.loads(line) for line in out.splitlines()]
@@ -98,7 +98,7 @@ def test_an_empty_folder_is_an_error(run: Run, tmp_path: Path) -> None:
 def test_a_model_that_cannot_answer_is_exit_1_in_words(
     run: Run, tmp_path: Path, option: tuple[str, str], words: str
 ) -> None:
-    (tmp_path / "a.png").write_bytes(picture())
+    (tmp_path / "a.png").write_bytes(colour_image())
     status, out, _ = run(str(tmp_path / "a.png"), *option)
 
     assert status == 1
@@ -121,7 +121,7 @@ def test_a_url_goes_through_the_same_rules_as_over_http(run: Run) -> None:
 
 
 def test_the_module_runs_as_a_command(models: Path, tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_bytes(picture("green"))
+    (tmp_path / "a.png").write_bytes(colour_image("green"))
     done = subprocess.run(
         [sys.executable, "-m", "image_classifier", str(tmp_path / "a.png"), "--json"],
         cwd=ROOT,
@@ -149,7 +149,7 @@ def read_all(terminal: int) -> str:
 def test_a_folder_shows_its_progress_on_a_terminal_only(models: Path, tmp_path: Path) -> None:
     pty = pytest.importorskip("pty", reason="Windows has no pseudo-terminals")
     for name in ("a", "b"):
-        (tmp_path / f"{name}.png").write_bytes(picture("green"))
+        (tmp_path / f"{name}.png").write_bytes(colour_image("green"))
     termios = pytest.importorskip("termios")
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (24, 100))  # a terminal without width shows no bar

@@ -48,21 +48,21 @@ def test_an_empty_variable_means_the_default() -> None:
         ("ONNX_PROVIDER_OPTIONS", '{"device_id": 0}'),
         ("ONNX_PROVIDER_OPTIONS", '{"CUDAExecutionProvider": {"device_id": [0]}}'),
         ("FETCH_BLOB_CONTAINERS", "*"),
-        ("FETCH_BLOB_CONTAINERS", "pictures,ab"),
+        ("FETCH_BLOB_CONTAINERS", "images,ab"),
         ("FETCH_BLOB_CONTAINERS", "x" * 64),
-        ("FETCH_BLOB_CONTAINERS", "Pictures"),
+        ("FETCH_BLOB_CONTAINERS", "Images"),
         ("FETCH_BLOB_CONTAINERS", "pic--tures"),
-        ("FETCH_BLOB_CONTAINERS", "-pictures"),
-        ("FETCH_BLOB_CONTAINERS", "pictures-"),
-        ("FETCH_BLOB_CONTAINERS", "pictures/cats"),
-        ("FETCH_BLOB_CONTAINERS", "pictures;packages"),
+        ("FETCH_BLOB_CONTAINERS", "-images"),
+        ("FETCH_BLOB_CONTAINERS", "images-"),
+        ("FETCH_BLOB_CONTAINERS", "images/cats"),
+        ("FETCH_BLOB_CONTAINERS", "images;packages"),
         ("FETCH_BLOB_CONTAINERS", "pic.tures"),
         ("FETCH_BLOB_CONTAINERS", "pict%75res"),
         ("FETCH_BLOB_CONTAINERS", "bïlder"),
         ("FETCH_BLOB_CONTAINERS", "$root"),
         ("FETCH_BLOB_CONTAINERS", "$web"),
         ("FETCH_BLOB_CONTAINERS", "$logs"),
-        ("FETCH_BLOB_CONTAINERS", "pictures,azure-webjobs-secrets"),
+        ("FETCH_BLOB_CONTAINERS", "images,azure-webjobs-secrets"),
         ("FETCH_BLOB_CONTAINERS", "azure-webjobs-hosts"),
         ("FETCH_BLOB_CONTAINERS", "app-package-func-abc-1234567"),
         ("CUSTOM_VISION_MODELS", "pets"),
@@ -104,10 +104,10 @@ def test_what_providers_are_told_is_text() -> None:
 
 
 def test_containers_are_named_by_azures_rules() -> None:
-    text = "pictures, a-1 ,000," + "x" * 63
+    text = "images, a-1 ,000," + "x" * 63
     named = Settings.from_environ({"FETCH_BLOB_CONTAINERS": text}).fetch_blob_containers
 
-    assert named == {"pictures", "a-1", "000", "x" * 63}
+    assert named == {"images", "a-1", "000", "x" * 63}
     assert Settings.from_environ({}).fetch_blob_containers == frozenset()
 
 

@@ -9,7 +9,7 @@ from image_classifier.fetching.urls import parse_url
 from image_classifier.settings import Settings
 from image_classifier.storage_settings import OwnBlobs
 
-PICTURES = frozenset({"pictures", "cat-photos"})
+IMAGES = frozenset({"images", "cat-photos"})
 CONNECTION = "DefaultEndpointsProtocol=https;AccountName=store;AccountKey=c2VjcmV0"
 
 
@@ -46,7 +46,7 @@ CONNECTION = "DefaultEndpointsProtocol=https;AccountName=store;AccountKey=c2Vjcm
 def test_the_account_is_the_one_that_the_host_uses(environ: dict[str, str], host: str) -> None:
     named = {f"AzureWebJobsStorage{name}": value for name, value in environ.items()}
 
-    assert OwnBlobs.from_environ(named, PICTURES).host == host
+    assert OwnBlobs.from_environ(named, IMAGES).host == host
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_an_app_without_such_an_account_does_not_start(environ: dict[str, str]) 
     named = {f"AzureWebJobsStorage{name}": value for name, value in environ.items()}
     with pytest.raises(SettingsError, match="FETCH_BLOB_IDENTITY='true'") as error:
         Settings.from_environ(
-            {"FETCH_BLOB_IDENTITY": "true", "FETCH_BLOB_CONTAINERS": "pictures", **named}
+            {"FETCH_BLOB_IDENTITY": "true", "FETCH_BLOB_CONTAINERS": "images", **named}
         )
 
     assert "c2VjcmV0" not in str(error.value)
@@ -80,7 +80,7 @@ def test_an_app_without_such_an_account_does_not_start(environ: dict[str, str]) 
 
 def test_the_endpoints_key_does_not_show() -> None:
     own = OwnBlobs.from_environ(
-        {"AzureWebJobsStorage__accountName": "store", "IDENTITY_HEADER": "secret"}, PICTURES
+        {"AzureWebJobsStorage__accountName": "store", "IDENTITY_HEADER": "secret"}, IMAGES
     )
 
     assert own.token_key == "secret"
@@ -97,26 +97,26 @@ def test_no_container_never_means_all_of_them(text: str) -> None:
     with pytest.raises(SettingsError, match="Set FETCH_BLOB_CONTAINERS to"):
         Settings.from_environ(environ)
 
-    own = Settings.from_environ(environ | {"FETCH_BLOB_CONTAINERS": "pictures"}).own_blobs
+    own = Settings.from_environ(environ | {"FETCH_BLOB_CONTAINERS": "images"}).own_blobs
     assert own is not None
-    assert own.containers == {"pictures"}
+    assert own.containers == {"images"}
 
 
 @pytest.mark.parametrize(
     "path",
     [
-        "/pictures/cat.png",
+        "/images/cat.png",
         "/cat-photos/2026/07/cat.png",
-        "/pictures/2026%2F07%2Fcat.png",
-        "/pictures/my%20cat%20%281%29.png",
-        "/pictures/K%C3%A4tzchen%E2%80%AFAM.png",
-        "/pictures/100%25.png",
-        "/pictures/a%2520b.png",
-        "/pictures/.hidden/..cat..png",
-        "/pictures/cat.png.",
-        "/pictures/a;b.png",
-        "/pictures/packages",
-        "/pictures/why%3F.png",
+        "/images/2026%2F07%2Fcat.png",
+        "/images/my%20cat%20%281%29.png",
+        "/images/K%C3%A4tzchen%E2%80%AFAM.png",
+        "/images/100%25.png",
+        "/images/a%2520b.png",
+        "/images/.hidden/..cat..png",
+        "/images/cat.png.",
+        "/images/a;b.png",
+        "/images/packages",
+        "/images/why%3F.png",
     ],
 )
 def test_blobs_of_the_named_containers_are_the_apps_own(path: str) -> None:
@@ -127,65 +127,65 @@ def test_blobs_of_the_named_containers_are_the_apps_own(path: str) -> None:
 TRICKS = [
     "/packages/released.zip",
     "/azure-webjobs-secrets/app/host.json",
-    "/pictures2/cat.png",
-    "/pictures-/cat.png",
-    "/picture/s/cat.png",
+    "/images2/cat.png",
+    "/images-/cat.png",
+    "/image/s/cat.png",
     "/cat.png",
-    "/pictures",
-    "/pictures/",
+    "/images",
+    "/images/",
     "/",
     "/$root/cat.png",
     "/%24web/cat.png",
-    "//pictures/cat.png",
+    "//images/cat.png",
     "//packages/released.zip",
-    "/./pictures/cat.png",
-    "/x/../pictures/cat.png",
-    "/Pictures/cat.png",
-    "/PICTURES/cat.png",
+    "/./images/cat.png",
+    "/x/../images/cat.png",
+    "/Images/cat.png",
+    "/IMAGES/cat.png",
     "/%70ictures/cat.png",
-    "/pictures%20/cat.png",
-    "/pictures%00/cat.png",
-    "/pictures;packages/cat.png",
-    "/pictures,packages/cat.png",
-    "/pictures%2Fcat.png",
-    "/pictures%2f..%2fpackages/released.zip",
+    "/images%20/cat.png",
+    "/images%00/cat.png",
+    "/images;packages/cat.png",
+    "/images,packages/cat.png",
+    "/images%2Fcat.png",
+    "/images%2f..%2fpackages/released.zip",
     "/%70ackages/released.zip",
     "/%EF%BD%90ictures/cat.png",
-    "/pictures/../packages/released.zip",
-    "/pictures/a/../../packages/released.zip",
-    "/pictures/..",
-    "/pictures/./cat.png",
-    "/pictures/.../packages",
-    "/pictures/..;/packages/released.zip",
-    "/pictures/..;x=1/packages/released.zip",
-    "/pictures/..%3b/packages/released.zip",
-    "/pictures/..%20/packages/released.zip",
-    "/pictures/..%2fpackages/released.zip",
-    "/pictures/%2e%2e/packages/released.zip",
-    "/pictures/.%2E/packages/released.zip",
-    "/pictures/%2e%2e%2fpackages%2freleased.zip",
-    "/pictures/%252e%252e/packages/released.zip",
-    "/pictures/%25252e%25252e%25252fpackages/released.zip",
-    "/pictures/%2525252525252e%2525252525252e/packages/released.zip",
-    "/pictures/..%5cpackages%5creleased.zip",
-    "/pictures/x%5c..%5c..%5cpackages",
-    "/pictures/%255c%255cpackages",
-    "/pictures/%c0%ae%c0%ae/packages/released.zip",
-    "/pictures/%c0%af..",
-    "/pictures/%ff",
-    "/pictures/%EF%BC%8E%EF%BC%8E/packages/released.zip",
-    "/pictures/%EF%BC%8E%EF%BC%8E%EF%BC%8Fpackages",
-    "/pictures/x%EF%BC%BC..%EF%BC%BCpackages",
-    "/pictures/%E2%80%A5/packages/released.zip",
-    "/pictures//cat.png",
-    "/pictures/%2fcat.png",
-    "/pictures/%2F%2Fstore.example/cat.png",
-    "/pictures/cat.png/",
-    "/pictures/cat.png%2f",
-    "/pictures/%20/cat.png",
-    "/pictures/cat.png%00.jpg",
-    "/pictures/cat%0d%0aX-More:%20lines.png",
-    "/pictures/cat%C2%85.png",
+    "/images/../packages/released.zip",
+    "/images/a/../../packages/released.zip",
+    "/images/..",
+    "/images/./cat.png",
+    "/images/.../packages",
+    "/images/..;/packages/released.zip",
+    "/images/..;x=1/packages/released.zip",
+    "/images/..%3b/packages/released.zip",
+    "/images/..%20/packages/released.zip",
+    "/images/..%2fpackages/released.zip",
+    "/images/%2e%2e/packages/released.zip",
+    "/images/.%2E/packages/released.zip",
+    "/images/%2e%2e%2fpackages%2freleased.zip",
+    "/images/%252e%252e/packages/released.zip",
+    "/images/%25252e%25252e%25252fpackages/released.zip",
+    "/images/%2525252525252e%2525252525252e/packages/released.zip",
+    "/images/..%5cpackages%5creleased.zip",
+    "/images/x%5c..%5c..%5cpackages",
+    "/images/%255c%255cpackages",
+    "/images/%c0%ae%c0%ae/packages/released.zip",
+    "/images/%c0%af..",
+    "/images/%ff",
+    "/images/%EF%BC%8E%EF%BC%8E/packages/released.zip",
+    "/images/%EF%BC%8E%EF%BC%8E%EF%BC%8Fpackages",
+    "/images/x%EF%BC%BC..%EF%BC%BCpackages",
+    "/images/%E2%80%A5/packages/released.zip",
+    "/images//cat.png",
+    "/images/%2fcat.png",
+    "/images/%2F%2Fstore.example/cat.png",
+    "/images/cat.png/",
+    "/images/cat.png%2f",
+    "/images/%20/cat.png",
+    "/images/cat.png%00.jpg",
+    "/images/cat%0d%0aX-More:%20lines.png",
+    "/images/cat%C2%85.png",
 ]
 
 
@@ -199,9 +199,9 @@ def test_a_path_that_could_lead_elsewhere_is_not(path: str) -> None:
 def test_a_path_that_is_encoded_many_times_is_soon_done_with() -> None:
     started = time.monotonic()
 
-    assert not own_blobs().has("/pictures/%" + "25" * 4000)
+    assert not own_blobs().has("/images/%" + "25" * 4000)
     assert time.monotonic() - started < 1
 
 
 def own_blobs() -> OwnBlobs:
-    return OwnBlobs("store.blob.core.windows.net", PICTURES, "", "", "")
+    return OwnBlobs("store.blob.core.windows.net", IMAGES, "", "", "")

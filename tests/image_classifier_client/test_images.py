@@ -1,4 +1,4 @@
-"""Pictures in memory become files that hold the same pixels."""
+"""Images in memory become files that hold the same pixels."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def test_pixels_are_those_of_the_array(shape: tuple[int, ...]) -> None:
         np.zeros((0, 5, 3), np.uint8),
     ],
 )
-def test_an_array_that_is_no_picture_is_refused_in_words(pixels: Array) -> None:
-    with pytest.raises(InvalidInput, match="no picture. Pass uint8"):
+def test_an_array_that_is_no_image_is_refused_in_words(pixels: Array) -> None:
+    with pytest.raises(InvalidInput, match="no image. Pass uint8"):
         file_bytes(pixels)
 
 
@@ -105,7 +105,7 @@ def test_metadata_that_cannot_be_written_do_not_matter(tag: tuple[int, int, int,
     assert not dict(sent.getexif())
 
 
-def test_a_picture_keeps_its_colour_profile() -> None:
+def test_a_image_keeps_its_colour_profile() -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     image = Image.new("RGB", (4, 2))
     image.info["icc_profile"] = profile
@@ -125,6 +125,6 @@ def test_a_files_bytes_are_sent_as_they_are(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("thing", [None, 5, [b"x"], object()])
-def test_what_is_no_picture_at_all_is_refused_in_words(thing: Any) -> None:
-    with pytest.raises(InvalidInput, match="is no picture. Pass the bytes of an image file"):
+def test_what_is_no_image_at_all_is_refused_in_words(thing: Any) -> None:
+    with pytest.raises(InvalidInput, match="is no image. Pass the bytes of an image file"):
         file_bytes(thing)

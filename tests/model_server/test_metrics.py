@@ -153,6 +153,6 @@ def test_stages_and_requests_in_flight_are_seen(metrics: Metrics) -> None:
     assert 'image_classifier_requests_in_flight{entrypoint="GRPC"} 1' in during
     assert 'image_classifier_requests_in_flight{entrypoint="GRPC"} 0' in found
     assert f'{stages}_bucket{{{labels},le="0.005"}} 0' in found
-    assert f'{stages}_bucket{{{labels},le="0.01"}} 1' in found, "both pictures of the request"
+    assert f'{stages}_bucket{{{labels},le="0.01"}} 1' in found, "both images of the request"
     assert f"{stages}_sum{{{labels}}} 0.006" in found
     assert not any("gone" in line for line in found)

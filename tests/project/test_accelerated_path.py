@@ -23,7 +23,7 @@ from tests.support.model_servers import ModelServer
 from tests.support.servers import ROOT, clean_environment
 
 NOTEBOOK = ROOT / "examples" / "accelerated.ipynb"
-PICTURE = ROOT / "frontend" / "samples" / "four.jpg"
+IMAGE = ROOT / "frontend" / "samples" / "four.jpg"
 SIZE = 64  # pixels: a tenth of the time of 224
 RUN = f"none-{SIZE}"  # the notebook's folder for these weights and this size
 LARGEST_DIFFERENCE = 1e-3
@@ -87,8 +87,8 @@ def test_a_network_is_built_registered_converted_served_asked_tagged_and_deleted
     prepared: Prepared, tmp_path: Path
 ) -> None:
     *_, converted = prepared.commands.values()
-    differences = re.findall(r"(pictures|random inputs): largest difference (\S+),", converted)
-    assert [what for what, _ in differences] == ["pictures", "random inputs"]
+    differences = re.findall(r"(images|random inputs): largest difference (\S+),", converted)
+    assert [what for what, _ in differences] == ["images", "random inputs"]
     assert all(float(difference) < LARGEST_DIFFERENCE for _, difference in differences)
 
     models = prepared.copy(tmp_path / "copy") / RUN / "models"
@@ -107,8 +107,8 @@ def test_a_network_is_built_registered_converted_served_asked_tagged_and_deleted
 def check_answers(server: ModelServer, labels: list[str]) -> None:
     """What the new client is told agrees with itself, and with what the old one is told."""
     with PredictionClient("127.0.0.1", server.port, service_name="resnet50") as client:
-        scores = client.score_file(PICTURE)
-        top = client.classify(PICTURE, top=5)
+        scores = client.score_file(IMAGE)
+        top = client.classify(IMAGE, top=5)
     assert scores.shape == (len(labels),) == (1000,)
     assert scores.sum() == pytest.approx(1, abs=1e-4)
     best = np.argsort(-scores, kind="stable")[:5]
@@ -117,7 +117,7 @@ def check_answers(server: ModelServer, labels: list[str]) -> None:
 
     if importlib.util.find_spec("azureml") is not None:  # azureml-accel-models, the old client
         old = old_client().PredictionClient("127.0.0.1", server.port, service_name="resnet50")
-        assert np.array_equal(old.score_file(str(PICTURE)), scores)
+        assert np.array_equal(old.score_file(str(IMAGE)), scores)
 
 
 @pytest.fixture

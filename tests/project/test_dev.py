@@ -129,7 +129,7 @@ def test_printed_curl_line_works_as_printed(started: Started) -> None:
 
 
 @pytest.mark.skipif(not has_node(), reason="the storage emulator needs Node.js with npm")
-def test_live_drains_sample_pictures_and_says_where_to_watch_and_how_to_add_more() -> None:
+def test_live_drains_sample_images_and_says_where_to_watch_and_how_to_add_more() -> None:
     running = start("live", "--count", "5", until="Queued 5 images", API_KEYS="")
     assert running.process.stdout is not None
     try:
@@ -150,7 +150,7 @@ def test_start_says_where_the_page_is(started: Started) -> None:
     assert f"\nThe page: http://localhost:{started.port}/\n" in started.printed
 
 
-def test_curl_line_sends_the_picture_where_the_app_may_not_fetch_it(started: Started) -> None:
+def test_curl_line_sends_the_image_where_the_app_may_not_fetch_it(started: Started) -> None:
     line = dev.curl_line(f"http://localhost:{started.port}", {})
     answer = answer_to(line)
 

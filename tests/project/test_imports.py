@@ -159,8 +159,8 @@ def foreign_names() -> set[str]:
 def test_dependencies_point_one_way() -> None:
     sources = deployed_sources()
 
-    doors = {"classify", "classify_queue", f"{BINDINGS}.http", f"{BINDINGS}.classify_queue"}
-    assert {PACKAGE, f"{ENGINES}.tensorflow", *doors} <= set(sources)
+    endpoints = {"classify", "classify_queue", f"{BINDINGS}.http", f"{BINDINGS}.classify_queue"}
+    assert {PACKAGE, f"{ENGINES}.tensorflow", *endpoints} <= set(sources)
     assert faults(sources, foreign_names()) == []
 
 

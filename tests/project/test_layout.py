@@ -95,7 +95,7 @@ def test_function_folder_holds_its_code_and_its_bindings_only(folder: Path) -> N
 
 
 @pytest.mark.parametrize("folder", function_folders(), ids=lambda folder: folder.name)
-def test_main_is_a_thin_door(folder: Path) -> None:
+def test_main_is_thin(folder: Path) -> None:
     tree = ast.parse((folder / "__init__.py").read_text("utf-8"))
     functions = [
         node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
@@ -136,9 +136,9 @@ def test_modules_stay_short() -> None:
 def test_loading_the_functions_imports_no_machine_learning_runtime() -> None:
     """An app that only answers /api/status or hands out a SignalR token starts in no time."""
     packages = ["image_classifier", *(folder.name for folder in function_folders())]
-    doors = (ROOT / "image_classifier" / "bindings").glob("*.py")
+    endpoints = (ROOT / "image_classifier" / "bindings").glob("*.py")
     packages += [
-        f"image_classifier.bindings.{path.stem}" for path in doors if path.stem != "__init__"
+        f"image_classifier.bindings.{path.stem}" for path in endpoints if path.stem != "__init__"
     ]
     program = (
         "import importlib, sys\n"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.builders import picture
+from tests.support.builders import colour_image
 from tests.support.custom_vision_client.node_client import FOLDER, install_sdk
 from tests.support.custom_vision_exports import LABELS, general_graph, manifest
 from tests.support.servers import LocalHost, clean_environment
@@ -36,17 +36,17 @@ def commands(start: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the reader stands: an export as the portal gives it, and some pictures."""
+    """Where the reader stands: an export as the portal gives it, and some images."""
     folder = tmp_path_factory.mktemp("reader")
     graph = general_graph()
     with zipfile.ZipFile(folder / "export.zip", "w") as archive:
         archive.writestr("model.pb", graph)
         archive.writestr("labels.txt", "\n".join(LABELS))
         archive.writestr("cvexport.manifest", manifest(graph))
-    (folder / "cat.png").write_bytes(picture("red"))
-    (folder / "pictures").mkdir()
+    (folder / "cat.png").write_bytes(colour_image("red"))
+    (folder / "images").mkdir()
     for colour in ("red", "green", "blue"):
-        (folder / "pictures" / f"{colour}.png").write_bytes(picture(colour, (300, 200)))
+        (folder / "images" / f"{colour}.png").write_bytes(colour_image(colour, (300, 200)))
     return folder
 
 

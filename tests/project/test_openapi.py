@@ -98,7 +98,7 @@ def test_every_code_of_the_input_specs_is_described() -> None:
     assert {"400", "401", "404", "429", "500"} <= set(serving)
 
 
-def test_every_code_that_tensorflow_servings_door_raises_is_described() -> None:
+def test_every_code_that_tensorflow_servings_endpoint_raises_is_described() -> None:
     """Read in its source, as no model of the app makes it raise them all."""
     folder = ROOT / "image_classifier" / "protocols" / "tf_serving"
     texts = [path.read_text("utf-8") for path in folder.rglob("*.py") if "error" not in path.stem]

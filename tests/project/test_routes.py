@@ -86,7 +86,7 @@ def test_no_route_shadows_another() -> None:
     assert shadowed(routes) == []
 
 
-def test_the_doors_to_come_do_not_shadow_each_other() -> None:
+def test_the_endpoints_to_come_do_not_shadow_each_other() -> None:
     """The routes that the design gives them, so that no wall has to be moved for them."""
     planned = [
         route("classify", "api/classify", "get post options"),

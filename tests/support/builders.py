@@ -1,4 +1,4 @@
-"""Small real things that tests feed to the app: graphs, model folders, pictures, requests."""
+"""Small real things that tests feed to the app: graphs, model folders, images, requests."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def model_folder(
     return folder
 
 
-def picture(
+def colour_image(
     colour: str | tuple[int, ...] = "red",
     size: tuple[int, int] = (40, 30),
     *,
@@ -79,14 +79,14 @@ def picture(
     kind: str = "PNG",
     **save: Any,
 ) -> bytes:
-    """An encoded picture of one colour."""
+    """An encoded image of one colour."""
     stream = io.BytesIO()
     Image.new("RGB", size, colour).convert(mode).save(stream, kind, **save)
     return stream.getvalue()
 
 
 def noise(size: tuple[int, int], *, seed: int = 0) -> Image.Image:
-    """A picture in which every pixel differs from the next."""
+    """An image in which every pixel differs from the next."""
     rng = np.random.default_rng(seed)
     return Image.fromarray(rng.integers(0, 256, (size[1], size[0], 3), np.uint8))
 

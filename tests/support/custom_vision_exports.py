@@ -3,7 +3,7 @@
 Whole exports of 224 pixels, of [S1] and of object detection were not to be had; what is known of
 them is in shared/facts/custom_vision.md and in Azure-Samples/customvision-export-samples. These
 have the same outside and next to no weights, and each answers something that a test can foresee:
-the main colour of a picture, or the place of its brightest spot. So a wrong channel order, mean
+the main colour of an image, or the place of its brightest spot. So a wrong channel order, mean
 or crop is a wrong answer. All are deterministic, and built once a process.
 """
 
@@ -68,7 +68,7 @@ def general_graph(
 
     Args:
         size: 224; 227 in the exports before 2020.
-        softmax: for one tag a picture; otherwise Sigmoid, for several.
+        softmax: for one tag an image; otherwise Sigmoid, for several.
         sees: what its labels are: LABELS or PLACES.
         data_bn: subtracts the mean; the oldest exports had it done outside.
     """
@@ -180,7 +180,7 @@ def to_tflite(
     Args:
         graph: a GraphDef; its inputs are its placeholders, its outputs what nothing consumes.
         quantised: see ``tflite``.
-        samples: inputs [h,w,c] to measure the ranges on; by default flat and noisy pictures.
+        samples: inputs [h,w,c] to measure the ranges on; by default flat and noisy images.
         signature: converts from a function's signature, as people do with Keras models: tensors
             are called ``serving_default_…:0`` and ``PartitionedCall:0``.
         float_outside: input and output stay float32, and the file quantises by itself.
@@ -204,8 +204,8 @@ def to_tflite(
             converter.target_spec.supported_types = [tf.float16]
         elif quantised:
             shape = tuple(inputs[0].shape[1:])
-            pictures = _samples(shape) if samples is None else samples
-            converter.representative_dataset = lambda: ([picture[None]] for picture in pictures)
+            images = _samples(shape) if samples is None else samples
+            converter.representative_dataset = lambda: ([image[None]] for image in images)
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
             outside = tf.float32 if float_outside else tf.as_dtype(quantised)
             converter.inference_input_type = converter.inference_output_type = outside
@@ -335,7 +335,7 @@ def metadata_properties(size: int = GENERAL_SIZE, **changes: str | None) -> str:
 
 
 def _blocks(pixels: Any, size: int, weights: NDArray[np.float32], bias: NDArray[np.float32]) -> Any:
-    """What the pictures of ShuffleNet's three blocks and its last layer come to."""
+    """What the images of ShuffleNet's three blocks and its last layer come to."""
     import tensorflow as tf
 
     kernel = np.eye(3, dtype=np.float32)[None, None]

@@ -110,8 +110,8 @@ def strips(width: int, height: int, compression: int, strip: bytes, rows: int) -
 
 def frames_avif(samples: int) -> bytes:
     """An animation of as many frames of one byte, which needs no list of them."""
-    pictures = [Image.new("RGB", (16, 16), colour) for colour in ("red", "blue", "green")]
-    data = saved(pictures[0], "AVIF", save_all=True, append_images=pictures[1:], speed=10)
+    images = [Image.new("RGB", (16, 16), colour) for colour in ("red", "blue", "green")]
+    data = saved(images[0], "AVIF", save_all=True, append_images=images[1:], speed=10)
     start = data.index(b"stsz") - 4
     sizes = box(b"stsz", struct.pack(">III", 0, 1, samples)) + box(b"free", bytes(4))
     data = data[:start] + sizes + data[start + 32 :]
@@ -199,8 +199,8 @@ DAMAGED: Mapping[str, tuple[Make, Answer]] = {
         lambda: gif((16, 16), (16, 16), data=b"\x02\x05\xff\xff\xff\xff\xff\x00"),
         NO_IMAGE,
     ),
-    "gif without a picture": (lambda: gif((16, 16), (16, 16), frames=0), NO_IMAGE),
-    "gif whose picture is too short": (lambda: gif((16, 16), (16, 16)), NO_IMAGE),
+    "gif without an image": (lambda: gif((16, 16), (16, 16), frames=0), NO_IMAGE),
+    "gif whose image is too short": (lambda: gif((16, 16), (16, 16)), NO_IMAGE),
     "jpeg without tables": (
         lambda: b"\xff\xd8" + photo("jpeg")[photo("jpeg").index(b"\xff\xc0") :],
         NO_IMAGE,
@@ -247,7 +247,7 @@ LIES: Mapping[str, tuple[Make, Answer]] = {
     "jpeg of no height": (lambda: progressive_jpeg(64, 0, scans=1), NO_IMAGE),
     "jpeg of 49 MP without data": (
         lambda: progressive_jpeg(7000, 7000, scans=1)[:200] + b"\xff\xd9",
-        OK,  # libjpeg fills up what a picture that has an end does not tell; see SECURITY.md
+        OK,  # libjpeg fills up what an image that has an end does not tell; see SECURITY.md
     ),
     "gif of 65535 squared": (lambda: gif((65535, 65535), (1, 1)), TOO_LARGE),
     "gif that is cleared, 65535 squared": (
@@ -267,7 +267,7 @@ LIES: Mapping[str, tuple[Make, Answer]] = {
         lambda: riff((b"VP8X", bytes(4) + b"\xff" * 6), (b"VP8L", vp8l(16, 16)[20:])),
         TOO_LARGE,
     ),
-    "webp whose canvas is not its picture": (
+    "webp whose canvas is not its image": (
         lambda: riff(
             (b"VP8X", bytes(4) + three_bytes(6999) * 2),
             (b"VP8L", small("WEBP", lossless=True)[20:]),

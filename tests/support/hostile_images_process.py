@@ -15,7 +15,7 @@ from pathlib import Path
 from image_classifier import Classifier, Settings
 from image_classifier.bindings import http
 from image_classifier.bindings.classify import classify
-from tests.support.builders import picture, request
+from tests.support.builders import colour_image, request
 from tests.support.hostile_images import HOSTILE_IMAGES
 
 MEGABYTE = 2**20
@@ -25,7 +25,7 @@ def main(app_root: Path) -> None:
     settings = Settings.from_environ({"AZURE_FUNCTIONS_ENVIRONMENT": "Development"})
     classifier = Classifier(settings, app_root=app_root)
     for kind in ("PNG", "WEBP", "TIFF", "JPEG"):  # what is loaded once is not the images' doing
-        ask(classifier, picture("red", (2000, 2000), kind=kind))
+        ask(classifier, colour_image("red", (2000, 2000), kind=kind))
     gc.freeze()  # TensorFlow's many objects, which would be looked through for each image
     for name, (make, _) in HOSTILE_IMAGES.items():
         data = make()

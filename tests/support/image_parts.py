@@ -24,7 +24,7 @@ def saved(image: Image.Image, kind: str, **options: Any) -> bytes:
 
 
 def small(kind: str, mode: str = "RGB", size: tuple[int, int] = (16, 16), **options: Any) -> bytes:
-    """An honest little picture."""
+    """An honest little image."""
     return saved(Image.new("RGB", size, "red").convert(mode), kind, **options)
 
 
@@ -38,13 +38,13 @@ def jpeg_segment(marker: int, content: bytes) -> bytes:
     return b"\xff" + bytes([marker]) + struct.pack(">H", len(content) + 2) + content
 
 
-def jpeg_with(segments: bytes, picture: bytes | None = None) -> bytes:
-    """A picture with segments put behind its start."""
-    return b"\xff\xd8" + segments + (picture or small("JPEG"))[2:]
+def jpeg_with(segments: bytes, image: bytes | None = None) -> bytes:
+    """An image with segments put behind its start."""
+    return b"\xff\xd8" + segments + (image or small("JPEG"))[2:]
 
 
 def progressive_jpeg(width: int, height: int, *, scans: int, components: int = 1) -> bytes:
-    """A grey, colour or CMYK picture whose ``scans`` say nothing in a few bytes each."""
+    """A grey, colour or CMYK image whose ``scans`` say nothing in a few bytes each."""
     blocks = -(-width // 8) * -(-height // 8)
     frame = struct.pack(">BHHB", 8, height, width, components)
     frame += b"".join(bytes([number, 0x11, 0]) for number in range(1, components + 1))
@@ -109,8 +109,8 @@ def gif(
 ) -> bytes:
     """A GIF whose frames are all alike; ``data`` is one white pixel."""
     head = b"GIF89a" + struct.pack("<HHBBB", *screen, 0x80, 0, 0) + b"\x00\x00\x00\xff\xff\xff"
-    picture = b"," + struct.pack("<HHHHB", 0, 0, *frame, 0) + data
-    return head + extensions + picture * frames + b";"
+    image = b"," + struct.pack("<HHHHB", 0, 0, *frame, 0) + data
+    return head + extensions + image * frames + b";"
 
 
 def bmp(width: int, height: int, body: bytes, *, bits: int = 8, compression: int = 0) -> bytes:
@@ -194,7 +194,7 @@ def box(kind: bytes, *content: bytes) -> bytes:
 
 
 def avif_grid(columns: int, rows: int, *, width: int | None = None, cell: int = 64) -> bytes:
-    """An AVIF whose picture is a grid of cells that are all the same few bytes."""
+    """An AVIF whose image is a grid of cells that are all the same few bytes."""
     one = small("AVIF", size=(cell, cell), speed=10)
     av1 = one[one.index(b"mdat") + 4 :]
     av1c = one[one.index(b"av1C") - 4 :][:12]

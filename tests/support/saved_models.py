@@ -30,11 +30,11 @@ def many_types(folder: Path) -> Path:
 
 
 def main_colour(folder: Path) -> Path:
-    """As people exported models for the accelerator: files of pictures in, tensors with names.
+    """As people exported models for the accelerator: files of images in, tensors with names.
 
     Signatures: ``serving_default`` (``images``, texts, ``Placeholder:0`` -> ``colours``, float
     [-1,3], how much red, green and blue there is, ``classifier/Softmax:0``), and ``two_outputs``
-    (``pictures`` -> ``colours`` and ``mean``, ``classifier/Mean:0``).
+    (``images`` -> ``colours`` and ``mean``, ``classifier/Mean:0``).
     """
     return _copy(_main_colour(), folder)
 
@@ -103,8 +103,8 @@ def _main_colour() -> Path:
     import tensorflow as tf
 
     def mean_of(file: Any) -> Any:
-        picture = tf.io.decode_image(file, channels=3, expand_animations=False)
-        return tf.reduce_mean(tf.cast(picture, tf.float32), [0, 1]) / 255.0
+        image = tf.io.decode_image(file, channels=3, expand_animations=False)
+        return tf.reduce_mean(tf.cast(image, tf.float32), [0, 1]) / 255.0
 
     v1 = tf.compat.v1
     graph = tf.Graph()
@@ -115,7 +115,7 @@ def _main_colour() -> Path:
         colours = tf.nn.softmax(mean, name="classifier/Softmax")
         signatures = {
             "serving_default": _signature({"images": images}, {"colours": colours}),
-            "two_outputs": _signature({"pictures": images}, {"colours": colours, "mean": mean}),
+            "two_outputs": _signature({"images": images}, {"colours": colours, "mean": mean}),
         }
         return _save(session, signatures)
 

@@ -23,11 +23,15 @@ def main(arguments: list[str]) -> None:
 
     import classify
     import status
-    from tests.support.builders import picture
+    from tests.support.builders import colour_image
 
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     said = []
-    for function, body in ((status, b""), (classify, picture("red")), (classify, picture("red"))):
+    for function, body in (
+        (status, b""),
+        (classify, colour_image("red")),
+        (classify, colour_image("red")),
+    ):
         request = func.HttpRequest(
             method="POST" if body else "GET",
             url="http://localhost/api/",

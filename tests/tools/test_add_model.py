@@ -19,7 +19,7 @@ import pytest
 
 from image_classifier import Classifier, Settings
 from image_classifier.models.model import Model
-from tests.support.builders import colour_graph, picture
+from tests.support.builders import colour_graph, colour_image
 from tests.support.custom_vision_exports import (
     LABELS,
     detection_graph,
@@ -199,7 +199,7 @@ def test_every_flavor_is_added_and_answers(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     files, engine, pixels = flavors[f"{kind} as {flavor}"]
-    (tmp_path / "green.png").write_bytes(picture("green"))
+    (tmp_path / "green.png").write_bytes(colour_image("green"))
     export = packed(tmp_path / "e.zip", files)
 
     status, folder = add(export, "--sample", str(tmp_path / "green.png"))
@@ -296,7 +296,7 @@ def test_a_saved_model_with_variables_is_copied_whole(tmp_path: Path) -> None:
         "variables.data-00000-of-00001",
     }
     environ = {"MODELS_DIR": str(folder.parents[1]), "DEFAULT_MODEL": "m"}
-    answer = Classifier(Settings.from_environ(environ)).classify_bytes(picture("red"))
+    answer = Classifier(Settings.from_environ(environ)).classify_bytes(colour_image("red"))
     assert answer.predicted_tag_name == "Red"
 
 
@@ -623,7 +623,7 @@ def test_what_is_asked_wrongly_is_refused(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     packed(tmp_path / "e.zip", export_of(colours_pb))
-    unpacked(tmp_path, {"model.pb": colours_pb, "text.png": "no picture"})
+    unpacked(tmp_path, {"model.pb": colours_pb, "text.png": "no image"})
     monkeypatch.chdir(tmp_path)
     before = set(tmp_path.rglob("*"))
 

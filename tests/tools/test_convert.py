@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from image_classifier.model_files.input_spec import InputSpec
 from image_classifier.models.model import Model
-from tests.support.builders import colour_graph, model_folder, noise, picture
+from tests.support.builders import colour_graph, colour_image, model_folder, noise
 from tools.convert import __main__ as command
 from tools.convert.conversion import LARGEST_DIFFERENCE
 from tools.convert.graphs import FrozenModel
@@ -21,11 +21,11 @@ CONTRACT = InputSpec(input_name="x", output_name="y", height=8, width=8)
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    folder = tmp_path / "pictures"
+def images(tmp_path: Path) -> Path:
+    folder = tmp_path / "images"
     folder.mkdir()
     for colour in ("red", "green", "blue"):
-        (folder / f"{colour}.png").write_bytes(picture(colour))
+        (folder / f"{colour}.png").write_bytes(colour_image(colour))
     return folder
 
 
@@ -42,12 +42,12 @@ class Fixed:
 
 
 def test_a_converted_model_answers_alike_and_says_how_it_is_fed(
-    tmp_path: Path, pictures: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, images: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = model_folder(tmp_path / "models", graph=colour_graph(data_bn=False))
     before = Model("m", 1, folder).load()
 
-    assert command.main([str(folder), "--images", str(pictures)]) == 0
+    assert command.main([str(folder), "--images", str(images)]) == 0
     after = Model("m", 1, folder).load()
     assert (before.engine_name, after.engine_name) == ("tensorflow", "onnx")
     assert after.engine.input_spec == before.engine.input_spec
@@ -59,16 +59,16 @@ def test_a_converted_model_answers_alike_and_says_how_it_is_fed(
     assert "top tags agree on 3 of 3" in out
 
 
-def test_int8_is_kept_when_the_top_tags_agree(tmp_path: Path, pictures: Path) -> None:
+def test_int8_is_kept_when_the_top_tags_agree(tmp_path: Path, images: Path) -> None:
     folder = model_folder(tmp_path / "models", graph=colour_graph())
 
-    assert command.main([str(folder), "--int8", "--images", str(pictures)]) == 0
+    assert command.main([str(folder), "--int8", "--images", str(images)]) == 0
     assert Model("m", 1, folder).load().engine_name == "onnx"
 
 
 def test_a_conversion_that_differs_is_refused_and_leaves_nothing(
     tmp_path: Path,
-    pictures: Path,
+    images: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -86,12 +86,12 @@ def test_a_conversion_that_differs_is_refused_and_leaves_nothing(
 
     monkeypatch.setattr(onnx_file, "convert", wrong)
 
-    assert command.main([str(folder), "--images", str(pictures)]) == 1
+    assert command.main([str(folder), "--images", str(images)]) == 1
     assert "refused: the ONNX model differs by" in capsys.readouterr().err
     assert sorted(path.name for path in folder.iterdir()) == ["labels.txt", "model.pb"]
 
 
-def test_a_saved_model_is_converted_by_its_model_json(tmp_path: Path, pictures: Path) -> None:
+def test_a_saved_model_is_converted_by_its_model_json(tmp_path: Path, images: Path) -> None:
     import tensorflow as tf
 
     class Means(tf.Module):  # type: ignore[misc]
@@ -107,7 +107,7 @@ def test_a_saved_model_is_converted_by_its_model_json(tmp_path: Path, pictures: 
     module = Means()
     tf.saved_model.save(module, str(folder), signatures=module.__call__)
 
-    assert command.main([str(folder), "--images", str(pictures)]) == 0
+    assert command.main([str(folder), "--images", str(images)]) == 0
 
 
 @pytest.mark.parametrize(
@@ -119,36 +119,36 @@ def test_a_saved_model_is_converted_by_its_model_json(tmp_path: Path, pictures: 
 )
 def test_what_cannot_be_read_is_refused_in_words(
     tmp_path: Path,
-    pictures: Path,
+    images: Path,
     options: dict[str, bytes],
     words: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     folder = model_folder(tmp_path / "models", **options)  # type: ignore[arg-type]
 
-    assert command.main([str(folder), "--images", str(pictures)]) == 1
+    assert command.main([str(folder), "--images", str(images)]) == 1
     assert words in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("options", [[], ["--int8"]])
-def test_a_damaged_picture_is_named_and_left_out(
-    tmp_path: Path, pictures: Path, options: list[str], capsys: pytest.CaptureFixture[str]
+def test_a_damaged_image_is_named_and_left_out(
+    tmp_path: Path, images: Path, options: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = model_folder(tmp_path / "models", graph=colour_graph())
-    noise((90, 80)).save(pictures / "cut.jpg")
-    (pictures / "cut.jpg").write_bytes((pictures / "cut.jpg").read_bytes()[:2000])
+    noise((90, 80)).save(images / "cut.jpg")
+    (images / "cut.jpg").write_bytes((images / "cut.jpg").read_bytes()[:2000])
 
-    assert command.main([str(folder), *options, "--images", str(pictures)]) == 0
+    assert command.main([str(folder), *options, "--images", str(images)]) == 0
     out = capsys.readouterr().out
-    assert f"left out: {pictures / 'cut.jpg'}: The image's JPEG data cannot be decoded" in out
-    assert "prove it on 3 pictures" in out
+    assert f"left out: {images / 'cut.jpg'}: The image's JPEG data cannot be decoded" in out
+    assert "prove it on 3 images" in out
 
 
-def test_without_a_picture_that_can_be_read_nothing_is_begun(
+def test_without_a_image_that_can_be_read_nothing_is_begun(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = model_folder(tmp_path / "models", graph=colour_graph())
-    (tmp_path / "cut.png").write_bytes(picture()[:50])
+    (tmp_path / "cut.png").write_bytes(colour_image()[:50])
 
     for images, words in ((tmp_path, "that can be read: name"), ("nowhere", "is no folder")):
         assert command.main([str(folder), "--images", str(images)]) == 1
@@ -156,11 +156,11 @@ def test_without_a_picture_that_can_be_read_nothing_is_begun(
         assert words in said.err and "[1/" not in said.out
 
 
-def test_one_bad_folder_does_not_stop_the_others(tmp_path: Path, pictures: Path) -> None:
+def test_one_bad_folder_does_not_stop_the_others(tmp_path: Path, images: Path) -> None:
     bad = model_folder(tmp_path / "models", "bad")
     good = model_folder(tmp_path / "models", "good", graph=colour_graph())
 
-    assert command.main([str(bad), str(good), "--images", str(pictures)]) == 1
+    assert command.main([str(bad), str(good), "--images", str(images)]) == 1
     assert (good / "model.onnx").is_file()
 
 
@@ -177,7 +177,7 @@ def test_agreement_counts_top_tags_and_the_largest_difference() -> None:
     assert agreement.top_tag == 0.0
 
 
-def test_random_inputs_stay_within_what_pictures_can_be() -> None:
+def test_random_inputs_stay_within_what_images_can_be() -> None:
     input_spec = InputSpec(
         input_name="x", output_name="y", height=9, width=7, mean=(127.5,) * 3, scale=1 / 127.5
     )
@@ -188,7 +188,7 @@ def test_random_inputs_stay_within_what_pictures_can_be() -> None:
     assert len({tensor.tobytes() for tensor in tensors}) == 6
 
 
-def test_pictures_go_through_the_real_preprocessing(tmp_path: Path) -> None:
+def test_images_go_through_the_real_preprocessing(tmp_path: Path) -> None:
     noise((30, 20)).save(tmp_path / "a.png")
     (tensor,) = image_tensors([tmp_path / "a.png"], CONTRACT)
 

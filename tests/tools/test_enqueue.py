@@ -1,4 +1,4 @@
-"""Real files, a real emulator, and a real server of pictures; Ctrl+C is a real signal."""
+"""Real files, a real emulator, and a real server of images; Ctrl+C is a real signal."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ import requests
 
 from image_classifier.bindings.queue_message import read_message
 from tests.support.azurite import Queue, wait_until
-from tests.support.builders import picture, queue_message
+from tests.support.builders import colour_image, queue_message
 from tests.support.servers import ROOT, LocalHost, free_port
 from tests.support.terminals import run_on_a_terminal
 from tools.azurite import Azurite
@@ -66,19 +66,19 @@ def run(queue: Queue, capsys: pytest.CaptureFixture[str]) -> Run:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[tuple[Path, str]]:
-    """A folder that a server has at /pictures/, and the server's address."""
+    """A folder that a server has at /images/, and the server's address."""
 
     class Quiet(SimpleHTTPRequestHandler):
         def log_message(self, *args: object) -> None:
             pass
 
     root = tmp_path / "site"
-    (root / "pictures").mkdir(parents=True)
+    (root / "images").mkdir(parents=True)
     handler = partial(Quiet, directory=str(root))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
-        yield root / "pictures", f"http://127.0.0.1:{server.server_port}"
+        yield root / "images", f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
         thread.join()
 
@@ -103,7 +103,7 @@ def test_a_file_of_urls_and_objects_becomes_messages(
 ) -> None:
     path = lines(
         tmp_path,
-        "\ufeff# my pictures",
+        "\ufeff# my images",
         "https://example.com/a.png?sig=x%2Fy",
         "",
         "   https://example.com/ä b.png  ",
@@ -205,25 +205,25 @@ def test_a_file_without_urls_is_said(run: Run, tmp_path: Path) -> None:
     assert "has no lines but" in run(lines(tmp_path, "# nothing", "")).err
 
 
-# --- Pictures
+# --- Images
 
 
-def test_a_folder_becomes_urls_at_which_the_host_has_its_pictures(
+def test_a_folder_becomes_urls_at_which_the_host_has_its_images(
     run: Run, queue: Queue, tmp_path: Path
 ) -> None:
-    folder = tmp_path / "my pictures"
+    folder = tmp_path / "my images"
     names = ["a.png", "b c.JPG", "sub/ü#?.png", "sub/100%.gif", "sub/+&%20.webp"]
     for number, name in enumerate(names):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(picture(size=(number + 1, 1)))
-    (folder / "notes.txt").write_text("no picture")
-    with LocalHost(arguments=["--pictures", str(folder)]) as host:
+        (folder / name).write_bytes(colour_image(size=(number + 1, 1)))
+    (folder / "notes.txt").write_text("no image")
+    with LocalHost(arguments=["--images", str(folder)]) as host:
         ran = run(str(folder), "--base-url", f"{host.url}/")
         urls = [each["url"] for each in objects(queue)]
         served = [requests.get(each, timeout=5).content for each in urls]
 
     assert ran.status == 0, ran.err
-    assert all(each.startswith(f"{host.url}/pictures/") for each in urls)
+    assert all(each.startswith(f"{host.url}/images/") for each in urls)
     assert sorted(served) == sorted((folder / name).read_bytes() for name in names)
 
 
@@ -231,23 +231,23 @@ def test_a_folder_that_is_not_served_is_not_queued(
     run: Run, queue: Queue, site: tuple[Path, str], tmp_path: Path
 ) -> None:
     folder, url = site
-    mine = tmp_path / "my pictures"
+    mine = tmp_path / "my images"
     mine.mkdir()
-    (mine / "a.png").write_bytes(picture("red"))
+    (mine / "a.png").write_bytes(colour_image("red"))
 
     missing = run(str(mine), "--base-url", url)
-    (folder / "a.png").write_bytes(picture("blue"))
+    (folder / "a.png").write_bytes(colour_image("blue"))
     other = run(str(mine), "--base-url", url)
     nobody = run(str(mine), "--base-url", f"http://127.0.0.1:{free_port()}")
     (tmp_path / "empty").mkdir()
     empty = run(str(tmp_path / "empty"), "--base-url", url)
 
-    assert "/pictures/a.png answers 404" in missing.err
-    assert "is not the picture" in other.err
+    assert "/images/a.png answers 404" in missing.err
+    assert "is not the image" in other.err
     assert "Nothing answers at" in nobody.err
     for ran in (missing, other, nobody):
-        assert f"python -m local_host --pictures '{mine}'" in ran.err
-    assert "There are no pictures in" in empty.err
+        assert f"python -m local_host --images '{mine}'" in ran.err
+    assert "There are no images in" in empty.err
     assert not queue.exists
 
 

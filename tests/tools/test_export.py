@@ -16,7 +16,7 @@ from image_classifier import Classifier, Settings
 from image_classifier.model_files.input_spec import InputSpec
 from image_classifier.models.model import Model
 from image_classifier.protocols.tf_serving.service import ModelSpec, TensorFlowServing
-from tests.support.builders import noise, picture
+from tests.support.builders import colour_image, noise
 from tools.export import ExportError, export_classifier, preset
 from tools.export.__main__ import main
 from tools.export.verification import Agreement
@@ -80,7 +80,7 @@ def test_there_are_four_signatures_as_everywhere_in_the_app(exported: Path) -> N
 
 def test_each_signature_answers(exported: Path) -> None:
     _, serving = served(exported)
-    red, blue = picture("red"), picture("blue", kind="JPEG")
+    red, blue = colour_image("red"), colour_image("blue", kind="JPEG")
 
     def ask(name: str, *images: bytes) -> Any:
         return serving.predict(
@@ -99,7 +99,7 @@ def test_each_signature_answers(exported: Path) -> None:
 def test_the_app_classifies_with_it(exported: Path) -> None:
     classifier, _ = served(exported)
 
-    prediction = classifier.classify_bytes(picture("green"))
+    prediction = classifier.classify_bytes(colour_image("green"))
 
     assert prediction.predicted_tag_name == "Green"
     assert (prediction.model, prediction.version) == ("colours", 0)
@@ -153,7 +153,7 @@ def test_every_preprocessing_agrees_with_the_pipeline(
         softmax=True,
         report=found.append,
     )
-    assert found[0].pictures == 19
+    assert found[0].images == 19
     assert not found[0].other_labels
     assert found[0].largest_exact <= 1e-4
     if resize in ("custom_vision", "accel"):
@@ -207,7 +207,7 @@ def test_each_weight_is_written_once(colours: Any, exported: Path) -> None:
     assert size < weights + 10_000
 
 
-def test_pictures_that_tensorflow_reads_otherwise_are_left_out_and_named(
+def test_images_that_tensorflow_reads_otherwise_are_left_out_and_named(
     colours: Any, tmp_path: Path
 ) -> None:
     names = ("rotated.jpg", "a.tiff", "broken.png", "cut.jpg", "p.bmp", "moving.webp")
@@ -234,7 +234,7 @@ def test_pictures_that_tensorflow_reads_otherwise_are_left_out_and_named(
         report=found.append,
     )
 
-    assert found[0].pictures == 19
+    assert found[0].images == 19
     reasons = {path.name: reason for path, reason in found[0].left_out.items()}
     assert reasons.keys() == set(names)
     assert reasons["rotated.jpg"] == "TensorFlow does not turn it upright"
@@ -315,12 +315,14 @@ def test_the_command_exports_what_it_is_given(
     assert main([f"{tmp_path / 'made.py'}:make", *common, "--version", "0"]) == 0
     assert main([str(tmp_path / "models" / "m" / "0"), *common]) == 0  # what it wrote itself
     out = capsys.readouterr().out
-    assert "[2/2] write it" in out and "pictures: probabilities differ" in out
+    assert "[2/2] write it" in out and "images: probabilities differ" in out
     for version in (1, 2, 3, 0):
         folder = tmp_path / "models" / "m" / str(version)
         assert json.loads((folder / "model.json").read_text())["size"] == [24, 24]
         assert (
-            served(folder)[0].classify_bytes(picture("blue"), version=version).predicted_tag_name
+            served(folder)[0]
+            .classify_bytes(colour_image("blue"), version=version)
+            .predicted_tag_name
             == "Blue"
         )
 
@@ -364,4 +366,4 @@ def test_a_input_spec_of_ones_own_can_be_given(colours: Any, tmp_path: Path) -> 
     )
     folder = export_classifier(colours, LABELS, input_spec, name="m", models_dir=tmp_path)
 
-    assert served(folder)[0].classify_bytes(picture("red")).predicted_tag_name == "Blue"
+    assert served(folder)[0].classify_bytes(colour_image("red")).predicted_tag_name == "Blue"

@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
         help="where models are (default: models)",
     )
     parser.add_argument(
-        "--sample", type=Path, metavar="PICTURE", help="classify this picture to see that it works"
+        "--sample", type=Path, metavar="IMAGE", help="classify this image to see that it works"
     )
     parser.add_argument(
         "--onnx",
@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add(args: argparse.Namespace) -> list[str]:
     """Returns what to print."""
-    sample = _picture(args.sample) if args.sample else None
+    sample = _image(args.sample) if args.sample else None
     print(shown(args.export))
     with open_source(args.export) as source:
         export = read_export(source)
@@ -99,7 +99,7 @@ def _add(args: argparse.Namespace) -> list[str]:
     return list(report(folder, export, filled[0]))
 
 
-def _picture(path: Path) -> bytes:
+def _image(path: Path) -> bytes:
     try:
         data = path.read_bytes()
         decode(data, max_pixels=Settings.from_environ({}).max_image_pixels)

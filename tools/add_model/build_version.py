@@ -42,7 +42,7 @@ class Filled:
     Attributes:
         loaded: the model, as the app loads it.
         checksum: what came of comparing it, in words.
-        tags: of the sample picture, the likeliest first; None if there was none.
+        tags: of the sample image, the likeliest first; None if there was none.
     """
 
     loaded: LoadedModel
@@ -59,7 +59,7 @@ def fill(
         folder: is empty, and called as the version.
         export: what to copy.
         name: of the model.
-        sample: a picture to classify, or None.
+        sample: an image to classify, or None.
         to_onnx: convert a TensorFlow model.
         steps: says how it gets on.
 

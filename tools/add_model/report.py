@@ -40,8 +40,8 @@ def report(folder: Path, export: Export, filled: Filled) -> Iterator[str]:
     for note in notes:
         yield f"  note: {shown(note)}"
     yield "Try it, with the app running (python3 dev.py start):"
-    yield f"  curl --data-binary @PICTURE '{_APP}/api/classify?model={loaded.name}'"
-    yield f"  curl --data-binary @PICTURE {_APP}{_PREDICTION}/{loaded.name}/image"
+    yield f"  curl --data-binary @IMAGE '{_APP}/api/classify?model={loaded.name}'"
+    yield f"  curl --data-binary @IMAGE {_APP}{_PREDICTION}/{loaded.name}/image"
     models = folder.parents[1]
     elsewhere = f" and MODELS_DIR={models}" if models != Path("models") else ""
     default = f"DEFAULT_MODEL={loaded.name}{shown(elsewhere)}"

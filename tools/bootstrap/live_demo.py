@@ -1,4 +1,4 @@
-"""The live pipeline on one machine: storage emulator, host, page, and sample pictures to drain.
+"""The live pipeline on one machine: storage emulator, host, page, and sample images to drain.
 
 Standard library only, as `dev.py`, whose command `live` this is.
 """
@@ -34,7 +34,7 @@ def run_live(python: Path, port: int, *, browser: bool, workers: int, count: int
         port: where the host is to listen.
         browser: whether to open the page.
         workers: processes that run the functions.
-        count: sample pictures to queue.
+        count: sample images to queue.
 
     Returns:
         The exit status.
@@ -72,7 +72,7 @@ def _storage() -> Iterator[str]:
 def _welcome(page: str, connection: str, count: int) -> str:
     lines = [f"The live page: {page}"]
     if count:
-        lines.append(f"{count} sample pictures are queued, {SAMPLES_A_SECOND} a second.")
+        lines.append(f"{count} sample images are queued, {SAMPLES_A_SECOND} a second.")
     lines.append("More, from another terminal:")
     if connection != "UseDevelopmentStorage=true":
         lines.append(f"  export AzureWebJobsStorage='{connection}'")

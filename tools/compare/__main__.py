@@ -1,4 +1,4 @@
-"""The command: send the same pictures to both, show how far they agree, keep it in files."""
+"""The command: send the same images to both, show how far they agree, keep it in files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from image_classifier.images.files import images_in
 from tools.compare.addresses import Address, AddressError, read_addresses
 from tools.compare.answer_log import (
     AnswersError,
-    PictureAnswers,
+    ImageAnswers,
     has_answers,
     keep_answers,
     read_answers,
@@ -22,14 +22,14 @@ from tools.compare.answer_log import (
 from tools.compare.endpoint import Endpoint, EndpointError
 from tools.compare.ground_truth import rightness_of
 from tools.compare.options import KEYS, parser
-from tools.compare.output_files import write_markdown, write_pictures
+from tools.compare.output_files import write_images, write_markdown
 from tools.compare.plot import PlotError, draw
 from tools.compare.report import Run, sections, verdict
 from tools.compare.sending import Asking
 from tools.shared.progress import show_progress
 from tools.shared.signals import INTERRUPTED
 
-REPORT, PLOT, PICTURES = "comparison.md", "comparison.svg", "comparison.csv"
+REPORT, PLOT, IMAGES = "comparison.md", "comparison.svg", "comparison.csv"
 ANSWERS = "answers.jsonl"
 
 
@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None, *, pause: float = 1.0) -> int:
 def _compare(args: argparse.Namespace, pause: float) -> int:
     addresses = read_addresses(args.endpoint, project=args.project, iteration=args.iteration)
     endpoints = _endpoints(addresses, os.environ)
-    pictures = _pictures(args.folder, args.limit)
+    images = _images(args.folder, args.limit)
     shown = (addresses[0].shown, addresses[1].shown)
     earlier = _earlier(args, shown)
     print(f"A  {shown[0]}\nB  {shown[1]}", flush=True)
@@ -67,36 +67,34 @@ def _compare(args: argparse.Namespace, pause: float) -> int:
         asking = Asking(
             endpoints,
             args.folder,
-            pictures,
+            images,
             lambda answers: write_answers(file, answers),
             rate=args.rate,
-            threads=min(args.concurrency, len(pictures)),
+            threads=min(args.concurrency, len(images)),
             timeout=args.timeout,
             pause=pause,
             earlier={each.file: each for each in earlier},
         )
-        interrupted = show_progress(
-            asking, lambda: asking.done, total=len(pictures), unit="picture"
-        )
+        interrupted = show_progress(asking, lambda: asking.done, total=len(images), unit="image")
     run = Run(
         shown=shown,
         folder=str(args.folder),
-        pictures=asking.answers,
-        planned=len(pictures),
+        images=asking.answers,
+        planned=len(images),
         sent=(endpoints[0].sent, endpoints[1].sent),
         seconds=asking.seconds,
         top=args.top,
         rightness=rightness_of(asking.answers) if args.labelled else None,
         when=datetime.now(),
     )
-    if run.pictures:
+    if run.images:
         _report(run, args.out, plot=bool(run.agreement.compared) and not args.no_plot)
     problem = asking.problem
     if problem is not None and not isinstance(problem, EndpointError):
         raise problem
     if problem is not None:
         print(f"error: {problem}", file=sys.stderr)
-    if run.pictures and (interrupted or problem is not None):
+    if run.images and (interrupted or problem is not None):
         instead = " in place of --overwrite" if args.overwrite else ""
         print(f"To go on: the same command with --resume{instead}", file=sys.stderr)
     return INTERRUPTED if interrupted else _status(run, problem, args.least_agreement)
@@ -112,18 +110,18 @@ def _endpoints(
     return Endpoint("A", addresses[0], keys[0]), Endpoint("B", addresses[1], keys[1])
 
 
-def _pictures(folder: Path, limit: int | None) -> list[Path]:
+def _images(folder: Path, limit: int | None) -> list[Path]:
     if not folder.is_dir():
-        raise CompareError(f"There is no folder {folder}. Name one that has pictures.")
+        raise CompareError(f"There is no folder {folder}. Name one that has images.")
     found = images_in(folder)
     if not found:
-        raise CompareError(f"There are no pictures in {folder}.")
+        raise CompareError(f"There are no images in {folder}.")
     if limit is None or limit >= len(found):
         return found
     return [found[number * len(found) // limit] for number in range(limit)]
 
 
-def _earlier(args: argparse.Namespace, shown: tuple[str, str]) -> list[PictureAnswers]:
+def _earlier(args: argparse.Namespace, shown: tuple[str, str]) -> list[ImageAnswers]:
     """What an earlier run has; makes the folder."""
     path = args.out / ANSWERS
     if args.resume:
@@ -143,12 +141,12 @@ def _hints(endpoints: tuple[Endpoint, Endpoint]) -> list[str]:
         address = endpoint.address
         if address.stores and not address.is_local:
             found.append(
-                f"if {endpoint.name} is Custom Vision's cloud, it stores each picture that is "
+                f"if {endpoint.name} is Custom Vision's cloud, it stores each image that is "
                 "sent to …/image. It does not at …/image/nostore."
             )
         if endpoint.key and not address.is_encrypted and not address.is_local:
             found.append(
-                f"the key of {endpoint.name} and all pictures go there unencrypted. Use https://."
+                f"the key of {endpoint.name} and all images go there unencrypted. Use https://."
             )
     return found
 
@@ -163,8 +161,8 @@ def _report(run: Run, out: Path, *, plot: bool) -> None:
             plot = False
             print(f"note: {exc}", file=sys.stderr)
     write_markdown(out / REPORT, run, plot=PLOT if plot else None)
-    write_pictures(out / PICTURES, run)
-    files = [REPORT, *([PLOT] if plot else []), PICTURES, ANSWERS]
+    write_images(out / IMAGES, run)
+    files = [REPORT, *([PLOT] if plot else []), IMAGES, ANSWERS]
     print(f"\nAll of it is in {out}: {', '.join(files)}\n")
     print(verdict(run.agreement), flush=True)
 
@@ -175,7 +173,7 @@ def _status(run: Run, problem: Exception | None, least: float | None) -> int:
         return 1
     if least is not None and agreement.kept < least:
         print(
-            f"B says the same as A on {agreement.kept:.4f} of the pictures that A answered, and "
+            f"B says the same as A on {agreement.kept:.4f} of the images that A answered, and "
             f"--least-agreement is {least:g}.",
             file=sys.stderr,
         )

@@ -38,7 +38,7 @@ class Address:
     """One endpoint.
 
     Attributes:
-        url: pictures are POSTed there; with its query, so never shown.
+        url: images are POSTed there; with its query, so never shown.
         stores: whether the cloud keeps what is sent there.
     """
 
@@ -143,7 +143,7 @@ def _split(text: str) -> SplitResult:
 
 def _published(parts: SplitResult, tail: re.Match[str]) -> Address:
     nostore = tail["nostore"] or ""
-    # The portal shows the URL for pictures by address too: …/url. Here their bytes are sent.
+    # The portal shows the URL for images by address too: …/url. Here their bytes are sent.
     path = f"{tail['before']}/image{nostore}"
     return Address(urlunsplit(parts._replace(path=path)), stores=not nostore)
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tools.compare.answer_log import PictureAnswers
+from tools.compare.answer_log import ImageAnswers
 
 __all__ = ["Agreement", "Compared", "agreement_of", "percentile", "top_tag", "wilson"]
 
@@ -18,7 +18,7 @@ _Z95 = 1.959963984540054
 
 @dataclass(frozen=True)
 class Compared:
-    """A picture that both answered.
+    """An image that both answered.
 
     Attributes:
         answers: of both.
@@ -26,7 +26,7 @@ class Compared:
         difference: how much they differ there.
     """
 
-    answers: PictureAnswers
+    answers: ImageAnswers
     tag: str
     difference: float
 
@@ -54,15 +54,15 @@ class Agreement:
     """What came out.
 
     Attributes:
-        compared: the pictures that both answered, by file.
+        compared: the images that both answered, by file.
         tags: those that both know, sorted.
         failed_a: how many only B answered.
         failed_b: how many only A answered.
         failed_both: how many neither answered.
         only_a: tags that B never named.
         only_b: tags that A never named.
-        differences: of each probability, over pictures and the tags that both know; sorted.
-        changed: threshold -> on how many pictures other tags reach it.
+        differences: of each probability, over images and the tags that both know; sorted.
+        changed: threshold -> on how many images other tags reach it.
     """
 
     compared: tuple[Compared, ...]
@@ -76,12 +76,12 @@ class Agreement:
     changed: dict[float, int]
 
     @property
-    def pictures(self) -> int:
+    def images(self) -> int:
         return len(self.compared) + self.failed_a + self.failed_b + self.failed_both
 
     @property
     def agreed(self) -> int:
-        """On how many pictures both have the same top tag."""
+        """On how many images both have the same top tag."""
         return sum(each.agrees for each in self.compared)
 
     @property
@@ -110,23 +110,23 @@ class Agreement:
         return sorted(found, key=lambda each: (each.is_unsure, -each.difference))
 
     def furthest(self, count: int) -> list[Compared]:
-        """The pictures with the largest differences."""
+        """The images with the largest differences."""
         return sorted(self.compared, key=lambda each: -each.difference)[:count]
 
 
-def agreement_of(pictures: Sequence[PictureAnswers]) -> Agreement:
+def agreement_of(images: Sequence[ImageAnswers]) -> Agreement:
     """Compares what there is."""
-    both = [each for each in pictures if each.a.tags and each.b.tags]
+    both = [each for each in images if each.a.tags and each.b.tags]
     # A tag is known to a side that ever named it: some leave out what has no probability.
-    tags_a = {tag for each in pictures for tag in each.a.tags or ()}
-    tags_b = {tag for each in pictures for tag in each.b.tags or ()}
+    tags_a = {tag for each in images for tag in each.a.tags or ()}
+    tags_b = {tag for each in images for tag in each.b.tags or ()}
     known = tuple(sorted(tags_a & tags_b))
     return Agreement(
         compared=tuple(_compared(each, known) for each in both),
         tags=known,
-        failed_a=sum(not each.a.tags and bool(each.b.tags) for each in pictures),
-        failed_b=sum(bool(each.a.tags) and not each.b.tags for each in pictures),
-        failed_both=sum(not each.a.tags and not each.b.tags for each in pictures),
+        failed_a=sum(not each.a.tags and bool(each.b.tags) for each in images),
+        failed_b=sum(bool(each.a.tags) and not each.b.tags for each in images),
+        failed_both=sum(not each.a.tags and not each.b.tags for each in images),
         only_a=tuple(sorted(tags_a - tags_b)) if tags_b else (),
         only_b=tuple(sorted(tags_b - tags_a)) if tags_a else (),
         differences=tuple(sorted(_difference(each, tag) for each in both for tag in known)),
@@ -137,16 +137,16 @@ def agreement_of(pictures: Sequence[PictureAnswers]) -> Agreement:
     )
 
 
-def _compared(answers: PictureAnswers, known: Sequence[str]) -> Compared:
+def _compared(answers: ImageAnswers, known: Sequence[str]) -> Compared:
     tag = max(known, key=lambda each: _difference(answers, each), default="")
     return Compared(answers, tag, _difference(answers, tag))
 
 
-def _difference(answers: PictureAnswers, tag: str) -> float:
+def _difference(answers: ImageAnswers, tag: str) -> float:
     return abs((answers.a.tags or {}).get(tag, 0.0) - (answers.b.tags or {}).get(tag, 0.0))
 
 
-def _decides_otherwise(answers: PictureAnswers, known: Sequence[str], least: float) -> bool:
+def _decides_otherwise(answers: ImageAnswers, known: Sequence[str], least: float) -> bool:
     """Whether other tags reach the threshold. That is what programs ask, also with many tags."""
     sides = (answers.a.tags or {}, answers.b.tags or {})
     a, b = ({tag for tag in known if side.get(tag, 0.0) >= least} for side in sides)

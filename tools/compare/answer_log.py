@@ -1,4 +1,4 @@
-"""What both endpoints said to each picture, on disk as it comes: nothing is asked twice."""
+"""What both endpoints said to each image, on disk as it comes: nothing is asked twice."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, TextIO
 __all__ = [
     "Answer",
     "AnswersError",
-    "PictureAnswers",
+    "ImageAnswers",
     "has_answers",
     "keep_answers",
     "read_answers",
@@ -26,12 +26,12 @@ class AnswersError(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """One endpoint's answer to one picture.
+    """One endpoint's answer to one image.
 
     Attributes:
         tags: tag -> probability; None: there are none, and ``error`` says why.
         error: the server's words, or why there are none; empty if there are tags.
-        refused: the picture was looked at and refused: it would be again.
+        refused: the image was looked at and refused: it would be again.
         milliseconds: from sending to the last byte of the answer, of the try that succeeded.
         connected: whether that includes making a connection.
         retries: how often it was tried again.
@@ -51,8 +51,8 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class PictureAnswers:
-    """Both answers to one picture.
+class ImageAnswers:
+    """Both answers to one image.
 
     Attributes:
         file: below the folder, with slashes.
@@ -75,7 +75,7 @@ class PictureAnswers:
 
 @contextmanager
 def keep_answers(
-    path: Path, endpoints: Sequence[str], earlier: Sequence[PictureAnswers]
+    path: Path, endpoints: Sequence[str], earlier: Sequence[ImageAnswers]
 ) -> Iterator[TextIO]:
     """The file for answers, which begins with the earlier ones; for ``write_answers``."""
     # Written anew and put in place at once: a crash may have left half a line at the end.
@@ -89,7 +89,7 @@ def keep_answers(
         yield file
 
 
-def write_answers(file: TextIO, answers: PictureAnswers) -> None:
+def write_answers(file: TextIO, answers: ImageAnswers) -> None:
     _write(file, asdict(answers))
 
 
@@ -108,8 +108,8 @@ def has_answers(path: Path) -> bool:
         return False
 
 
-def read_answers(path: Path, endpoints: Sequence[str]) -> list[PictureAnswers]:
-    """The answers that an earlier run kept, each picture's last ones.
+def read_answers(path: Path, endpoints: Sequence[str]) -> list[ImageAnswers]:
+    """The answers that an earlier run kept, each image's last ones.
 
     Raises:
         AnswersError: there are none, or they are those of other endpoints.
@@ -139,8 +139,8 @@ def _parsed(line: str) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _answers(value: Mapping[str, Any]) -> PictureAnswers | None:
+def _answers(value: Mapping[str, Any]) -> ImageAnswers | None:
     try:
-        return PictureAnswers(**{**value, "a": Answer(**value["a"]), "b": Answer(**value["b"])})
+        return ImageAnswers(**{**value, "a": Answer(**value["a"]), "b": Answer(**value["b"])})
     except (KeyError, TypeError):
         return None

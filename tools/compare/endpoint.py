@@ -20,7 +20,7 @@ class EndpointError(Exception):
 
 
 class Endpoint:
-    """Where pictures are sent. Safe to share among threads.
+    """Where images are sent. Safe to share among threads.
 
     Args:
         name: A or B.
@@ -42,7 +42,7 @@ class Endpoint:
 
     @property
     def has_answered(self) -> bool:
-        """Whether it has answered or refused any picture so far."""
+        """Whether it has answered or refused any image so far."""
         return self._has_answered
 
     def count_request(self) -> None:
@@ -50,14 +50,14 @@ class Endpoint:
             self._sent += 1
 
     def take_note(self, answer: Answer, *, absent: bool) -> None:
-        """Takes note of how a picture ended, after all tries.
+        """Takes note of how an image ended, after all tries.
 
         Args:
             answer: what there is of it.
             absent: whether nobody was there, or was too busy to look at it.
 
         Raises:
-            EndpointError: no picture is answered, and that will hardly change.
+            EndpointError: no image is answered, and that will hardly change.
         """
         with self._lock:
             if answer.is_final:
@@ -68,7 +68,7 @@ class Endpoint:
                 raise EndpointError(f"{self.name} {answer.error} ({self.address.shown})")
             if self._unanswered >= UNANSWERED_IN_A_ROW:
                 raise EndpointError(
-                    f"{self.name} gave no answer to {self._unanswered} pictures in a row. To the "
+                    f"{self.name} gave no answer to {self._unanswered} images in a row. To the "
                     f"last one it {answer.error}"
                 )
 

@@ -1,4 +1,4 @@
-"""Who is right, where the pictures lie in folders named after their tags."""
+"""Who is right, where the images lie in folders named after their tags."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tools.compare.agreement import top_tag
-from tools.compare.answer_log import Answer, PictureAnswers
+from tools.compare.answer_log import Answer, ImageAnswers
 
 __all__ = ["Rightness", "right_tag", "rightness_of"]
 
 
 @dataclass(frozen=True)
 class Rightness:
-    """How often each is right, on the pictures that both answered and whose folder is a tag.
+    """How often each is right, on the images that both answered and whose folder is a tag.
 
     Attributes:
-        pictures: how many those are.
+        images: how many those are.
         both: how many both got right.
         only_a: how many only A got right.
         only_b: how many only B got right.
         wrong: (right tag, tag that was said) -> how often A and B said it; the most frequent first.
-        no_tags: folders that are named like no tag; their pictures are not counted.
+        no_tags: folders that are named like no tag; their images are not counted.
     """
 
-    pictures: int
+    images: int
     both: int
     only_a: int
     only_b: int
@@ -42,28 +42,28 @@ class Rightness:
 
     @property
     def neither(self) -> int:
-        return self.pictures - self.both - self.only_a - self.only_b
+        return self.images - self.both - self.only_a - self.only_b
 
 
 def right_tag(file: str) -> str | None:
-    """The folder right below the one that was named; None for a picture that lies in no folder."""
+    """The folder right below the one that was named; None for an image that lies in no folder."""
     folder, slash, _ = file.partition("/")
     return folder if slash else None
 
 
-def rightness_of(pictures: Sequence[PictureAnswers]) -> Rightness:
-    tags = {tag for each in pictures for side in (each.a, each.b) for tag in side.tags or ()}
-    folders = {right_tag(each.file) for each in pictures} - {None}
+def rightness_of(images: Sequence[ImageAnswers]) -> Rightness:
+    tags = {tag for each in images for side in (each.a, each.b) for tag in side.tags or ()}
+    folders = {right_tag(each.file) for each in images} - {None}
     counted = [
         (right_tag(each.file), _said(each.a), _said(each.b))
-        for each in pictures
+        for each in images
         if each.a.tags and each.b.tags and right_tag(each.file) in tags
     ]
     wrong_a = Counter((str(right), a) for right, a, _ in counted if a != right)
     wrong_b = Counter((str(right), b) for right, _, b in counted if b != right)
     pairs = sorted(wrong_a | wrong_b, key=lambda pair: (-wrong_a[pair] - wrong_b[pair], pair))
     return Rightness(
-        pictures=len(counted),
+        images=len(counted),
         both=sum(a == right == b for right, a, b in counted),
         only_a=sum(a == right != b for right, a, b in counted),
         only_b=sum(b == right != a for right, a, b in counted),

@@ -1,4 +1,4 @@
-"""Sends pictures to an endpoint over one connection, and again where that helps."""
+"""Sends images to an endpoint over one connection, and again where that helps."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LONGEST_WAIT_SECONDS = 300.0
 
 _BUSY = {429, 503}
 _BROKEN = {408, 500, 502, 504}
-# Wrong for one picture is wrong for all.
+# Wrong for one image is wrong for all.
 _WRONG = {401, 403, 404, 405}
 _WRONG_CODES = {
     "BadRequestExceededQuota",
@@ -57,7 +57,7 @@ class Caller:
 
     Args:
         endpoint: is asked.
-        pace: gives turns; the first turn of each picture is the caller's own business.
+        pace: gives turns; the first turn of each image is the caller's own business.
         timeout: seconds without a byte of the reply.
         pause: seconds before the second try, doubled for each further one; a server's own wish
             goes before.
@@ -82,16 +82,16 @@ class Caller:
     def close(self) -> None:
         self._session.close()
 
-    def ask(self, picture: bytes) -> Answer:
-        """Sends one picture, until there is an answer or there have been enough tries.
+    def ask(self, image: bytes) -> Answer:
+        """Sends one image, until there is an answer or there have been enough tries.
 
         Raises:
-            EndpointError: no picture will be answered.
+            EndpointError: no image will be answered.
             StoppedError: all is over before there was an answer.
         """
         tries = 0
         while True:
-            done = self._try(picture)
+            done = self._try(image)
             tries += 1
             if tries >= done.worth:
                 answer = replace(done.answer, retries=tries - 1)
@@ -104,13 +104,13 @@ class Caller:
                 self._pace.sleep(pause)
             self._pace.turn()
 
-    def _try(self, picture: bytes) -> _Try:
+    def _try(self, image: bytes) -> _Try:
         self._endpoint.count_request()
         connects, started = not self._is_connected, time.perf_counter()
         try:
             response = self._session.post(
                 self._endpoint.address.url,
-                data=picture,
+                data=image,
                 timeout=(CONNECT_SECONDS, self._timeout),
                 allow_redirects=False,  # the key would go along
             )

@@ -21,13 +21,13 @@ KEYS = ("PREDICTION_KEY_A", "PREDICTION_KEY_B")
 def parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(
         prog="python -m tools.compare",
-        description="Send the same pictures to two endpoints of the Custom Vision prediction API, "
+        description="Send the same images to two endpoints of the Custom Vision prediction API, "
         "such as the cloud's and this app's, and show how far their answers agree.",
         epilog=f"Keys come from the environment: {KEYS[0]} and {KEYS[1]}, each for its endpoint, "
         "sent as Prediction-Key. They are not options, because everybody on a machine can see its "
         "command lines.",
     )
-    options.add_argument("folder", type=Path, metavar="FOLDER", help="of pictures, at any depth")
+    options.add_argument("folder", type=Path, metavar="FOLDER", help="of images, at any depth")
     options.add_argument(
         "--endpoint",
         action="append",
@@ -36,11 +36,11 @@ def parser() -> argparse.ArgumentParser:
         help="twice, first the reference (A), then the other (B): a prediction URL as the portal "
         f"shows it ({EXAMPLE}), or an address alone (http://localhost:7071), which takes project "
         "and published name from the other one, or from --project and --iteration, and is asked "
-        "to store no pictures (/nostore)",
+        "to store no images (/nostore)",
     )
     options.add_argument("--project", metavar="ID", help="of an endpoint that is an address alone")
     options.add_argument("--iteration", metavar="NAME", help="its published name")
-    options.add_argument("--limit", type=_natural, help="so many pictures, evenly spread")
+    options.add_argument("--limit", type=_natural, help="so many images, evenly spread")
     options.add_argument(
         "--labelled",
         action="store_true",
@@ -50,14 +50,14 @@ def parser() -> argparse.ArgumentParser:
         "--rate",
         type=_positive,
         default=RATE,
-        help=f"pictures a second at most (default: {RATE:g}; the cloud's free tier takes 2)",
+        help=f"images a second at most (default: {RATE:g}; the cloud's free tier takes 2)",
     )
     options.add_argument(
         "--concurrency",
         type=_threads,
         default=THREADS,
         metavar="N",
-        help=f"how many pictures are asked for at once (default: {THREADS})",
+        help=f"how many images are asked for at once (default: {THREADS})",
     )
     options.add_argument(
         "--timeout",
@@ -67,7 +67,7 @@ def parser() -> argparse.ArgumentParser:
         help=f"for a reply (default: {TIMEOUT_SECONDS:g})",
     )
     options.add_argument(
-        "--top", type=_natural, default=TOP, metavar="N", help=f"pictures in a list ({TOP})"
+        "--top", type=_natural, default=TOP, metavar="N", help=f"images in a list ({TOP})"
     )
     options.add_argument(
         "--out", type=Path, default=Path(OUT), metavar="FOLDER", help=f"for the files ({OUT})"
@@ -82,7 +82,7 @@ def parser() -> argparse.ArgumentParser:
         "--least-agreement",
         type=_share,
         metavar="SHARE",
-        help="exit with 1 if B has the same top tag on less than this share of the pictures that "
+        help="exit with 1 if B has the same top tag on less than this share of the images that "
         "A answered, such as 0.99",
     )
     return options

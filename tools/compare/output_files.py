@@ -11,11 +11,11 @@ from tools.compare.ground_truth import right_tag
 from tools.compare.replies import printable
 from tools.compare.report import Run, sections, verdict
 
-__all__ = ["write_markdown", "write_pictures"]
+__all__ = ["write_markdown", "write_images"]
 
 
 def write_markdown(path: Path, run: Run, *, plot: str | None) -> None:
-    """The whole report; ``plot`` is the name of the picture beside it, if there is one."""
+    """The whole report; ``plot`` is the name of the image beside it, if there is one."""
     a, b = run.shown
     lines = [
         "# Two prediction endpoints compared",
@@ -24,7 +24,7 @@ def write_markdown(path: Path, run: Run, *, plot: str | None) -> None:
         "",
         f"* A: `{a}`",
         f"* B: `{b}`",
-        f"* pictures: `{printable(run.folder)}`",
+        f"* images: `{printable(run.folder)}`",
         f"* ended: {run.when:%Y-%m-%d %H:%M}",
         "",
     ]
@@ -36,8 +36,8 @@ def write_markdown(path: Path, run: Run, *, plot: str | None) -> None:
     path.write_text("\n".join(lines), "utf-8", "replace")
 
 
-def write_pictures(path: Path, run: Run) -> None:
-    """One row for each picture; every tag's probability is in the answers' own file."""
+def write_images(path: Path, run: Run) -> None:
+    """One row for each image; every tag's probability is in the answers' own file."""
     compared = {each.answers.file: each for each in run.agreement.compared}
     # The mark at the start is what makes Excel read UTF-8.
     with path.open("w", encoding="utf-8-sig", errors="replace", newline="") as file:
@@ -49,7 +49,7 @@ def write_pictures(path: Path, run: Run) -> None:
         rows.writerow(
             ["file", "bytes", *labels, *sides, "same_tag", "differs_most_at", "difference"]
         )
-        for each in run.pictures:
+        for each in run.images:
             found = compared.get(each.file)
             rows.writerow(
                 [

@@ -1,4 +1,4 @@
-"""The comparison as a picture: B's probabilities against A's, and how long both took."""
+"""The comparison as an image: B's probabilities against A's, and how long both took."""
 
 from __future__ import annotations
 
@@ -68,16 +68,16 @@ def _draw_probabilities(axes: Any, agreement: Agreement) -> None:
     axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
     axes.set_xlabel("probability that A gives (the reference)")
     axes.set_ylabel("probability that B gives")
-    pictures = "1 picture" if len(compared) == 1 else f"{len(compared):,} pictures"
-    axes.set_title(f"Every tag of {pictures}; on the line both say the same")
+    images = "1 image" if len(compared) == 1 else f"{len(compared):,} images"
+    axes.set_title(f"Every tag of {images}; on the line both say the same")
     axes.legend(loc="upper left", frameon=True, fontsize=9)
     _tidy(axes)
 
 
 def _points(
-    pictures: Sequence[Compared], tags: Sequence[str]
+    images: Sequence[Compared], tags: Sequence[str]
 ) -> tuple[Sequence[float], Sequence[float]]:
-    answers = [each.answers for each in pictures]
+    answers = [each.answers for each in images]
     a, b = (
         [(side.tags or {}).get(tag, 0.0) for side in sides for tag in tags]
         for sides in ([each.a for each in answers], [each.b for each in answers])
@@ -88,7 +88,7 @@ def _points(
 def _draw_latencies(axes: Any, a: Latency, b: Latency) -> None:
     seen: list[float] = []
     for name, latency, colour, style in (("A", a, A_COLOUR, "--"), ("B", b, B_COLOUR, "-")):
-        # A run of few pictures has no others than those that had to connect.
+        # A run of few images has no others than those that had to connect.
         times = latency.times or latency.first
         if times:
             middle = milliseconds(percentile(times, 50))

@@ -15,7 +15,7 @@ from tools.compare.agreement import (
     percentile,
     wilson,
 )
-from tools.compare.answer_log import PictureAnswers
+from tools.compare.answer_log import ImageAnswers
 from tools.compare.ground_truth import Rightness
 from tools.compare.latency import Latency, latency_of
 from tools.compare.replies import printable
@@ -23,7 +23,7 @@ from tools.compare.tables import difference, milliseconds, percent, share, table
 
 __all__ = ["Run", "Section", "sections", "verdict"]
 
-# What the cloud takes of a picture.
+# What the cloud takes of an image.
 CLOUD_BYTES = 4 * 1024 * 1024
 LONGEST_LIST = 20
 
@@ -34,19 +34,19 @@ class Run:
 
     Attributes:
         shown: the endpoints' URLs, without secrets.
-        folder: whose pictures were sent.
-        pictures: the answers.
-        planned: how many pictures there were to ask for.
+        folder: whose images were sent.
+        images: the answers.
+        planned: how many images there were to ask for.
         sent: how many requests went to A and to B this time.
         seconds: how long that took.
-        top: how many pictures a list has.
+        top: how many images a list has.
         rightness: who is right; None if nobody said what is.
         when: it ended.
     """
 
     shown: tuple[str, str]
     folder: str
-    pictures: Sequence[PictureAnswers]
+    images: Sequence[ImageAnswers]
     planned: int
     sent: tuple[int, int]
     seconds: float
@@ -56,13 +56,13 @@ class Run:
 
     @cached_property
     def agreement(self) -> Agreement:
-        return agreement_of(self.pictures)
+        return agreement_of(self.images)
 
     @cached_property
     def latencies(self) -> tuple[Latency, Latency]:
         return (
-            latency_of([each.a for each in self.pictures]),
-            latency_of([each.b for each in self.pictures]),
+            latency_of([each.a for each in self.images]),
+            latency_of([each.b for each in self.images]),
         )
 
 
@@ -78,10 +78,10 @@ def verdict(agreement: Agreement) -> str:
     """One line for those who read no more."""
     compared = len(agreement.compared)
     if not compared:
-        return "No picture was answered by both, so there is nothing to compare."
+        return "No image was answered by both, so there is nothing to compare."
     least = percent(agreement.interval[0])
     words = (
-        f"The two agree on {agreement.agreed:,} of {compared:,} pictures "
+        f"The two agree on {agreement.agreed:,} of {compared:,} images "
         f"({share(agreement.agreed, compared)}, at least {least} with 95 % confidence); "
     )
     if agreement.differences:
@@ -91,9 +91,9 @@ def verdict(agreement: Agreement) -> str:
         )
     else:
         words += "they have no tag in common."
-    missing = agreement.pictures - compared
+    missing = agreement.images - compared
     if missing:
-        were = "picture was" if missing == 1 else "pictures were"
+        were = "image was" if missing == 1 else "images were"
         words += f" {missing:,} {were} not answered by both."
     return words
 
@@ -121,7 +121,7 @@ def sections(run: Run, *, everything: bool = False) -> list[Section]:
         if furthest:
             title = _title("Largest differences", run.top, len(agreement.compared))
             found.append(Section(title, _list(furthest)))
-    failures = [each for each in run.pictures if not (each.a.tags and each.b.tags)]
+    failures = [each for each in run.images if not (each.a.tags and each.b.tags)]
     if failures:
         most = len(failures) if everything else LONGEST_LIST
         title = _title("Not answered by both", most, len(failures))
@@ -138,7 +138,7 @@ def _agreement(agreement: Agreement) -> str:
     low, high = agreement.interval
     unsure = sum(each.is_unsure for each in agreement.disagreements)
     rows = [
-        ("pictures compared", f"{compared:,} of {agreement.pictures:,}"),
+        ("images compared", f"{compared:,} of {agreement.images:,}"),
         ("same top tag", f"{agreed:,} ({share(agreed, compared)})"),
         ("… with 95 % confidence", f"{percent(low)} to {percent(high)}"),
         ("another top tag, both sure", f"{compared - agreed - unsure:,}"),
@@ -151,7 +151,7 @@ def _agreement(agreement: Agreement) -> str:
             ("… largest", difference(agreement.largest_difference)),
         ]
     for least, count in agreement.changed.items():
-        rows.append((f"pictures with other tags at {least:g} or more", f"{count:,}"))
+        rows.append((f"images with other tags at {least:g} or more", f"{count:,}"))
     return table(["what", "figure"], rows, right=1)
 
 
@@ -160,12 +160,12 @@ def _endpoints(run: Run, agreement: Agreement) -> str:
     compared, both = len(agreement.compared), agreement.failed_both
     rows: list[tuple[str, ...]] = [
         (
-            "pictures answered",
+            "images answered",
             f"{compared + agreement.failed_b:,}",
             f"{compared + agreement.failed_a:,}",
         ),
         (
-            "pictures refused or failed",
+            "images refused or failed",
             f"{both + agreement.failed_a:,}",
             f"{both + agreement.failed_b:,}",
         ),
@@ -192,26 +192,26 @@ def _warnings(run: Run, agreement: Agreement) -> list[str]:
                 f"**The tags are not the same.** Only {side} ever named: {listed}. Differences are "
                 "those of the tags that both know. Is it the same iteration?"
             )
-    large = sum(each.bytes > CLOUD_BYTES for each in run.pictures)
+    large = sum(each.bytes > CLOUD_BYTES for each in run.images)
     if large:
-        found.append(f"Pictures of more than 4 MB, which Custom Vision's cloud refuses: {large:,}.")
-    if len(run.pictures) < run.planned:
-        found.append(f"It ended early: {len(run.pictures):,} of {run.planned:,} pictures are in.")
+        found.append(f"Images of more than 4 MB, which Custom Vision's cloud refuses: {large:,}.")
+    if len(run.images) < run.planned:
+        found.append(f"It ended early: {len(run.images):,} of {run.planned:,} images are in.")
     if run.rightness is not None and run.rightness.no_tags:
         folders = ", ".join(printable(each, 60) for each in run.rightness.no_tags[:LONGEST_LIST])
-        found.append(f"Folders named like no tag, whose pictures are not counted: {folders}.")
+        found.append(f"Folders named like no tag, whose images are not counted: {folders}.")
     return found
 
 
 def _rightness(found: Rightness, most: int) -> list[Section]:
     def right(count: int) -> str:
-        low, high = wilson(count, found.pictures)
-        return f"{count:,} ({share(count, found.pictures)}; {percent(low)} to {percent(high)})"
+        low, high = wilson(count, found.images)
+        return f"{count:,} ({share(count, found.images)}; {percent(low)} to {percent(high)})"
 
-    if not found.pictures:
+    if not found.images:
         return []
     rows = [
-        (f"right, of {found.pictures:,}", right(found.right_a), right(found.right_b)),
+        (f"right, of {found.images:,}", right(found.right_a), right(found.right_b)),
         ("right where the other is wrong", f"{found.only_a:,}", f"{found.only_b:,}"),
         ("wrong both", f"{found.neither:,}", f"{found.neither:,}"),
     ]
@@ -223,7 +223,7 @@ def _rightness(found: Rightness, most: int) -> list[Section]:
     return parts
 
 
-def _list(pictures: Sequence[Compared]) -> str:
+def _list(images: Sequence[Compared]) -> str:
     rows = [
         (
             each.answers.file,
@@ -233,16 +233,16 @@ def _list(pictures: Sequence[Compared]) -> str:
             printable(each.tag, 40),
             difference(each.difference),
         )
-        for each in pictures
+        for each in images
     ]
-    return table(["picture", "A says", "B says", "top tag", "differs most at", "by"], rows, right=1)
+    return table(["image", "A says", "B says", "top tag", "differs most at", "by"], rows, right=1)
 
 
 def _said(top: tuple[str, float]) -> str:
     return f"{printable(top[0], 40)} {top[1]:.3f}"
 
 
-def _failures(pictures: Sequence[PictureAnswers]) -> str:
+def _failures(images: Sequence[ImageAnswers]) -> str:
     fine = "a prediction"
-    rows = [(each.file, each.a.error or fine, each.b.error or fine) for each in pictures]
-    return table(["picture", "A", "B"], rows)
+    rows = [(each.file, each.a.error or fine, each.b.error or fine) for each in images]
+    return table(["image", "A", "B"], rows)

@@ -1,4 +1,4 @@
-"""Sends every picture to both endpoints side by side, from several threads, until stopped."""
+"""Sends every image to both endpoints side by side, from several threads, until stopped."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from tools.compare.answer_log import Answer, PictureAnswers
+from tools.compare.answer_log import Answer, ImageAnswers
 from tools.compare.endpoint import Endpoint
 from tools.compare.http_client import Caller
 from tools.compare.rate_limit import Pace, StoppedError
@@ -17,15 +17,15 @@ __all__ = ["Asking"]
 
 
 class Asking:
-    """Asks both endpoints for all pictures.
+    """Asks both endpoints for all images.
 
     Args:
         endpoints: A and B.
-        folder: has the pictures.
-        pictures: files in it.
-        keep: called with the answers to each picture, from one thread at a time.
-        rate: pictures a second at most.
-        threads: how many pictures are asked for at once.
+        folder: has the images.
+        images: files in it.
+        keep: called with the answers to each image, from one thread at a time.
+        rate: images a second at most.
+        threads: how many images are asked for at once.
         timeout: seconds that a reply may take.
         pause: seconds before a second try.
         earlier: answers that are there already, by file; final ones are taken if the file is
@@ -36,38 +36,38 @@ class Asking:
         self,
         endpoints: tuple[Endpoint, Endpoint],
         folder: Path,
-        pictures: Sequence[Path],
-        keep: Callable[[PictureAnswers], None],
+        images: Sequence[Path],
+        keep: Callable[[ImageAnswers], None],
         *,
         rate: float,
         threads: int,
         timeout: float = 60.0,
         pause: float = 1.0,
-        earlier: Mapping[str, PictureAnswers] | None = None,
+        earlier: Mapping[str, ImageAnswers] | None = None,
     ) -> None:
         self._endpoints, self._folder = endpoints, folder
-        self._pictures: Iterator[Path] = iter(pictures)
+        self._images: Iterator[Path] = iter(images)
         self._keep, self._earlier = keep, earlier or {}
         self._pace = Pace(rate)
         self._timeout, self._pause = timeout, pause
         self._lock = threading.Lock()
-        self._answers: dict[str, PictureAnswers] = {}
+        self._answers: dict[str, ImageAnswers] = {}
         self._problem: Exception | None = None
         self._started = self._ended = time.monotonic()
         self._threads = [
-            threading.Thread(target=self._work, name=f"pictures {number}", daemon=True)
+            threading.Thread(target=self._work, name=f"images {number}", daemon=True)
             for number in range(threads)
         ]
 
     @property
-    def answers(self) -> list[PictureAnswers]:
+    def answers(self) -> list[ImageAnswers]:
         """What there is so far, by file."""
         with self._lock:
             return sorted(self._answers.values(), key=lambda each: each.file)
 
     @property
     def done(self) -> int:
-        """How many pictures have their answers."""
+        """How many images have their answers."""
         return len(self._answers)
 
     @property
@@ -86,7 +86,7 @@ class Asking:
             thread.start()
 
     def stop(self) -> None:
-        """Takes no more pictures; those on their way are waited for, but not asked for again."""
+        """Takes no more images; those on their way are waited for, but not asked for again."""
         self._pace.stop()
 
     def wait(self, seconds: float) -> bool:
@@ -104,7 +104,7 @@ class Asking:
         try:
             while True:
                 with self._lock:
-                    path = None if self._pace.stopped else next(self._pictures, None)
+                    path = None if self._pace.stopped else next(self._images, None)
                 answers = self._answers_to(path, a, b) if path else None
                 if answers is None:
                     return
@@ -122,14 +122,14 @@ class Asking:
                 self._problem = self._problem or problem
         self._pace.stop()
 
-    def _answers_to(self, path: Path, a: Caller, b: Caller) -> PictureAnswers | None:
+    def _answers_to(self, path: Path, a: Caller, b: Caller) -> ImageAnswers | None:
         """Both answers; None if it was stopped before they were there."""
         file = path.relative_to(self._folder).as_posix()
         try:
             data = path.read_bytes()
         except OSError as exc:
             unread = Answer(error=f"was not asked: the file cannot be read ({exc.strerror})")
-            return PictureAnswers(file, "", 0, unread, unread)
+            return ImageAnswers(file, "", 0, unread, unread)
         digest, earlier = hashlib.sha256(data).hexdigest(), self._earlier.get(file)
         if earlier and earlier.is_final and earlier.sha256 == digest:
             return earlier
@@ -143,7 +143,7 @@ class Asking:
         other.join()
         if len(found) < 2:
             return None
-        return PictureAnswers(file, digest, len(data), found[a], found[b])
+        return ImageAnswers(file, digest, len(data), found[a], found[b])
 
     def _ask(self, caller: Caller, data: bytes, found: dict[Caller, Answer]) -> None:
         try:
@@ -151,7 +151,7 @@ class Asking:
         except Exception as exc:
             self._end(exc)
 
-    def _take(self, answers: PictureAnswers) -> None:
+    def _take(self, answers: ImageAnswers) -> None:
         with self._lock:
             self._answers[answers.file] = answers
             self._ended = time.monotonic()

@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for folder in args.folders:
         try:
             print(f"{folder}")
-            made = convert_folder(folder, images=args.images, int8=args.int8)
+            made = convert_folder(folder, image_folder=args.images, int8=args.int8)
             print(f"  {made}")
         except ClassifierError as exc:
             print(f"  refused: {exc.message}", file=sys.stderr, flush=True)
@@ -39,7 +39,7 @@ def _parser() -> argparse.ArgumentParser:
         "--images",
         type=Path,
         default=SAMPLES,
-        help="pictures to prove it on, and to measure int8's ranges on (default: the samples)",
+        help="images to prove it on, and to measure int8's ranges on (default: the samples)",
     )
     parser.add_argument("--int8", action="store_true", help="8-bit weights and activations")
     return parser

@@ -10,7 +10,7 @@ from image_classifier.engines import ENGINES, Engine, EngineOptions
 from image_classifier.errors import ModelError
 from tools.convert.graphs import FrozenModel, read_model
 from tools.convert.verification import Agreement, compare, image_tensors, random_tensors
-from tools.shared.image_folders import pictures_in, tell_left_out, without_damaged
+from tools.shared.image_folders import tell_left_out, visible_images_in, without_damaged
 from tools.shared.steps import Steps
 
 __all__ = [
@@ -18,7 +18,7 @@ __all__ = [
     "SAMPLES",
     "STEPS",
     "Converted",
-    "choose_pictures",
+    "choose_images",
     "convert_folder",
 ]
 
@@ -44,26 +44,26 @@ class Converted:
         return f"{self.target}: {self.target.stat().st_size:,} bytes (from {before:,})"
 
 
-def choose_pictures(images: Path) -> list[Path]:
-    """The pictures of a folder that can be decoded; prints which cannot.
+def choose_images(image_folder: Path) -> list[Path]:
+    """The images of a folder that can be decoded; prints which cannot.
 
     Raises:
         ModelError: there is no such folder, or none in it.
     """
-    pictures, left_out = without_damaged(pictures_in(images))
+    images, left_out = without_damaged(visible_images_in(image_folder))
     tell_left_out(left_out)
-    if not pictures:
+    if not images:
         raise ModelError(
-            f"There are no pictures in {images} that can be read: name a folder with --images."
+            f"There are no images in {image_folder} that can be read: name a folder with --images."
         )
-    return pictures
+    return images
 
 
 def convert_folder(
     folder: Path,
     *,
-    images: Path = SAMPLES,
-    pictures: Sequence[Path] | None = None,
+    image_folder: Path = SAMPLES,
+    images: Sequence[Path] | None = None,
     int8: bool = False,
     steps: Steps | None = None,
 ) -> Converted:
@@ -71,15 +71,15 @@ def convert_folder(
 
     Args:
         folder: has model.pb or a SavedModel with its model.json.
-        images: a folder of pictures to prove it on, and to measure int8's ranges on.
-        pictures: what ``choose_pictures`` gave for it, if that was asked before.
+        image_folder: a folder of images to prove it on, and to measure int8's ranges on.
+        images: what ``choose_images`` gave for it, if that was asked before.
         int8: 8-bit weights and activations.
         steps: says how it gets on, if it is part of something longer.
 
     Raises:
         ClassifierError: it cannot be converted, or answers otherwise; nothing is written then.
     """
-    pictures = choose_pictures(images) if pictures is None else pictures
+    images = choose_images(image_folder) if images is None else images
     steps = steps or Steps(STEPS + int8)
     with steps("read the TensorFlow model"):
         model = read_model(folder)
@@ -88,8 +88,8 @@ def convert_folder(
 
         data = onnx_file.convert(model)
     if int8:
-        with steps(f"measure ranges on {min(len(pictures), CALIBRATION_IMAGES)} pictures"):
-            some = image_tensors(pictures[:CALIBRATION_IMAGES], model.input_spec)
+        with steps(f"measure ranges on {min(len(images), CALIBRATION_IMAGES)} images"):
+            some = image_tensors(images[:CALIBRATION_IMAGES], model.input_spec)
             data = onnx_file.quantize(data, model, some)
     target = folder / "model.onnx"
     candidate = folder / "model.onnx.new"
@@ -98,8 +98,8 @@ def convert_folder(
         with steps("load both engines"):
             reference = _reference(model)
             other = ENGINES["onnx"].load(candidate, None, EngineOptions())
-        with steps(f"prove it on {len(pictures)} pictures and {RANDOM_INPUTS} random inputs"):
-            on_images = compare(reference, other, image_tensors(pictures, model.input_spec))
+        with steps(f"prove it on {len(images)} images and {RANDOM_INPUTS} random inputs"):
+            on_images = compare(reference, other, image_tensors(images, model.input_spec))
             on_noise = compare(reference, other, random_tensors(RANDOM_INPUTS, model.input_spec))
         _judge(on_images, on_noise, int8=int8)
         with steps("keep it"):
@@ -116,7 +116,7 @@ def _reference(model: FrozenModel) -> Engine:
 
 
 def _judge(on_images: Agreement, on_noise: Agreement, *, int8: bool) -> None:
-    for what, agreement in (("pictures", on_images), ("random inputs", on_noise)):
+    for what, agreement in (("images", on_images), ("random inputs", on_noise)):
         print(
             f"  {what}: largest difference {agreement.largest_difference:.2e}, top tags agree on "
             f"{agreement.same_top} of {agreement.inputs}"
@@ -126,7 +126,7 @@ def _judge(on_images: Agreement, on_noise: Agreement, *, int8: bool) -> None:
             raise ModelError(
                 f"with int8 only {on_images.top_tag:.1%} of the top tags agree; at least "
                 f"{LEAST_AGREEMENT_INT8:.0%} are needed. Convert without --int8, or give more "
-                "pictures of the model's own kind with --images."
+                "images of the model's own kind with --images."
             )
         return
     largest = max(on_images.largest_difference, on_noise.largest_difference)

@@ -41,7 +41,7 @@ class Agreement:
 
 
 def image_tensors(images: Sequence[Path], input_spec: InputSpec) -> Iterator[NDArray[np.float32]]:
-    """The inputs of real pictures."""
+    """The inputs of real images."""
     for path in images:
         yield preprocess(decode(path.read_bytes(), max_pixels=MOST_PIXELS), input_spec)
 

@@ -75,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
         "source",
         nargs="?",
         help="a file with a URL or a JSON object on each line (# starts a comment), - for standard "
-        "input, or a folder of pictures that the local host serves (--pictures FOLDER)",
+        "input, or a folder of images that the local host serves (--images FOLDER)",
     )
     parser.add_argument(
         "--generate",
@@ -98,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
         "--base-url",
         default="http://localhost:7071",
         type=lambda text: text.rstrip("/"),
-        help="where the local host serves pictures (default: http://localhost:7071)",
+        help="where the local host serves images (default: http://localhost:7071)",
     )
     parser.add_argument(
         "--run", default=f"{datetime.now():%Y%m%d-%H%M%S}", help="what ids start with"
@@ -144,7 +144,7 @@ def _source(args: argparse.Namespace) -> Source:
     if args.source is None:
         if not args.generate:
             raise SourceError(
-                "Name a file of URLs, a folder of pictures or - for standard input; or let "
+                "Name a file of URLs, a folder of images or - for standard input; or let "
                 "--generate queue the local host's samples."
             )
         return from_samples(args.base_url)

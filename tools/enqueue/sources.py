@@ -92,25 +92,25 @@ def _lines(lines: Iterable[bytes], name: str) -> Iterator[Body]:
 
 
 def from_folder(folder: Path, base_url: str) -> Source:
-    """The pictures in a folder, at the URLs where the local host serves them.
+    """The images in a folder, at the URLs where the local host serves them.
 
     Raises:
         SourceError: there are none, or the host does not serve them.
     """
     files = images_in(folder)
     if not files:
-        raise SourceError(f"There are no pictures in {folder}.")
+        raise SourceError(f"There are no images in {folder}.")
     _check_served(
-        _served_at(f"{base_url}/pictures/", folder, files[0]),
+        _served_at(f"{base_url}/images/", folder, files[0]),
         files[0],
         "Start the host so, in another terminal: "
-        f"python -m local_host --pictures {shlex.quote(str(folder))}",
+        f"python -m local_host --images {shlex.quote(str(folder))}",
     )
-    return _of_files(f"{base_url}/pictures/", folder, files)
+    return _of_files(f"{base_url}/images/", folder, files)
 
 
 def from_samples(base_url: str) -> Source:
-    """The pictures that the local host serves for its page.
+    """The images that the local host serves for its page.
 
     Raises:
         SourceError: the host does not serve them.
@@ -136,7 +136,7 @@ def _served_at(prefix: str, folder: Path, file: Path) -> str:
 
 
 def _check_served(url: str, file: Path, advice: str) -> None:
-    """Downloads one picture, so that a million messages are not sent for nothing."""
+    """Downloads one image, so that a million messages are not sent for nothing."""
     with urllib3.PoolManager(timeout=PROBE_SECONDS, retries=False) as pool:
         try:
             response = pool.request("GET", url)
@@ -145,9 +145,9 @@ def _check_served(url: str, file: Path, advice: str) -> None:
                 f"Nothing answers at {url}. {advice} (or say where it runs with --base-url)."
             ) from exc
     if response.status != 200:
-        raise SourceError(f"{url} answers {response.status}, not the picture. {advice}.")
+        raise SourceError(f"{url} answers {response.status}, not the image. {advice}.")
     if response.data != file.read_bytes():
-        raise SourceError(f"{url} is not the picture {file}. {advice}.")
+        raise SourceError(f"{url} is not the image {file}. {advice}.")
 
 
 def messages(bodies: Iterable[Body], *, run: str, model: str | None) -> Iterator[str]:

@@ -15,7 +15,7 @@ from tools.export.presets import PRESETS, preset
 from tools.export.sources import input_size, load_source
 from tools.export.verification import Agreement
 from tools.shared.arguments import local_folder
-from tools.shared.image_folders import pictures_in
+from tools.shared.image_folders import visible_images_in
 from tools.shared.signals import stoppable
 from tools.shared.steps import Steps
 from tools.shared.version_folder import VersionError
@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
         "--images",
         type=Path,
         default=ROOT / "frontend" / "samples",
-        help="pictures to prove it on, besides generated ones (default: the samples)",
+        help="images to prove it on, besides generated ones (default: the samples)",
     )
     parser.add_argument(
         "--tolerance", type=float, default=TOLERANCE, help=f"default: {TOLERANCE:g}"
@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _export(args: argparse.Namespace) -> None:
     steps = Steps(2)
-    labels, pictures = _labels(args.labels), pictures_in(args.images)
+    labels, images = _labels(args.labels), visible_images_in(args.images)
     with steps("load the model"):
         model = load_source(args.model)
     size = tuple(args.size) if args.size else input_size(model)
@@ -100,7 +100,7 @@ def _export(args: argparse.Namespace) -> None:
             models_dir=args.models_dir,
             version=args.version,
             softmax=args.softmax,
-            images=pictures,
+            images=images,
             tolerance=args.tolerance,
             report=found.append,
         )
@@ -108,7 +108,7 @@ def _export(args: argparse.Namespace) -> None:
         for path, reason in agreement.left_out.items():
             print(f"  not compared: {path}: {reason}")
         print(
-            f"  {agreement.pictures} pictures: probabilities differ by at most "
+            f"  {agreement.images} images: probabilities differ by at most "
             f"{agreement.largest_difference:.1e}, by {agreement.largest_exact:.1e} where nothing "
             f"is resized.{agreement.advice()}"
         )

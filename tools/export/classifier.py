@@ -16,8 +16,8 @@ from tools.shared.version_folder import write_version
 
 __all__ = ["TOLERANCE", "export_classifier"]
 
-# Of probabilities, where pictures are resized: Pillow's and TensorFlow's pixels differ by one
-# here and there. Pictures that need no resizing must agree to EXACT.
+# Of probabilities, where images are resized: Pillow's and TensorFlow's pixels differ by one
+# here and there. Images that need no resizing must agree to EXACT.
 TOLERANCE = 0.02
 EXACT = 1e-4
 
@@ -50,9 +50,9 @@ def export_classifier(
         models_dir: the folder with all models.
         version: None means the next free number.
         softmax: the model gives logits: makes probabilities of them.
-        images: pictures to prove it on, besides generated ones.
-        tolerance: how far probabilities may be apart where pictures are resized.
-        report: hears how near they were, and which pictures could not be compared.
+        images: images to prove it on, besides generated ones.
+        tolerance: how far probabilities may be apart where images are resized.
+        report: hears how near they were, and which images could not be compared.
         featuriser: like ``model``, but gives its features [N, D]: there is a signature
             ``features`` then.
         files_by_default: ``serving_default`` takes ``images``, the bytes of image files, and gives

@@ -50,7 +50,7 @@ def _resized(image: Any, input_spec: InputSpec) -> Any:
     if input_spec.resize == "accel":
         return _accel(image, size)
     ratio = tf.maximum(size[1] / width, size[0] / height)
-    # Of the resized picture only the centre is computed.
+    # Of the resized image only the centre is computed.
     high = tf.maximum(float(size[0]), tf.round(height * ratio))
     wide = tf.maximum(float(size[1]), tf.round(width * ratio))
     top, left = tf.floor((high - size[0]) / 2), tf.floor((wide - size[1]) / 2)

@@ -1,4 +1,4 @@
-"""Compares an exported model's own signatures with the app's pipeline, picture by picture."""
+"""Compares an exported model's own signatures with the app's pipeline, image by image."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ class Agreement:
     """How near the answers are.
 
     Attributes:
-        pictures: how many were compared.
+        images: how many were compared.
         largest_difference: between any two probabilities.
-        largest_exact: the same, of pictures that have the network's size already.
-        worst: the picture with the largest difference of all.
-        other_labels: names of pictures with another best label, though the two best are
+        largest_exact: the same, of images that have the network's size already.
+        worst: the image with the largest difference of all.
+        other_labels: names of images with another best label, though the two best are
             further apart than the difference.
-        largest_sum_error: how far the sum of a picture's probabilities is from 1.
+        largest_sum_error: how far the sum of an image's probabilities is from 1.
         left_out: files that were not compared, and why.
     """
 
-    pictures: int
+    images: int
     largest_difference: float
     largest_exact: float
     worst: str
@@ -62,7 +62,7 @@ class Agreement:
         if not (self.largest_difference <= tolerance and self.largest_exact <= exact):
             raise ExportError(
                 "The exported signatures and the app's pipeline differ by "
-                f"{self.largest_difference:.2g} (at most {tolerance:g}), on pictures of the "
+                f"{self.largest_difference:.2g} (at most {tolerance:g}), on images of the "
                 f"network's own size by {self.largest_exact:.2g} (at most {exact:g}); most in "
                 f"{self.worst}.{self.advice()}"
             )
@@ -72,13 +72,13 @@ class Agreement:
         if self.largest_sum_error <= MOST_SUM_ERROR:
             return ""
         return (
-            " The scores of a picture do not add up to 1: if the model gives logits, export it "
+            " The scores of an image do not add up to 1: if the model gives logits, export it "
             "with softmax."
         )
 
 
 @dataclass(frozen=True)
-class _Picture:
+class _Image:
     """A file to compare; ``path`` is None if it was generated."""
 
     name: str
@@ -87,7 +87,7 @@ class _Picture:
     path: Path | None = None
 
 
-def _given(images: Iterable[Path], left_out: dict[Path, str]) -> Iterator[_Picture]:
+def _given(images: Iterable[Path], left_out: dict[Path, str]) -> Iterator[_Image]:
     """Those files that both sides read alike; notes why not the others."""
     for path in images:
         try:
@@ -99,11 +99,11 @@ def _given(images: Iterable[Path], left_out: dict[Path, str]) -> Iterator[_Pictu
         if unlike := _unlike(data):
             left_out[path] = unlike
         else:
-            yield _Picture(path.name, data, image, path)
+            yield _Image(path.name, data, image, path)
 
 
 def _unlike(data: bytes) -> str:
-    """Why TensorFlow reads a picture otherwise, which says nothing about the export; or nothing.
+    """Why TensorFlow reads an image otherwise, which says nothing about the export; or nothing.
 
     Its decoder applies no EXIF orientation, no palette of a BMP, and knows fewer formats.
     """
@@ -145,7 +145,7 @@ def _generated(input_spec: InputSpec) -> Iterator[tuple[str, bytes]]:
 
 
 def compare(loaded: LoadedModel, images: Iterable[Path]) -> Agreement:
-    """Runs the signature ``probabilities`` on each picture, and the pipeline with ``tensors``.
+    """Runs the signature ``probabilities`` on each image, and the pipeline with ``tensors``.
 
     Args:
         loaded: the model, as the app loaded it.
@@ -155,7 +155,7 @@ def compare(loaded: LoadedModel, images: Iterable[Path]) -> Agreement:
     assert saved is not None
     left_out: dict[Path, str] = {}
     generated = (
-        _Picture(name, data, decode(data, max_pixels=MOST_PIXELS))
+        _Image(name, data, decode(data, max_pixels=MOST_PIXELS))
         for name, data in _generated(engine.input_spec)
     )
     own_size = (engine.input_spec.width, engine.input_spec.height)
@@ -188,7 +188,7 @@ def compare(loaded: LoadedModel, images: Iterable[Path]) -> Agreement:
 
 
 def _drawn(size: tuple[int, int]) -> Image.Image:
-    """A picture with slopes, edges and thin lines; smooth enough to look like a photograph."""
+    """An image with slopes, edges and thin lines; smooth enough to look like a photograph."""
     y, x = np.mgrid[0 : size[1], 0 : size[0]]
     red = 255 * x / max(1, size[0] - 1)
     green = 255 * y / max(1, size[1] - 1)

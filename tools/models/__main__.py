@@ -88,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     verb = verbs.add_parser("convert", help="add a model.onnx that is proved equal")
     verb.add_argument("version", metavar="VERSION")
     verb.add_argument("--int8", action="store_true", help="8-bit weights and activations")
-    verb.add_argument("--images", type=Path, help="pictures to prove it on")
+    verb.add_argument("--images", type=Path, help="images to prove it on")
     verb.add_argument("--again", action="store_true", help="replace a model.onnx")
     verb.set_defaults(run=commands.convert)
 

@@ -114,7 +114,7 @@ def convert(registry: Registry, args: argparse.Namespace) -> int:
         raise RegistryError(f"{version} has a model.onnx already: say --again to make it anew.")
     with registry.working_copy(version) as folder:
         try:
-            convert_folder(folder, images=args.images or SAMPLES, int8=args.int8)
+            convert_folder(folder, image_folder=args.images or SAMPLES, int8=args.int8)
         except ClassifierError as exc:
             raise RegistryError(f"{version} was not converted: {exc.message}") from exc
     print(f"{version} in {registry.where} has a model.onnx now. Apps take it when they load it.")

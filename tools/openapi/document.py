@@ -17,7 +17,7 @@ TARGET = ROOT / "frontend" / "openapi.json"
 
 # In the order in which people look for them.
 _TAGS = {
-    "classify": ("Classify", "The app's own API: a picture in, its tag out."),
+    "classify": ("Classify", "The app's own API: an image in, its tag out."),
     "status": ("Status", "For people, pages and probes."),
     "custom_vision": (
         "Custom Vision",
@@ -129,7 +129,7 @@ def _free_name(name: str, taken: dict[str, Any]) -> str:
 def _introduction() -> str:
     limits = {setting.name: setting for setting in SETTINGS if setting.name in _LIMITS}
     lines = [
-        "Classifies pictures with models exported from Azure Custom Vision, and others.",
+        "Classifies images with models exported from Azure Custom Vision, and others.",
         "In development nobody needs a key. Elsewhere send one of the app's `API_KEYS`, as "
         f"{_ways()}; who has none gets 401.",
         "Limits, with their defaults (app settings): "

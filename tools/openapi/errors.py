@@ -1,4 +1,4 @@
-"""Answers that tell of an error, from the tables that the doors answer with."""
+"""Answers that tell of an error, from the tables that the endpoints answer with."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ __all__ = ["of_custom_vision", "of_the_app", "of_tf_serving"]
 
 Answers = dict[str, dict[str, Any]]
 
-# Codes that Custom Vision's door gives beside those of its table: status -> code and what it means.
+# Codes that Custom Vision's endpoint gives beside those of its table: status -> code and what it
+# means.
 _MORE_CODES: Mapping[int, Mapping[str, str]] = {
     400: {
         "BadRequestImageDimensions": "The image has more pixels than `MAX_IMAGE_PIXELS` allows.",
@@ -28,7 +29,7 @@ _MORE_CODES: Mapping[int, Mapping[str, str]] = {
     500: {"ErrorUnknown": "A bug in the app.", "ErrorPrediction": "A score is no number."},
 }
 _SERVING_MEANINGS = {
-    Code.INVALID_ARGUMENT: "The request, a tensor or a picture in it cannot be used.",
+    Code.INVALID_ARGUMENT: "The request, a tensor or an image in it cannot be used.",
     Code.NOT_FOUND: "No such model, or version of it, is served.",
     Code.RESOURCE_EXHAUSTED: "The app has as much work as it takes on; try again a little later.",
     Code.FAILED_PRECONDITION: "The model has no such signature.",
@@ -68,7 +69,7 @@ def of_custom_vision(*, by_url: bool) -> Answers:
     """Custom Vision's own codes.
 
     Args:
-        by_url: the picture comes as a URL, which has errors of its own.
+        by_url: the image comes as a URL, which has errors of its own.
     """
     codes: dict[int, dict[str, str]] = {}
     for kind, (status, code) in CUSTOM_VISION_CODES.items():

@@ -56,19 +56,19 @@ _MODEL = _parameter("model", "query", {"type": "string"}, "A model by name; else
 _VERSION = _parameter(
     "version", "query", {"type": "integer", "minimum": 0, "maximum": 10**17}, "Else the highest."
 )
-_IMG = _parameter("img", "query", {"type": "string", "format": "uri"}, "The picture's address.")
+_IMG = _parameter("img", "query", {"type": "string", "format": "uri"}, "The image's address.")
 _PREDICTED = _ok("Prediction", "What the model sees.", predicted=True)
 
 _CLASSIFY = {
     "/api/classify": {
         "get": {
-            "summary": "Classify the picture at an address",
+            "summary": "Classify the image at an address",
             "description": "The app downloads it; private addresses are refused.",
             "parameters": [_IMG | {"required": True, "example": IMAGE_URL}, _MODEL, _VERSION],
             "responses": _PREDICTED | of_the_app(),
         },
         "post": {
-            "summary": "Classify a picture",
+            "summary": "Classify an image",
             "description": (
                 "Send the file itself, a form with one file, JSON with an address or with base64; "
                 "or the address as `?img=`, without a body. Whatever the type says, the bytes "
@@ -93,7 +93,7 @@ _STATUS = {
         "get": {
             "summary": "Ready or not, and which models there are",
             "description": (
-                "200 when a picture sent now would be classified, else 503 with the reason. Loads "
+                "200 when an image sent now would be classified, else 503 with the reason. Loads "
                 "the default model if that has not happened yet; `?probe=live` loads nothing."
             ),
             "parameters": [
@@ -132,7 +132,7 @@ _NEGOTIATE = {
 _CONTAINER = {
     "/image": {
         "post": {
-            "summary": "Classify a picture, as Custom Vision's exported container does",
+            "summary": "Classify an image, as Custom Vision's exported container does",
             "parameters": [_MODEL, _VERSION],
             "requestBody": {
                 "required": True,
@@ -147,7 +147,7 @@ _CONTAINER = {
     },
     "/url": {
         "post": {
-            "summary": "Classify the picture at an address, as that container does",
+            "summary": "Classify the image at an address, as that container does",
             "parameters": [_MODEL, _VERSION],
             "requestBody": {
                 "required": True,
@@ -185,7 +185,7 @@ def _custom_vision() -> dict[str, Any]:
         },
         "url": {"application/json": {"schema": ref("ImageUrl"), "example": {"Url": IMAGE_URL}}},
     }
-    what = {"image": "Classify a picture", "url": "Classify the picture at an address"}
+    what = {"image": "Classify an image", "url": "Classify the image at an address"}
     return {
         f"{base}/{kind}{ending}": {
             "post": {

@@ -86,7 +86,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     )
     | {"examples": [EXAMPLE.as_dict()]},
     "ImageJson": {
-        "description": "A picture as JSON: its address, or the file as base64.",
+        "description": "An image as JSON: its address, or the file as base64.",
         "oneOf": [
             {
                 "type": "object",

@@ -1,4 +1,4 @@
-"""Which pictures of a folder a tool works on: those that are meant, and can be decoded."""
+"""Which images of a folder a tool works on: those that are meant, and can be decoded."""
 
 from __future__ import annotations
 
@@ -9,7 +9,14 @@ from image_classifier.errors import ClassifierError, ModelError
 from image_classifier.images.decode import decode
 from image_classifier.images.files import images_in
 
-__all__ = ["MOST_PIXELS", "UNREADABLE", "pictures_in", "reason", "tell_left_out", "without_damaged"]
+__all__ = [
+    "MOST_PIXELS",
+    "UNREADABLE",
+    "visible_images_in",
+    "reason",
+    "tell_left_out",
+    "without_damaged",
+]
 
 # A folder of one's own: larger than what strangers may send.
 MOST_PIXELS = 10**9
@@ -17,8 +24,8 @@ MOST_PIXELS = 10**9
 UNREADABLE = (ClassifierError, OSError)
 
 
-def pictures_in(folder: Path) -> list[Path]:
-    """The pictures in a folder, at any depth, sorted by path.
+def visible_images_in(folder: Path) -> list[Path]:
+    """The images in a folder, at any depth, sorted by path.
 
     Hidden files and folders hold none that are meant: thumbnails, a notebook's checkpoints, what
     macOS writes beside each file.
@@ -27,7 +34,7 @@ def pictures_in(folder: Path) -> list[Path]:
         ModelError: there is no such folder.
     """
     if not folder.is_dir():
-        raise ModelError(f"{folder} is no folder: name one that has pictures in it.")
+        raise ModelError(f"{folder} is no folder: name one that has images in it.")
     return [
         path
         for path in images_in(folder)
@@ -36,12 +43,12 @@ def pictures_in(folder: Path) -> list[Path]:
 
 
 def without_damaged(paths: Sequence[Path]) -> tuple[list[Path], dict[Path, str]]:
-    """Decodes pictures, with a progress bar: those that can be, and why the others cannot."""
+    """Decodes images, with a progress bar: those that can be, and why the others cannot."""
     from tqdm import tqdm
 
     good: list[Path] = []
     left_out: dict[Path, str] = {}
-    for path in tqdm(paths, unit="picture", disable=None, leave=False):
+    for path in tqdm(paths, unit="image", disable=None, leave=False):
         try:
             decode(path.read_bytes(), max_pixels=MOST_PIXELS)
         except UNREADABLE as exc:
@@ -52,13 +59,13 @@ def without_damaged(paths: Sequence[Path]) -> tuple[list[Path], dict[Path, str]]
 
 
 def reason(exc: Exception) -> str:
-    """Why a picture cannot be read, for people."""
+    """Why an image cannot be read, for people."""
     if isinstance(exc, ClassifierError):
         return exc.message
     return (isinstance(exc, OSError) and exc.strerror) or str(exc)
 
 
 def tell_left_out(left_out: Mapping[Path, str]) -> None:
-    """Prints which pictures nothing is done with."""
+    """Prints which images nothing is done with."""
     for path, why in left_out.items():
         print(f"  left out: {path}: {why}")

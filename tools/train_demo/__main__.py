@@ -1,4 +1,4 @@
-"""``python -m tools.train_demo``: makes models/digits/1 and the page's sample pictures."""
+"""``python -m tools.train_demo``: makes models/digits/1 and the page's sample images."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import PIL
 import sklearn
 from tqdm import tqdm
 
-from tools.train_demo.augment import training_pictures
+from tools.train_demo.augment import training_images
 from tools.train_demo.card import model_card
 from tools.train_demo.data import LABELS, SPLIT_SEED, Digit, split_digits
 from tools.train_demo.evaluate import VARIANTS, FrozenGraph, Score, score
@@ -32,7 +32,7 @@ GOAL = 0.98  # of the held-out digits, drawn plainly
 EPOCHS = 70
 _DESCRIPTION = (
     "Trains the demo model on scikit-learn's handwritten digits, measures it on digits that were "
-    "held out, and writes the model, its card and the page's sample pictures."
+    "held out, and writes the model, its card and the page's sample images."
 )
 
 
@@ -96,7 +96,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--samples",
         type=Path,
         default=SAMPLES,
-        help="folder for the page's sample pictures (default: frontend/samples)",
+        help="folder for the page's sample images (default: frontend/samples)",
     )
     parser.add_argument(
         "--epochs",
@@ -144,7 +144,7 @@ def _train(digits: Sequence[Digit], epochs: int, seed: int) -> Weights:
                     flush=True,
                 )
 
-        return train(digits, training_pictures, epochs=epochs, seed=seed, progress=progress)
+        return train(digits, training_images, epochs=epochs, seed=seed, progress=progress)
 
 
 def _report(result: Score) -> Score:

@@ -1,4 +1,4 @@
-"""Training pictures: every training digit drawn anew, in another style, in every epoch."""
+"""Training images: every training digit drawn anew, in another style, in every epoch."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from tools.train_demo.data import Digit
 from tools.train_demo.draw_digits import Style, draw
 from tools.train_demo.network import GRID
 
-__all__ = ["training_pictures"]
+__all__ = ["training_images"]
 
 # Preprocessing keeps 224 of 256 pixels, the graph pools them to GRID; half a step finer suffices.
 _CROP = 2 * GRID
 _SIDE = _CROP * 256 // 224
 
 
-def training_pictures(digits: Sequence[Digit], rng: np.random.Generator) -> NDArray[np.float32]:
-    """One picture of each digit as the graph sees it after pooling: BGR, [n, GRID, GRID, 3]."""
+def training_images(digits: Sequence[Digit], rng: np.random.Generator) -> NDArray[np.float32]:
+    """One image of each digit as the graph sees it after pooling: BGR, [n, GRID, GRID, 3]."""
     edge = (_SIDE - _CROP) // 2
-    pictures = np.empty((len(digits), GRID, GRID, 3), np.float32)
+    images = np.empty((len(digits), GRID, GRID, 3), np.float32)
     for row, digit in enumerate(digits):
         style = _random_style(rng, pen=digit.has_pen)
-        picture = draw(digit.shape, style, seed=int(rng.integers(1 << 32)))
-        seen = np.asarray(picture, np.float32)[edge : edge + _CROP, edge : edge + _CROP, ::-1]
-        pictures[row] = seen.reshape(GRID, 2, GRID, 2, 3).mean(axis=(1, 3))
-    return pictures
+        image = draw(digit.shape, style, seed=int(rng.integers(1 << 32)))
+        seen = np.asarray(image, np.float32)[edge : edge + _CROP, edge : edge + _CROP, ::-1]
+        images[row] = seen.reshape(GRID, 2, GRID, 2, 3).mean(axis=(1, 3))
+    return images
 
 
 def _random_style(rng: np.random.Generator, *, pen: bool) -> Style:
@@ -36,7 +36,7 @@ def _random_style(rng: np.random.Generator, *, pen: bool) -> Style:
     with_pen = pen and rng.random() < 0.5
     photographed = rng.random() < 0.4
     scale = float(rng.uniform(0.4, 0.9))
-    # A digit that fills the picture has no room to move.
+    # A digit that fills the image has no room to move.
     room = max(0.02, (0.875 - scale) / 2)
     return Style(
         size=(_SIDE, _SIDE),

@@ -12,7 +12,7 @@ __all__ = ["model_card"]
 _CARD = """\
 # digits, version 1
 
-Names the one handwritten digit in a picture. It is the demo model of this project: small, trained
+Names the one handwritten digit in an image. It is the demo model of this project: small, trained
 in minutes on open data, and shaped like a Custom Vision export (General, compact), so that
 everything can be tried without downloading or exporting anything. This page is written by the
 trainer; its figures are measured, not typed.
@@ -27,7 +27,7 @@ trainer; its figures are measured, not typed.
 
 ## Intended use
 
-To try the app, to test it and to show what it does. A picture with one digit on a plain ground, in
+To try the app, to test it and to show what it does. An image with one digit on a plain ground, in
 any two colours that differ, drawn with anything from a fine pen to a thick brush, upright, not too
 small. It is no product for reading forms, cheques or meters.
 
@@ -40,7 +40,7 @@ them, is under the BSD 3-clause licence.
 
 Split: {train} to train on and {held_out} held out, stratified by digit, seed {split_seed}
 (`tools/train_demo/data.py`), whatever seed the training has. Held-out digits are never trained on,
-in no form. `tools/train_demo/draw_digits.py` turns the 64 numbers of a digit into a picture: the
+in no form. `tools/train_demo/draw_digits.py` turns the 64 numbers of a digit into an image: the
 outline of a marker, or the centre line with a pen. Each training digit is drawn anew in every
 epoch: other colours (dark on light as often as light on dark), stroke, place, size, angle, slant,
 blur, light and grain.
@@ -56,18 +56,18 @@ TensorFlow. The first line is the goal (at least {goal} %). Where no size is giv
 {rows}
 
 A pen needs a centre line that can be read, and at 8 x 8 some loops are filled in: such digits are
-left out of the pen's lines (they are in all others). Large pictures are slow to draw, so fewer are.
+left out of the pen's lines (they are in all others). Large images are slow to draw, so fewer are.
 
 ## Limits
 
 - The figures flatter a little: people who wrote held-out digits wrote training digits too, the same
   program drew both, and the size of the network was chosen with the held-out figures in view.
 - It has no answer "no digit": a cat gets a digit too, sometimes a confident one.
-- One digit a picture. Of several, or of ruled paper, a busy background or a dark table around the
+- One digit an image. Of several, or of ruled paper, a busy background or a dark table around the
   paper, expect nothing. The colour of the outermost pixels is taken for the paper's.
 - Some ways of writing are rare in the data or lost at 8 x 8 pixels, and printed digits were not
   trained on.
-- A digit under about 40 % of the picture's height, or turned by more than 15 degrees, fails more:
+- A digit under about 40 % of the image's height, or turned by more than 15 degrees, fails more:
   the table's last two lines show how much.
 
 ## How to rebuild

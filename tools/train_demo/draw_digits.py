@@ -1,4 +1,4 @@
-"""Draws 8 x 8 digits as pictures that people would send: pen or marker, any ink, paper and size.
+"""Draws 8 x 8 digits as images that people would send: pen or marker, any ink, paper and size.
 
 scikit-learn's digits hold 64 numbers each. Enlarged they are a blur; here they become an outline
 (a thick marker) or a centre line that a pen follows. The trainer, the held-out test and the
@@ -44,7 +44,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class Style:
-    """How a digit is drawn. Lengths are fractions of the picture's shorter side.
+    """How a digit is drawn. Lengths are fractions of the image's shorter side.
 
     Attributes:
         size: width and height in pixels.
@@ -56,7 +56,7 @@ class Style:
         angle: degrees clockwise.
         slant: how far the top leans right, as a fraction of the height.
         stretch: width over height, 1 is as the data has it.
-        shade: how much darker the picture gets from one side to the other, 0 to 1.
+        shade: how much darker the image gets from one side to the other, 0 to 1.
         noise: standard deviation of the grain, 0 to 255.
     """
 
@@ -91,7 +91,7 @@ def shape_of(pixels: Floats) -> Shape:
 
 
 def draw(shape: Shape, style: Style, *, seed: int = 0) -> Image.Image:
-    """Draws a digit on a picture of its own; mode RGB.
+    """Draws a digit on an image of its own; mode RGB.
 
     Args:
         shape: what to draw.
@@ -120,14 +120,14 @@ def draw(shape: Shape, style: Style, *, seed: int = 0) -> Image.Image:
     edge = min(max(style.blur, one_pixel), 2 * level)
     alpha = ((field - level) / edge + 0.5).clip(0, 1)[:, :, None]
     ink, paper = np.array(style.ink, np.float32), np.array(style.paper, np.float32)
-    picture = paper + alpha * (ink - paper)
+    image = paper + alpha * (ink - paper)
     if style.shade or style.noise:
-        picture = _photographed(picture, style, np.random.default_rng(seed))
-    return Image.fromarray((picture + 0.5).clip(0, 255).astype(np.uint8))
+        image = _photographed(image, style, np.random.default_rng(seed))
+    return Image.fromarray((image + 0.5).clip(0, 255).astype(np.uint8))
 
 
 def _to_source(style: Style, ratio: float, centre: float) -> tuple[float, ...]:
-    """The affine map from the picture's pixels to the enlarged digit's."""
+    """The affine map from the image's pixels to the enlarged digit's."""
     turn = np.deg2rad(style.angle)
     rotate = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     lean = np.array([[style.stretch, -style.slant], [0.0, 1.0]])
@@ -138,15 +138,15 @@ def _to_source(style: Style, ratio: float, centre: float) -> tuple[float, ...]:
     return (*inverse[0], offset[0], *inverse[1], offset[1])
 
 
-def _photographed(picture: Floats, style: Style, rng: np.random.Generator) -> Floats:
+def _photographed(image: Floats, style: Style, rng: np.random.Generator) -> Floats:
     """Uneven light and grain, as a camera would see the paper."""
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     direction = rng.uniform(0, 2 * np.pi)
     across = np.linspace(-0.5, 0.5, width) * np.cos(direction)
     down = np.linspace(-0.5, 0.5, height) * np.sin(direction)
     light = 1 - style.shade * (0.5 + across[None, :] + down[:, None]).clip(0, 1)
     grain = rng.normal(0, style.noise, (height, width, 1)) if style.noise else 0.0
-    lit: Floats = picture * light[:, :, None] + grain
+    lit: Floats = image * light[:, :, None] + grain
     return lit
 
 

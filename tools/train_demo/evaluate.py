@@ -1,4 +1,4 @@
-"""Held-out accuracy as a caller would meet it: a picture file in, a digit out."""
+"""Held-out accuracy as a caller would meet it: an image file in, a digit out."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Variant:
         random: makes the style of one digit, given the style above and a generator.
         jpeg: quality of the JPEG file, None for PNG.
         pen_only: leave out digits whose centre line cannot be read.
-        count: at most this many digits, because large pictures take long; None for all.
+        count: at most this many digits, because large images take long; None for all.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Score:
-    """How many pictures of a variant were named rightly."""
+    """How many images of a variant were named rightly."""
 
     variant: str
     right: int
@@ -87,8 +87,8 @@ VARIANTS: tuple[Variant, ...] = (
     Variant("pen, thin strokes (5 % of the height)", replace(_SMALL, pen=0.05), pen_only=True),
     Variant("moved by up to 10 %", _SMALL, random=_any_place),
     Variant("turned by up to 12 degrees", _SMALL, random=_any_angle),
-    Variant("small: 45 % of the picture's height", replace(_SMALL, scale=0.45)),
-    Variant("large: 88 % of the picture's height", replace(_SMALL, scale=0.88)),
+    Variant("small: 45 % of the image's height", replace(_SMALL, scale=0.45)),
+    Variant("large: 88 % of the image's height", replace(_SMALL, scale=0.88)),
     Variant("JPEG, quality 30", _SMALL, jpeg=30),
     Variant("100 x 100 PNG", replace(_SMALL, size=(100, 100))),
     Variant("landscape, 640 x 360 PNG", replace(_SMALL, size=(640, 360))),
@@ -100,7 +100,7 @@ VARIANTS: tuple[Variant, ...] = (
         jpeg=75,
         count=120,
     ),
-    Variant("beyond its limits: 30 % of the picture's height", replace(_SMALL, scale=0.3)),
+    Variant("beyond its limits: 30 % of the image's height", replace(_SMALL, scale=0.3)),
     Variant("beyond its limits: turned by 30 degrees", replace(_SMALL, angle=30)),
 )
 
@@ -128,13 +128,13 @@ class FrozenGraph:
         return output
 
 
-def encode(picture: Image.Image, jpeg: int | None) -> bytes:
+def encode(image: Image.Image, jpeg: int | None) -> bytes:
     """The file that somebody would send."""
     file = io.BytesIO()
     if jpeg is None:
-        picture.save(file, "PNG", compress_level=1)
+        image.save(file, "PNG", compress_level=1)
     else:
-        picture.save(file, "JPEG", quality=jpeg)
+        image.save(file, "JPEG", quality=jpeg)
     return file.getvalue()
 
 

@@ -1,4 +1,4 @@
-"""The network: what the graph does to a picture, layer by layer, and how it is trained."""
+"""The network: what the graph does to an image, layer by layer, and how it is trained."""
 
 from __future__ import annotations
 
@@ -74,11 +74,11 @@ def train(
     seed: int,
     progress: Callable[[int, float, float], None],
 ) -> Weights:
-    """Trains on freshly drawn pictures in every epoch.
+    """Trains on freshly drawn images in every epoch.
 
     Args:
         digits: the training part.
-        draw_all: makes one picture of each digit.
+        draw_all: makes one image of each digit.
         epochs: times that every digit is seen.
         seed: of weights, order, styles and dropout.
         progress: called after each epoch with its number from 1, loss and accuracy.

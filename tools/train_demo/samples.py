@@ -1,4 +1,4 @@
-"""The page's sample pictures: held-out digits drawn as people would send them."""
+"""The page's sample images: held-out digits drawn as people would send them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["SAMPLES", "Sample", "write_samples"]
 
 @dataclass(frozen=True)
 class Sample:
-    """One picture of the page.
+    """One image of the page.
 
     Attributes:
         file: its name.
@@ -92,14 +92,14 @@ SAMPLES = (
 
 
 def write_samples(folder: Path, held_out: Sequence[Digit]) -> None:
-    """Draws the pictures and writes samples.json, which the page reads."""
+    """Draws the images and writes samples.json, which the page reads."""
     digits = {digit.index: digit for digit in held_out}
     folder.mkdir(parents=True, exist_ok=True)
     entries = []
     for sample in SAMPLES:
         digit = digits[sample.index]
-        picture = draw(digit.shape, sample.style)
-        picture.save(folder / sample.file, optimize=True, quality=75)
+        image = draw(digit.shape, sample.style)
+        image.save(folder / sample.file, optimize=True, quality=75)
         entries.append({"file": sample.file, "alt": sample.alt, "label": str(digit.label)})
     text = ",\n".join(f"  {json.dumps(entry)}" for entry in entries)
     (folder / "samples.json").write_text(f"[\n{text}\n]\n", "utf-8", newline="\n")

@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     _add_build(verbs.add_parser("build", help="write a network as a version to serve"))
-    _add_features(verbs.add_parser("features", help="write the features of a folder of pictures"))
+    _add_features(verbs.add_parser("features", help="write the features of a folder of images"))
     _add_head(verbs.add_parser("head", help="train a classifier on features, and join both"))
     return parser
 
@@ -85,7 +85,7 @@ def _add_head(verb: argparse.ArgumentParser) -> None:
     _add_target(verb)
     verb.add_argument("--hidden", type=int, default=0, help="units of a hidden layer (default: 0)")
     verb.add_argument(
-        "--held-out", type=float, default=0.2, metavar="SHARE", help="of the pictures: 0.2"
+        "--held-out", type=float, default=0.2, metavar="SHARE", help="of the images: 0.2"
     )
     verb.add_argument("--test", type=Path, metavar="FILE.npz", help="features to measure it on")
     verb.add_argument("--rounds", type=int, default=ROUNDS, help=f"at most (default: {ROUNDS})")
@@ -133,7 +133,7 @@ def _add_target(verb: argparse.ArgumentParser) -> None:
         "--images",
         type=Path,
         default=ROOT / "frontend" / "samples",
-        help="pictures to prove it on (default: the samples)",
+        help="images to prove it on (default: the samples)",
     )
     verb.add_argument(
         "--quantized", action="store_true", help="an int8 model.onnx beside it, if top tags agree"
@@ -142,7 +142,7 @@ def _add_target(verb: argparse.ArgumentParser) -> None:
         "--tolerance",
         type=float,
         default=TOLERANCE,
-        help="how far probabilities inside and outside the graph may be apart where pictures are "
+        help="how far probabilities inside and outside the graph may be apart where images are "
         f"resized (default: {TOLERANCE:g})",
     )
 

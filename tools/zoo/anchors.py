@@ -29,7 +29,7 @@ VARIANCES = (0.1, 0.1, 0.2, 0.2)
 # What becomes of the predictions, as the post-processing of Microsoft's client had it.
 LEAST_SCORE = 0.5
 MOST_OVERLAP = 0.45  # of two boxes of a class: intersection over union
-MOST_DETECTIONS = 200  # in a picture, as in the paper
+MOST_DETECTIONS = 200  # in an image, as in the paper
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def anchor_boxes() -> NDArray[np.float32]:
     """All prior boxes, in the order of the predictions: by level, row, column and box.
 
     Returns:
-        float32 [8432, 4]: centre y, centre x, height, width, as parts of the picture (0..1).
+        float32 [8432, 4]: centre y, centre x, height, width, as parts of the image (0..1).
     """
     return np.concatenate([_of_level(level) for level in LEVELS]).astype(np.float32)
 

@@ -43,8 +43,8 @@ def write_classifier(
         name: of the model.
         models_dir: the folder with all models.
         version: None means the next free number.
-        images: pictures to prove it on, besides generated ones.
-        tolerance: how far probabilities may be apart where pictures are resized.
+        images: images to prove it on, besides generated ones.
+        tolerance: how far probabilities may be apart where images are resized.
         report: hears how near the answers of graph and pipeline were.
         finish: adds to the version folder before anybody sees it; if it raises, there is none.
         about: more to keep in ``zoo.json``.

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from image_classifier.model_files.labels import read_labels
-from tools.convert.conversion import choose_pictures, convert_folder
+from tools.convert.conversion import choose_images, convert_folder
 from tools.export.errors import ExportError
 from tools.export.verification import Agreement
-from tools.shared.image_folders import pictures_in
+from tools.shared.image_folders import visible_images_in
 from tools.shared.steps import Steps
 from tools.zoo.anchors import SIDE
 from tools.zoo.build import write_classifier, write_featuriser
@@ -35,7 +35,7 @@ def build(args: argparse.Namespace) -> None:
     labels = None if args.featuriser else labels_of(args)
     if args.featuriser and args.quantized:
         raise ExportError("--quantized is judged by the top tags, which a featuriser has not.")
-    pictures = [] if args.featuriser else pictures_of(args)
+    images = [] if args.featuriser else images_of(args)
     steps = Steps(2)
     with steps(f"make {recipe.network}, weights: {recipe.weights}"):
         whole = recipe.whole()
@@ -53,7 +53,7 @@ def build(args: argparse.Namespace) -> None:
                 classifier, featuriser, recipe, labels, **target, **more
             ),
             args,
-            pictures,
+            images,
         )
     if args.classes is not None and not args.featuriser:
         print("  The new head is not trained: its answers mean nothing yet (see tools.zoo head).")
@@ -69,7 +69,7 @@ def recipe_of(args: argparse.Namespace) -> Recipe:
     if args.size < SMALLEST:
         raise ExportError(f"--size must be {SMALLEST} or more pixels.")
     if args.size != SIZE and args.weights != "none":
-        raise ExportError(f"These weights are for pictures of {SIZE} pixels: leave --size away.")
+        raise ExportError(f"These weights are for images of {SIZE} pixels: leave --size away.")
     _check_preprocessing(args)
     return Recipe(
         network=args.network,
@@ -119,7 +119,7 @@ def _build_detector(args: argparse.Namespace) -> None:
     if given := [f"--{name}" for name in _CLASSIFIERS_ONLY if getattr(args, name)]:
         raise ExportError(f"{DETECTOR} is a detector: leave {given[0]} away.")
     if args.size not in (SIZE, SIDE):
-        raise ExportError(f"{DETECTOR} takes pictures of {SIDE} pixels: leave --size away.")
+        raise ExportError(f"{DETECTOR} takes images of {SIDE} pixels: leave --size away.")
     if not 0 < args.least_score < 1 or not 0 < args.most_overlap < 1:
         raise ExportError("--least-score and --most-overlap must be between 0 and 1.")
     _check_preprocessing(args)
@@ -148,18 +148,18 @@ def _build_detector(args: argparse.Namespace) -> None:
     show(folder, name)
 
 
-def pictures_of(args: argparse.Namespace) -> list[Path]:
-    """The pictures to prove a classifier on, chosen before the long work.
+def images_of(args: argparse.Namespace) -> list[Path]:
+    """The images to prove a classifier on, chosen before the long work.
 
     Raises:
-        ModelError: there is no such folder, or no picture in it to measure ranges on.
+        ModelError: there is no such folder, or no image in it to measure ranges on.
     """
     # The proof leaves out what cannot be decoded by itself.
-    return choose_pictures(args.images) if args.quantized else pictures_in(args.images)
+    return choose_images(args.images) if args.quantized else visible_images_in(args.images)
 
 
 def prove_and_write(
-    steps: Steps, write: Callable[..., Path], args: argparse.Namespace, pictures: Sequence[Path]
+    steps: Steps, write: Callable[..., Path], args: argparse.Namespace, images: Sequence[Path]
 ) -> Path:
     """Has a classifier written, proved, and quantised if that is wanted.
 
@@ -167,7 +167,7 @@ def prove_and_write(
         steps: has one step left, in which it is written.
         write: ``write_classifier`` with all but its options for the proof.
         args: ``tolerance`` and ``quantized``.
-        pictures: what ``pictures_of`` gave.
+        images: what ``images_of`` gave.
     """
     found: list[Agreement] = []
 
@@ -177,11 +177,11 @@ def prove_and_write(
             if args.quantized:
                 step.close()  # conversion shows steps of its own
                 print(f"{folder.parents[1] / folder.name}")  # it is written beside its place
-                print(f"  {convert_folder(folder, pictures=pictures, int8=True)}")
+                print(f"  {convert_folder(folder, images=images, int8=True)}")
 
         step.enter_context(steps("write it, load it back, compare it with the app's pipeline"))
         folder = write(
-            images=pictures,
+            images=images,
             tolerance=args.tolerance,
             report=found.append,
             finish=quantise,
@@ -190,7 +190,7 @@ def prove_and_write(
         for path, reason in agreement.left_out.items():
             print(f"  not compared: {path}: {reason}")
         print(
-            f"  {agreement.pictures} pictures: probabilities differ by at most "
+            f"  {agreement.images} images: probabilities differ by at most "
             f"{agreement.largest_difference:.1e}, by {agreement.largest_exact:.1e} where nothing "
             f"is resized."
         )

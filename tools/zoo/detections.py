@@ -1,4 +1,4 @@
-"""From SSD's predictions to boxes of the picture: decoding and non-maximum suppression."""
+"""From SSD's predictions to boxes of the image: decoding and non-maximum suppression."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def corners(boxes: Any) -> Any:
             logarithms of width and height relative to its own, all by the variances.
 
     Returns:
-        float32 [N, 8432, 4]: top, left, bottom, right as parts of the picture; may reach past it.
+        float32 [N, 8432, 4]: top, left, bottom, right as parts of the image; may reach past it.
     """
     prior_y, prior_x, prior_height, prior_width = tf.unstack(tf.constant(anchor_boxes()), axis=-1)
     x, y, width, height = (
@@ -72,7 +72,7 @@ def detections(
         scores: [N, M, classes], class 0 being the background, which is left out.
         least_score: of what is kept.
         most_overlap: of two boxes of a class; the one with the lower score goes.
-        most: in a picture.
+        most: in an image.
 
     Returns:
         float32 [N, most, 6]: class (from 1), score, top, left, bottom, right, within 0..1; the

@@ -158,7 +158,7 @@ def write_detector(
 
 
 def _tensor_of_file(data: Any, preprocessing: str) -> Any:
-    """The bytes of one image file -> float32 [300, 300, 3]; the whole picture, whatever its shape.
+    """The bytes of one image file -> float32 [300, 300, 3]; the whole image, whatever its shape.
 
     Args:
         data: a scalar string tensor.

@@ -1,4 +1,4 @@
-"""The features of a folder of pictures, and the file in which they are kept."""
+"""The features of a folder of images, and the file in which they are kept."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from image_classifier.engines import first_line
 from image_classifier.images.decode import decode
 from image_classifier.images.preprocess import preprocess
-from tools.shared.image_folders import MOST_PIXELS, UNREADABLE, pictures_in, reason
+from tools.shared.image_folders import MOST_PIXELS, UNREADABLE, reason, visible_images_in
 from tools.zoo.networks import Recipe, fingerprint
 
 __all__ = ["Features", "FeaturesError", "check_place", "extract", "read_features"]
 
-BATCH = 16  # pictures at a time
+BATCH = 16  # images at a time
 
 
 class FeaturesError(Exception):
@@ -29,12 +29,12 @@ class FeaturesError(Exception):
 
 @dataclass(frozen=True)
 class Features:
-    """What a featuriser gave for some pictures.
+    """What a featuriser gave for some images.
 
     Attributes:
         values: float32 [N, number of features].
         files: N paths, relative to the folder.
-        labels: N names of the folders right below it in which the pictures are; "" for those that
+        labels: N names of the folders right below it in which the images are; "" for those that
             are in none.
         recipe: makes the featuriser again.
         sha256: of its weights.
@@ -124,20 +124,20 @@ def read_features(path: Path) -> Features:
 
 
 def extract(featuriser: Any, recipe: Recipe, folder: Path) -> tuple[Features, dict[str, str]]:
-    """Runs a featuriser over all pictures of a folder, with a progress bar.
+    """Runs a featuriser over all images of a folder, with a progress bar.
 
     They are decoded and preprocessed as the app does it.
 
     Args:
-        featuriser: Keras model: preprocessed pictures -> [N, number of features].
+        featuriser: Keras model: preprocessed images -> [N, number of features].
         recipe: what it was made from.
         folder: has a sub-folder for each label.
 
     Returns:
-        The features, and the pictures that cannot be read: path -> why.
+        The features, and the images that cannot be read: path -> why.
 
     Raises:
-        FeaturesError: there is no picture.
+        FeaturesError: there is no image.
     """
     import tensorflow as tf
 
@@ -151,7 +151,7 @@ def extract(featuriser: Any, recipe: Recipe, folder: Path) -> tuple[Features, di
         values.append(np.asarray(run(filled), np.float32)[: len(batch)])
         files += names
     if not files:
-        raise FeaturesError(f"There are no pictures that can be read in {folder}.")
+        raise FeaturesError(f"There are no images that can be read in {folder}.")
     labels = [name.split("/")[0] if "/" in name else "" for name in files]
     found = Features(
         np.concatenate(values), tuple(files), tuple(labels), recipe, fingerprint(featuriser)
@@ -165,10 +165,10 @@ def _batches(
     from tqdm import tqdm
 
     input_spec = recipe.input_spec()
-    paths: Sequence[Path] = pictures_in(folder)
+    paths: Sequence[Path] = visible_images_in(folder)
     names: list[str] = []
     tensors: list[NDArray[np.float32]] = []
-    for path in tqdm(paths, unit="picture", disable=None):
+    for path in tqdm(paths, unit="image", disable=None):
         name = path.relative_to(folder).as_posix()
         try:
             image = decode(path.read_bytes(), max_pixels=MOST_PIXELS)

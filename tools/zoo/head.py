@@ -16,11 +16,11 @@ __all__ = ["Accuracy", "Trained", "accuracy", "train_head"]
 _Set = tuple[NDArray[np.float32], NDArray[np.intp]]  # features and classes
 
 ROUNDS = 300  # at most
-PATIENCE = 15  # rounds without getting better on the pictures held out, before it stops
+PATIENCE = 15  # rounds without getting better on the images held out, before it stops
 LEAST_GAIN = 1e-3  # of the loss; less is only more of the same certainty
 LEARNING_RATE = 0.01  # at most
-LEAST_PICTURES = 2  # of a class: one to learn from, one to check with
-# Features that hardly differ between pictures are not blown up: as parts of the largest variance.
+LEAST_IMAGES = 2  # of a class: one to learn from, one to check with
+# Features that hardly differ between images are not blown up: as parts of the largest variance.
 LEAST_VARIANCE = 1e-6
 
 
@@ -30,20 +30,20 @@ class Accuracy:
 
     Attributes:
         right: by label.
-        pictures: by label.
+        images: by label.
     """
 
     right: Counter[str]
-    pictures: Counter[str]
+    images: Counter[str]
 
     def __str__(self) -> str:
-        right, count = self.right.total(), self.pictures.total()
+        right, count = self.right.total(), self.images.total()
         return f"{right} of {count} right ({right / count:.1%})"
 
     @property
     def of_most_frequent(self) -> float:
         """What always naming the most frequent label would reach, 0 to 1."""
-        return max(self.pictures.values()) / self.pictures.total()
+        return max(self.images.values()) / self.images.total()
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Trained:
         head: Keras model: features [N, D] -> probabilities [N, K].
         labels: in the order of the probabilities.
         rounds: it took until the best one.
-        learned_from: how many pictures.
+        learned_from: how many images.
         held_out: accuracy on the others.
     """
 
@@ -68,19 +68,19 @@ class Trained:
 def train_head(
     features: Features, *, hidden: int = 0, share: float = 0.2, seed: int = 1, rounds: int = ROUNDS
 ) -> Trained:
-    """Trains until it gets no better on pictures that are held out.
+    """Trains until it gets no better on images that are held out.
 
     The same features and seed give the same head.
 
     Args:
         features: with a label each.
         hidden: units of a hidden layer; 0 means none (logistic regression).
-        share: of each label's pictures that is held out, 0 to 1; at least one.
+        share: of each label's images that is held out, 0 to 1; at least one.
         seed: of the choice of these, and of the first weights.
         rounds: at most.
 
     Raises:
-        FeaturesError: a picture has no label, or a label too few pictures.
+        FeaturesError: an image has no label, or a label too few images.
     """
     import keras
 
@@ -101,14 +101,14 @@ def train_head(
 
 
 def accuracy(trained: Trained, features: Features) -> Accuracy:
-    """How good a head is on pictures that had no part in its training.
+    """How good a head is on images that had no part in its training.
 
     Raises:
         FeaturesError: they have labels that it does not know.
     """
     if strange := sorted(set(features.labels) - set(trained.labels)):
         raise FeaturesError(
-            f"There are pictures of {', '.join(map(repr, strange[:5]))}, which were not trained; "
+            f"There are images of {', '.join(map(repr, strange[:5]))}, which were not trained; "
             f"the labels are {', '.join(trained.labels[:20])}."
         )
     classes = np.array([trained.labels.index(label) for label in features.labels])
@@ -119,21 +119,21 @@ def _labels(features: Features) -> tuple[str, ...]:
     counts = Counter(features.labels)
     if "" in counts:
         raise FeaturesError(
-            f"{counts['']} pictures are in no sub-folder: put each into a folder with the name of "
+            f"{counts['']} images are in no sub-folder: put each into a folder with the name of "
             "its label."
         )
-    few = sorted(label for label, count in counts.items() if count < LEAST_PICTURES)
+    few = sorted(label for label, count in counts.items() if count < LEAST_IMAGES)
     if few or len(counts) < 2:
-        reason = f"{few[0]!r} has one picture" if few else "there is one label"
+        reason = f"{few[0]!r} has one image" if few else "there is one label"
         raise FeaturesError(
-            f"{reason}: there must be two labels, with {LEAST_PICTURES} pictures each or (much "
+            f"{reason}: there must be two labels, with {LEAST_IMAGES} images each or (much "
             "better) dozens."
         )
     return tuple(sorted(counts))
 
 
 def _held_out(classes: NDArray[np.intp], share: float, seed: int) -> NDArray[np.bool_]:
-    """Which pictures are held out: the same share of each class, chosen at random."""
+    """Which images are held out: the same share of each class, chosen at random."""
     rng = np.random.default_rng(seed)
     held = np.zeros(len(classes), bool)
     for each in np.unique(classes):
@@ -157,7 +157,7 @@ def _network(values: NDArray[np.float32], classes: int, hidden: int) -> Any:
     ]
     if hidden:
         layers.append(keras.layers.Dense(hidden, activation="relu"))
-    penalty = keras.regularizers.L2(1e-4)  # there are more features than pictures, as a rule
+    penalty = keras.regularizers.L2(1e-4)  # there are more features than images, as a rule
     layers.append(keras.layers.Dense(classes, activation="softmax", kernel_regularizer=penalty))
     return keras.Sequential(layers)
 
@@ -165,7 +165,7 @@ def _network(values: NDArray[np.float32], classes: int, hidden: int) -> Any:
 def _learn(head: Any, shown: _Set, held: _Set, rounds: int) -> int:
     """Trains a head and leaves it as it was after its best round, whose number is returned.
 
-    All pictures at once in each round: there are few of them, and Keras's own loop takes longer to
+    All images at once in each round: there are few of them, and Keras's own loop takes longer to
     begin a round than this takes for it.
     """
     import keras

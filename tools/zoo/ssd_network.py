@@ -40,7 +40,7 @@ def ssd300(classes: int, *, width: float = 1.0) -> Any:
         width: factor for all channels; for tests.
 
     Returns:
-        A model: preprocessed pictures [N, 300, 300, 3] -> for each level's block a pair: float32
+        A model: preprocessed images [N, 300, 300, 3] -> for each level's block a pair: float32
         [N, cells, cells, boxes, 4] (encoded boxes) and [N, cells, cells, boxes, classes] (logits).
     """
 

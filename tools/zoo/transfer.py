@@ -9,7 +9,7 @@ from typing import Any
 from tools.export.errors import ExportError
 from tools.shared.steps import Steps
 from tools.zoo.build import write_classifier
-from tools.zoo.commands import pictures_of, prove_and_write, recipe_of, show
+from tools.zoo.commands import images_of, prove_and_write, recipe_of, show
 from tools.zoo.features import Features, FeaturesError, check_place, extract, read_features
 from tools.zoo.head import Trained, accuracy, train_head
 from tools.zoo.networks import Recipe, fingerprint, with_head
@@ -18,7 +18,7 @@ __all__ = ["features", "head"]
 
 
 def features(args: argparse.Namespace) -> None:
-    """Writes the features of a folder of pictures."""
+    """Writes the features of a folder of images."""
     if not args.folder.is_dir():
         raise ExportError(f"{args.folder} is no folder.")
     recipe = recipe_of(args)
@@ -31,7 +31,7 @@ def features(args: argparse.Namespace) -> None:
     found.save(args.output)
     count, width = found.values.shape
     labels = sorted(set(found.labels) - {""})
-    print(f"  {args.output}: {width} features of each of {count} pictures, {len(labels)} labels")
+    print(f"  {args.output}: {width} features of each of {count} images, {len(labels)} labels")
 
 
 def head(args: argparse.Namespace) -> None:
@@ -44,9 +44,9 @@ def head(args: argparse.Namespace) -> None:
         raise ExportError("--held-out must be between 0 and 1.")
     if args.hidden < 0 or args.rounds < 1:
         raise ExportError("--hidden must be 0 or more, --rounds 1 or more.")
-    pictures = pictures_of(args)
+    images = images_of(args)
     steps = Steps(3)
-    with steps(f"train on {len(found.files)} pictures"):
+    with steps(f"train on {len(found.files)} images"):
         trained = train_head(
             found, hidden=args.hidden, share=args.held_out, seed=args.seed, rounds=args.rounds
         )
@@ -73,7 +73,7 @@ def head(args: argparse.Namespace) -> None:
             **more,
         ),
         args,
-        pictures,
+        images,
     )
     show(folder, args.name)
 
@@ -90,14 +90,14 @@ def _same_featuriser(recipe: Recipe, found: Features) -> Any:
 
 def _tell(trained: Trained) -> None:
     found = trained.held_out
-    print(f"  learned from {trained.learned_from} pictures, best after {trained.rounds} rounds")
+    print(f"  learned from {trained.learned_from} images, best after {trained.rounds} rounds")
     print(
         f"  on those held out: {found}; always naming the most frequent label: "
         f"{found.of_most_frequent:.1%}"
     )
     for label in trained.labels:
-        print(f"    {label}: {found.right[label]} of {found.pictures[label]}")
+        print(f"    {label}: {found.right[label]} of {found.images[label]}")
     print(
-        "  They also said when to stop, which flatters a little: measure on pictures that had no "
+        "  They also said when to stop, which flatters a little: measure on images that had no "
         "part in it with --test FILE.npz."
     )

@@ -50,7 +50,7 @@ function readAnswer(document, status, given) {
   const headers = Object.entries(answer.headers ?? {}).map(([name, header]) => ({ name, ...resolve(document, header) }));
   return {
     status, headers, words: paragraphs(answer.description), isGood,
-    // All errors of a door look the same: their description says the codes.
+    // All errors of an endpoint look the same: their description says the codes.
     shape: isGood && schema ? shape(document, schema) : '',
     example: example ? JSON.stringify(example, null, 2) : '',
   };

@@ -1,6 +1,6 @@
 // The page of the API: what openapi.json says, and a form at each operation to try it.
 import { keyring, readApiAddress } from '../api_address.js';
-import { addressOf, curlLine, missing, pictureMark, pretty, requestOf } from './request.js';
+import { addressOf, curlLine, missing, imageMark, pretty, requestOf } from './request.js';
 import { loadLibraries } from '../libraries.js';
 import { paragraphs, readGroups } from './openapi.js';
 
@@ -57,7 +57,7 @@ const operation = {
       return this.values.img && this.one.method === 'POST' ? undefined : body;
     },
     wantsFile() {
-      return this.body && (this.body.kind !== 'json' || this.texts[this.type].includes(pictureMark));
+      return this.body && (this.body.kind !== 'json' || this.texts[this.type].includes(imageMark));
     },
     url() {
       return addressOf(api.address ?? '', this.one, this.values);
@@ -68,7 +68,7 @@ const operation = {
     },
   },
   methods: {
-    /** An example that works here: a sample picture's address for the one that stands for any. */
+    /** An example that works here: a sample image's address for the one that stands for any. */
     fill: (text) => (samples.length ? String(text).replaceAll(exampleAddress, sampleUrl(samples[0].file)) : String(text)),
 
     choose(event) {
@@ -84,7 +84,7 @@ const operation = {
     async send() {
       const lacking = missing(this.one, this.values);
       this.problem = lacking.length ? `Fill in ${lacking.join(', ')}.` : '';
-      if (!lacking.length && this.wantsFile && !this.file && !this.sample) this.problem = 'Choose a picture.';
+      if (!lacking.length && this.wantsFile && !this.file && !this.sample) this.problem = 'Choose an image.';
       if (this.problem) return;
       Object.assign(this, { isBusy: true, answer: null });
       const started = performance.now();
@@ -128,7 +128,7 @@ const app = createApp({
   computed: {
     links() {
       const query = api.given && api.address ? `?${new URLSearchParams({ api: api.given })}` : '';
-      return { picture: `index.html${query}`, live: `live.html${query}` };
+      return { image: `index.html${query}`, live: `live.html${query}` };
     },
   },
   methods: {

@@ -1,7 +1,7 @@
 // A request that a reader puts together on the page: as fetch() makes it, and as a line for a terminal.
 
-/** Stands for a picture in base64, in the examples of openapi.json. */
-export const pictureMark = 'iVBORw0KGgo…';
+/** Stands for an image in base64, in the examples of openapi.json. */
+export const imageMark = 'iVBORw0KGgo…';
 
 /** The address with the reader's values in it; query parameters that are empty are left out. */
 export function addressOf(base, { path, parameters }, values) {
@@ -25,7 +25,7 @@ export async function requestOf(method, body, { file, text, key }) {
   const headers = key ? { 'x-functions-key': key } : {};
   if (!body) return { method, headers };
   if (body.kind === 'json') {
-    const filled = text.includes(pictureMark) && file ? text.replaceAll(pictureMark, await base64(file)) : text;
+    const filled = text.includes(imageMark) && file ? text.replaceAll(imageMark, await base64(file)) : text;
     return { method, headers: { ...headers, 'Content-Type': body.type }, body: filled };
   }
   if (body.kind === 'form') {
@@ -40,8 +40,8 @@ export async function requestOf(method, body, { file, text, key }) {
 /** The same for a POSIX shell. The key stays out: the line may be shared. */
 export function curlLine(url, method, body, { fileName, text, key }) {
   const quote = (part) => `'${part.replaceAll("'", `'\\''`)}'`;
-  if (body?.kind === 'json' && text.includes(pictureMark)) {
-    const [before, ...after] = compact(text).split(pictureMark).map(quote);
+  if (body?.kind === 'json' && text.includes(imageMark)) {
+    const [before, ...after] = compact(text).split(imageMark).map(quote);
     const filled = [before, ...after].join(`$(base64 < ${quote(fileName)} | tr -d '\\n')`);
     return `echo ${filled} | ${curlLine(url, method, { ...body, kind: 'piped' }, { key })}`;
   }

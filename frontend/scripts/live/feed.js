@@ -25,7 +25,7 @@ const delayAfter = (tries) => delays[Math.min(tries, delays.length - 1)] * (0.75
 export function openFeed({ signalR, address, readKey, handlers, onState }) {
   const http = new ApiHttpClient(signalR, address, readKey);
   const connection = new signalR.HubConnectionBuilder()
-    // Without credentials the API may allow every origin ("*"), as all its other doors do.
+    // Without credentials the API may allow every origin ("*"), as all its other endpoints do.
     .withUrl(`${address}/api`, { httpClient: http, withCredentials: false, timeout: requestTimeout })
     .withAutomaticReconnect({
       nextRetryDelayInMilliseconds({ previousRetryCount, retryReason }) {

@@ -7,7 +7,7 @@ import { createTally, kept } from './statistics.js';
 
 const paintEvery = 100; // milliseconds
 // Nobody can see more, and each may be a download of its own. Above it the lists change once a second.
-const picturesPerSecond = 50;
+const imagesPerSecond = 50;
 
 const boot = document.getElementById('boot');
 const { Vue, signalR } = await loadLibraries().catch((error) => {
@@ -33,8 +33,8 @@ function percent(probability) {
 
 const clockTime = (at) => new Date(at).toLocaleTimeString('en-GB');
 
-/** What may be shown as a picture: an address of the web, or a picture that is its own address. */
-function pictureSource(url) {
+/** What may be shown as an image: an address of the web, or an image that is its own address. */
+function imageSource(url) {
   if (/^data:image\/[a-z0-9.+-]+[;,]/i.test(url)) return url;
   return webUrl(url)?.href ?? '';
 }
@@ -47,13 +47,13 @@ function shortUrl(text) {
 
 // --- Parts
 
-/** A picture that stands in for itself when it cannot be shown. */
-const resultPicture = {
+/** An image that stands in for itself when it cannot be shown. */
+const resultImage = {
   props: { url: { type: String, required: true } },
-  setup: ({ url }) => ({ src: pictureSource(url), isBroken: ref(false) }),
+  setup: ({ url }) => ({ src: imageSource(url), isBroken: ref(false) }),
   template: `
     <img v-if="src && !isBroken" :src="src" alt="" width="112" height="112" loading="lazy" decoding="async" referrerpolicy="no-referrer" @error="isBroken = true">
-    <svg v-else class="broken" viewBox="0 0 24 24" role="img" aria-label="The picture cannot be shown">
+    <svg v-else class="broken" viewBox="0 0 24 24" role="img" aria-label="The image cannot be shown">
       <path d="M4 5h16v14H4zM4 16l5-5 4 4 3-3 4 4M3 3l18 18"/>
     </svg>`,
 };
@@ -94,7 +94,7 @@ function setup() {
     arrived.value = tally.serial();
     if (isHeld.value) return;
     const fresh = Math.min(arrived.value - shown.value, kept);
-    if (paintedAt - listsAt >= fresh / picturesPerSecond * 1000) paintLists();
+    if (paintedAt - listsAt >= fresh / imagesPerSecond * 1000) paintLists();
     else paintSoon();
   }
 
@@ -218,6 +218,6 @@ function setup() {
   };
 }
 
-createApp({ setup, components: { resultPicture, throughputPlot } }).mount('#app');
+createApp({ setup, components: { resultImage, throughputPlot } }).mount('#app');
 boot.remove();
 document.getElementById('app').hidden = false;

@@ -1,7 +1,7 @@
-// How many results in each of the last seconds, as one SVG picture, a line of words, and a table for who asks for it.
+// How many results in each of the last seconds, as one SVG image, a line of words, and a table for who asks for it.
 import { plotSeconds, sum } from './statistics.js';
 
-const height = 100; // of the picture's own coordinates; it is stretched to the room that there is
+const height = 100; // of the image's own coordinates; it is stretched to the room that there is
 const tableSeconds = 10;
 
 /** The end of the scale: a round number whose half is one to read, too. */

@@ -42,7 +42,7 @@ _PATH = re.compile(
 )
 _SHAPE = "/customvision/v3.0/Prediction/PROJECT-ID/classify/iterations/PUBLISHED-NAME/image"
 
-# Custom Vision's tag for pictures that show none of the others always has this name.
+# Custom Vision's tag for images that show none of the others always has this name.
 _NEGATIVE = "Negative"
 
 
@@ -85,7 +85,7 @@ class CustomVision:
 
     @property
     def settings(self) -> Settings:
-        """The app's settings: who may call is the door's business."""
+        """The app's settings: who may call is the endpoint's business."""
         return self._classifier.settings
 
     def answer(self, path: str, content_type: str, body: bytes) -> CustomVisionAnswer:

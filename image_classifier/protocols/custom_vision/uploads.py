@@ -1,4 +1,4 @@
-"""The bodies that Custom Vision's API and its exported container take: a picture, or its URL."""
+"""The bodies that Custom Vision's API and its exported container take: an image, or its URL."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from image_classifier.protocols.multipart import EMPTY_BODY_HINT, read_parts
 
 __all__ = ["IMAGE_FIELD", "image_in", "media_type", "url_in"]
 
-# What the SDKs call the picture in a form.
+# What the SDKs call the image in a form.
 IMAGE_FIELD = "imageData"
 
 # A URL has at most some thousand characters; what is much longer is not worth reading.
@@ -24,26 +24,26 @@ def media_type(content_type: str) -> str:
 
 
 def image_in(content_type: str, body: bytes) -> bytes:
-    """The picture in a body: the body itself, or the field ``imageData`` of a form.
+    """The image in a body: the body itself, or the field ``imageData`` of a form.
 
     Args:
         content_type: the request's header; empty if it has none.
         body: as sent.
 
     Raises:
-        InvalidRequest: there is no picture, or more than one.
+        InvalidRequest: there is no image, or more than one.
     """
     kind = media_type(content_type)
     if kind == "multipart/form-data":
         return _image_in_form(content_type, body)
     if kind.endswith("json") and body.lstrip()[:1] == b"{":
         raise InvalidRequest(
-            "The body is JSON, but pictures come here as bytes. Send a picture's URL as JSON to "
+            "The body is JSON, but images come here as bytes. Send an image's URL as JSON to "
             "…/url instead of …/image."
         )
     if not body:
         raise InvalidRequest(
-            "There is no picture in the request. Send its bytes as the body "
+            "There is no image in the request. Send its bytes as the body "
             f"(application/octet-stream), or as the field {IMAGE_FIELD} of multipart/form-data."
             f"{EMPTY_BODY_HINT}"
         )
@@ -59,7 +59,7 @@ def _image_in_form(content_type: str, body: bytes) -> bytes:
         found = [part for part in parts if part.filename is not None]
     if len(found) != 1:
         raise InvalidRequest(
-            f"The form has {len(found)} pictures; send exactly one, as the field {IMAGE_FIELD}."
+            f"The form has {len(found)} images; send exactly one, as the field {IMAGE_FIELD}."
         )
     return found[0].content
 
@@ -77,7 +77,7 @@ def url_in(content_type: str, body: bytes) -> str:
     if len(body) > _LONGEST_URL_BODY:
         raise InvalidRequest(
             f"The body has {len(body)} bytes, more than {_LONGEST_URL_BODY}: that is no URL. Send "
-            "the picture's bytes to …/image instead of …/url."
+            "the image's bytes to …/image instead of …/url."
         )
     text = body.decode("utf-8-sig", "replace").strip()
     if media_type(content_type) == "multipart/form-data":

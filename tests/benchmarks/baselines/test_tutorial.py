@@ -47,7 +47,7 @@ def test_the_twin_cuts_out_the_size_that_the_graph_wants(size: int) -> None:
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_the_twin_turns_pictures_upright(orientation: int) -> None:
+def test_the_twin_turns_images_upright(orientation: int) -> None:
     exif = Image.Exif()
     exif[EXIF_ORIENTATION] = orientation
     data = encoded(photo(9, 7), "PNG", exif=exif)

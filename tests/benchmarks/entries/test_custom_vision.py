@@ -60,7 +60,7 @@ def test_a_wrong_answer_ends_the_run(demo: Workload, port: int, source: Sender, 
     case = images_case(demo, port, source, quick=True)
     file = demo.models_dir / f"{way.replace('/', '')}.body"
     assert file.is_file()
-    other = demo.pictures["small.jpg"]  # the model sees something else in it
+    other = demo.images["small.jpg"]  # the model sees something else in it
     file.write_bytes(sdk_form(other)[0] if way == FORM else other)
 
     with pytest.raises(WrongAnswer, match="it should be"):

@@ -12,10 +12,10 @@ from benchmarks.entries.grpc_clients import (
     BARE,
     CLASSIFY,
     FIRST_ANSWER,
+    IMAGE,
     MEMORY,
     NEW,
     OLD,
-    PICTURE,
     calls_case,
     start_case,
 )
@@ -45,8 +45,8 @@ def test_the_first_call_of_a_program_is_measured_with_its_memory(demo: Workload,
     samples = run_case(case)
 
     for name in (OLD, NEW):
-        assert samples.median(name, PICTURE, FIRST_ANSWER) > 0
-        assert samples.median(name, PICTURE, MEMORY) > 1
+        assert samples.median(name, IMAGE, FIRST_ANSWER) > 0
+        assert samples.median(name, IMAGE, MEMORY) > 1
 
 
 def test_a_wrong_answer_is_noticed(demo: Workload, port: int) -> None:

@@ -39,7 +39,7 @@ def test_all_three_ways_answer_alike_and_are_timed(case: Case) -> None:
     assert [figure for _, _, figure in samples.series()] == [MILLISECONDS] * 6
 
 
-def test_an_answer_for_another_picture_is_wrong(case: Case) -> None:
+def test_an_answer_for_another_image_is_wrong(case: Case) -> None:
     other = encoded(Image.new("RGB", (50, 50), (200, 0, 0)), "PNG")
     mixed_up: dict[str, Any] = {
         **case.implementations,

@@ -77,7 +77,7 @@ def photos(tmp_path: Path) -> dict[str, Path]:
     return generate(tmp_path, 2)
 
 
-def test_agreement_counts_every_picture(demo: Workload, photos: dict[str, Path]) -> None:
+def test_agreement_counts_every_image(demo: Workload, photos: dict[str, Path]) -> None:
     case = agreement_case("photos", [demo], photos)
     samples = run_case(case)
 
@@ -91,7 +91,7 @@ def test_agreement_counts_every_picture(demo: Workload, photos: dict[str, Path])
 def test_agreement_tells_where_it_does_not_hold(
     demo: Workload, photos: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def compared(model: Workload, pictures: object) -> object:
+    def compared(model: Workload, images: object) -> object:
         return [("photo 0", 0.3, "7 (0.9) with exact, 1 (0.8) with fast"), ("photo 1", 0.0, None)]
 
     monkeypatch.setattr(decode_agreement, "_compared", compared)

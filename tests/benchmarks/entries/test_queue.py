@@ -18,7 +18,7 @@ from benchmarks.entries.queue import (
 from benchmarks.entries.queue_runs import EMULATOR, RATE, TO_PAGE, Job
 from benchmarks.harness.case import Measured, WrongAnswer
 from benchmarks.harness.statistics import Samples
-from benchmarks.servers.queue_pipeline import pictures
+from benchmarks.servers.queue_pipeline import images
 from tests.conftest import ROOT
 from tools.bootstrap.environments import has_node
 
@@ -34,11 +34,11 @@ def job() -> Iterator[Job]:
         about="the demo model",
         models_dir=ROOT / "models",
         model="digits",
-        pictures={name: (SAMPLES / name).read_bytes() for name in files},
+        images={name: (SAMPLES / name).read_bytes() for name in files},
         expected={},
     )
     with ExitStack() as stack:
-        address = stack.enter_context(pictures(SAMPLES, delay_ms=5))
+        address = stack.enter_context(images(SAMPLES, delay_ms=5))
         names = list(files) * 8
         yield Job(found, [f"{address}/{name}" for name in names], [files[name] for name in names])
 
@@ -55,7 +55,7 @@ def test_pipelines_and_workers_do_the_same_job_with_the_same_tags(job: Job) -> N
 
     answers = {who: do(job) for who, do in case.implementations.items() if who != HOST_1}
 
-    case.check("16 pictures", {who: found.answer for who, found in answers.items()})
+    case.check("16 images", {who: found.answer for who, found in answers.items()})
     assert all(one(found, RATE) > 0 for found in answers.values())
     assert one(answers[HOST_2], EMULATOR) > 0
 
@@ -69,24 +69,24 @@ def test_time_to_the_page_is_measured_for_each_message(job: Job) -> None:
     waits = found.figures[TO_PAGE]
     case.check("low load", {HOST_1: found.answer})
     assert len(waits) == len(found.answer)
-    # The picture's server alone takes five milliseconds.
+    # The image's server alone takes five milliseconds.
     assert min(waits) > 5
 
 
 def test_a_wrong_tag_ends_the_run(job: Job) -> None:
     case = throughput_case(job, quick=True)
 
-    with pytest.raises(WrongAnswer, match="not those that the pictures must get"):
-        case.check("16 pictures", {PIPELINE_1: ["7"] * 16})
+    with pytest.raises(WrongAnswer, match="not those that the images must get"):
+        case.check("16 images", {PIPELINE_1: ["7"] * 16})
 
 
 def test_goals_take_the_emulators_time_off_as_it_is_shared_by_two_cores() -> None:
     samples = Samples()
     figures = {PIPELINE_1: 50.0, PIPELINE_2: 100.0, HOST_1: 40.0, HOST_2: 75.0}
     for who, rate in figures.items():
-        samples.add(who, "16 pictures", RATE, rate)
+        samples.add(who, "16 images", RATE, rate)
     # 13.3 ms a message on two cores; 4 ms of one core's time are 2 ms of it.
-    samples.add(HOST_2, "16 pictures", EMULATOR, 4.0)
+    samples.add(HOST_2, "16 images", EMULATOR, 4.0)
     scaling, share = throughput_case(
         Job(Workload("", Path(), "", {}, {}), ["a"], ["7"]), quick=True
     ).goals

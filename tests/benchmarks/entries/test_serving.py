@@ -1,4 +1,4 @@
-"""The comparison of the serving doors runs against real servers, and notices a wrong answer."""
+"""The comparison of the serving endpoints runs against real servers, and notices a wrong answer."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def source() -> Iterator[Sender]:
         yield made
 
 
-def test_all_four_doors_answer_the_same_load(
+def test_all_four_endpoints_answer_the_same_load(
     demo: Workload, ports: dict[str, int], source: Sender
 ) -> None:
     case = images_case(demo, ports, source, quick=True)
@@ -68,22 +68,22 @@ def test_a_tensor_is_compared_with_the_run_and_the_bare_call(
     assert "Above the two others together" in case.notes(samples)[0]
 
 
-@pytest.mark.parametrize(("kind", "door"), [("predict", REST_PROCESS), ("grpc", GRPC)])
+@pytest.mark.parametrize(("kind", "endpoint"), [("predict", REST_PROCESS), ("grpc", GRPC)])
 def test_a_wrong_answer_is_noticed(
     demo: Workload,
     ports: dict[str, int],
     source: Sender,
     tmp_path: Path,
     kind: str,
-    door: str,
+    endpoint: str,
 ) -> None:
     right = images_case(demo, ports, source, quick=True)
-    assert right.implementations[door](b"").figures[RATE] > 0  # writes the request's file
+    assert right.implementations[endpoint](b"").figures[RATE] > 0  # writes the request's file
 
     name = "gRPC, model_server" if kind == "grpc" else "REST, model_server"
     outcome = source.send(
         Load(
-            port=ports[door],
+            port=ports[endpoint],
             path=f"/v1/models/{demo.model}:predict",
             file=str(demo.models_dir / f"{name}.body"),
             tag="another",
@@ -98,7 +98,7 @@ def test_a_wrong_answer_is_noticed(
 def test_a_load_that_fails_ends_the_run(
     demo: Workload, ports: dict[str, int], source: Sender
 ) -> None:
-    """The doors change places, so each is asked what it does not know."""
+    """The endpoints change places, so each is asked what it does not know."""
     mixed = {**ports, REST_PROCESS: ports[GRPC], GRPC: ports[REST_PROCESS]}
     case = images_case(demo, mixed, source, quick=True)
 

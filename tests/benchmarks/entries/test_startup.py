@@ -12,8 +12,8 @@ from benchmarks.data.page_cache import CAN_FORGET, forget, what_starts_read
 from benchmarks.data.workload import Workload
 from benchmarks.entries.startup import (
     FIRST_ANSWER,
+    IMAGE,
     MEMORY_FIRST,
-    PICTURE,
     READY,
     local_host_start,
     start_cases,
@@ -46,7 +46,7 @@ def test_a_start_is_timed_to_the_first_right_answer(cases: dict[str, Case]) -> N
     samples = run_case(onnx_only(cases["warm start of the local host"]))
 
     ready, first = (
-        samples.median("local host, ONNX Runtime", PICTURE, what) for what in (READY, FIRST_ANSWER)
+        samples.median("local host, ONNX Runtime", IMAGE, what) for what in (READY, FIRST_ANSWER)
     )
     assert 0 < ready < first < 60
 
@@ -57,19 +57,19 @@ def test_memory_is_weighed_after_one_answer_and_after_many(cases: dict[str, Case
     (who,) = samples.implementations()
     figures = [figure for _, _, figure in samples.series()]
     assert figures == [MEMORY_FIRST, "resident after 20 answers, MB"]
-    assert all(30 < samples.median(who, PICTURE, figure) < 600 for figure in figures)
+    assert all(30 < samples.median(who, IMAGE, figure) < 600 for figure in figures)
 
 
 def test_the_command_line_is_timed_too(cases: dict[str, Case]) -> None:
     samples = run_case(onnx_only(cases["warm start of the command line"]))
 
-    assert samples.median("command line, ONNX Runtime", PICTURE, FIRST_ANSWER) > 0
+    assert samples.median("command line, ONNX Runtime", IMAGE, FIRST_ANSWER) > 0
 
 
 def test_a_wrong_first_answer_is_noticed(cases: dict[str, Case]) -> None:
     case = cases["warm start of the local host"]
     wrong = {"predictedTagName": "x", "prediction": [{"tagName": "x", "probability": 1.0}]}
-    lying = {"lying host": lambda picture: Measured([wrong], {FIRST_ANSWER: 0.1})}
+    lying = {"lying host": lambda image: Measured([wrong], {FIRST_ANSWER: 0.1})}
 
     with pytest.raises(WrongAnswer, match="lying host"):
         run_case(replace(case, implementations=lying))
@@ -98,8 +98,8 @@ def test_what_a_start_reads_is_named(tmp_path: Path) -> None:
 def test_a_host_that_cannot_answer_is_a_failure_with_its_last_words(
     demo: Workload, tmp_path: Path
 ) -> None:
-    picture = tmp_path / "picture.jpg"
-    picture.write_bytes(b"no picture")
+    image = tmp_path / "image.jpg"
+    image.write_bytes(b"no picture")
 
     with pytest.raises(WrongAnswer, match=r"(?s)status 415.*Its last words:"):
-        local_host_start(demo, picture, engine="onnx")
+        local_host_start(demo, image, engine="onnx")

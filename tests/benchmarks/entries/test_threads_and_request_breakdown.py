@@ -10,9 +10,9 @@ import pytest
 from benchmarks.data.workload import Workload
 from benchmarks.entries.request_breakdown import (
     HOST,
+    IMAGE,
     NETWORK,
     PARTS,
-    PICTURE,
     REQUEST,
     SUM,
     WHOLE,
@@ -57,7 +57,7 @@ def test_the_budget_names_every_part_and_what_remains(budget: Case) -> None:
 
     figures = [figure.removesuffix(", ms") for _, _, figure in samples.series()]
     assert figures == [*PARTS, SUM, WHOLE]
-    medians = {name: samples.median(REQUEST, PICTURE, f"{name}, ms") for name in figures}
+    medians = {name: samples.median(REQUEST, IMAGE, f"{name}, ms") for name in figures}
     assert all(medians[name] > 0 for name in (NETWORK, HOST, "decode", "infer"))
     assert medians[NETWORK] < medians[WHOLE]
     notes = case_record(budget, samples)["notes"]

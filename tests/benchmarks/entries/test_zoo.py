@@ -15,8 +15,8 @@ from benchmarks.data import zoo_files
 from benchmarks.data.workload import Workload
 from benchmarks.entries.zoo import (
     GOAL_NETWORK,
-    PICTURE,
-    PICTURES,
+    IMAGE,
+    IMAGES,
     RUNTIMES,
     TENSORFLOW,
     network_case,
@@ -40,8 +40,8 @@ def test_every_engine_that_is_installed_answers_and_is_compared(case: Case) -> N
     installed = [name for name, kind in RUNTIMES.items() if ENGINES[kind].is_installed()]
     assert samples.implementations() == installed
     for name in installed:
-        assert len(samples.values(name, PICTURE, MILLISECONDS)) == case.rounds * PICTURES
-        assert min(samples.values(name, PICTURE, RATE)) > 0
+        assert len(samples.values(name, IMAGE, MILLISECONDS)) == case.rounds * IMAGES
+        assert min(samples.values(name, IMAGE, RATE)) > 0
     record = case_record(case, samples)
     assert all("per_second" in row for row in record["figures"])
     assert len(record["notes"]) == len(installed) - 1
@@ -66,7 +66,7 @@ def test_a_score_that_differs_is_wrong(case: Case, wrong: float) -> None:
         scores[-1, 0] += wrong
         return replace(measured, answer=scores)
 
-    with pytest.raises(WrongAnswer, match=f"another, {PICTURE}"):
+    with pytest.raises(WrongAnswer, match=f"another, {IMAGE}"):
         run_case(replace(case, implementations={TENSORFLOW: right, "another": another}))
 
 

@@ -84,34 +84,34 @@ def answers() -> Iterator[Answers]:
         thread.join()
 
 
-def sent(answers: Answers, picture: Path, **changed: Any) -> Outcome:
+def sent(answers: Answers, image: Path, **changed: Any) -> Outcome:
     wanted: dict[str, Any] = {"tag": "cat", "probability": 0.75, "seconds": 0.2}
-    load = Load(port=answers.port, path="/classify", file=str(picture), **{**wanted, **changed})
+    load = Load(port=answers.port, path="/classify", file=str(image), **{**wanted, **changed})
     return asyncio.run(send(load))
 
 
 def test_closed_loop_counts_every_answer_and_sends_the_whole_image(
-    answers: Answers, picture: Path
+    answers: Answers, image: Path
 ) -> None:
-    outcome = sent(answers, picture, clients=3)
+    outcome = sent(answers, image, clients=3)
 
     assert outcome.errors == []
     assert len(outcome.latencies) == len(answers.bodies) > 3
-    assert set(answers.bodies) == {picture.stat().st_size}
+    assert set(answers.bodies) == {image.stat().st_size}
     assert outcome.per_second > 0
     assert answers.most_at_once <= 3
 
 
-def test_connections_are_kept(answers: Answers, picture: Path) -> None:
-    sent(answers, picture, clients=2)
+def test_connections_are_kept(answers: Answers, image: Path) -> None:
+    sent(answers, image, clients=2)
 
     assert len(answers.connections) == 2
 
 
-def test_a_server_that_closes_connections_is_no_error(answers: Answers, picture: Path) -> None:
+def test_a_server_that_closes_connections_is_no_error(answers: Answers, image: Path) -> None:
     answers.closes = True
 
-    outcome = sent(answers, picture)
+    outcome = sent(answers, image)
 
     assert outcome.errors == []
     assert len(answers.connections) == len(outcome.latencies) > 1
@@ -126,32 +126,32 @@ def test_a_server_that_closes_connections_is_no_error(answers: Answers, picture:
     ],
 )
 def test_a_wrong_answer_is_an_error_and_no_answer(
-    answers: Answers, picture: Path, changed: dict[str, Any], words: str
+    answers: Answers, image: Path, changed: dict[str, Any], words: str
 ) -> None:
     for name, value in changed.items():
         setattr(answers, name, value)
 
-    outcome = sent(answers, picture)
+    outcome = sent(answers, image)
 
     assert outcome.latencies == []
     assert words in outcome.errors[0]
 
 
-def test_nobody_there_is_an_error(picture: Path) -> None:
+def test_nobody_there_is_an_error(image: Path) -> None:
     (port,) = free_ports(1)
 
-    outcome = sent(Answers(port=port), picture)
+    outcome = sent(Answers(port=port), image)
 
     assert outcome.latencies == []
     assert 0 < len(outcome.errors) <= 20
 
 
 def test_open_loop_keeps_its_schedule_whatever_the_answers_take(
-    answers: Answers, picture: Path
+    answers: Answers, image: Path
 ) -> None:
     answers.seconds = 0.3  # ten times the time between two requests
 
-    outcome = sent(answers, picture, rate=30, seconds=0.5)
+    outcome = sent(answers, image, rate=30, seconds=0.5)
 
     assert outcome.errors == []
     assert len(outcome.latencies) == len(outcome.late) == 15
@@ -160,9 +160,9 @@ def test_open_loop_keeps_its_schedule_whatever_the_answers_take(
     assert min(outcome.latencies) >= 300
 
 
-def test_the_load_process_does_one_load_after_the_other(answers: Answers, picture: Path) -> None:
+def test_the_load_process_does_one_load_after_the_other(answers: Answers, image: Path) -> None:
     load = Load(
-        port=answers.port, path="/", file=str(picture), tag="cat", probability=0.75, seconds=0.05
+        port=answers.port, path="/", file=str(image), tag="cat", probability=0.75, seconds=0.05
     )
     with sender() as source:
         outcomes = [source.send(load), source.send(load)]

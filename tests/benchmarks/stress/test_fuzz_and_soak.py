@@ -61,7 +61,7 @@ def test_a_fuzzer_that_dies_counts_as_crashes_and_is_exit_1(
 
 @pytest.fixture
 def small_mix(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same kinds of requests, with little pictures."""
+    """The same kinds of requests, with little images."""
     few = [Ask("small png", 200, encoded(noise(64, 48), "PNG"))]
     monkeypatch.setattr(soak, "good", lambda: few)
     monkeypatch.setattr(soak, "huge", lambda: [Ask("1 MP", 200, encoded(noise(999, 999), "PNG"))])

@@ -17,7 +17,7 @@ from image_classifier import Classifier, Settings
 from image_classifier.bindings import classify_queue
 from image_classifier.concurrency.pixel_budget import PixelBudget
 from image_classifier.errors import ClassifierError
-from tests.support.builders import model_folder, picture, queue_message
+from tests.support.builders import colour_image, model_folder, queue_message
 from tests.support.fetch_servers import Answer, Internet, Server, http, internet_of, ok, silent
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -70,7 +70,7 @@ def fail(classifier: Classifier) -> Fail:
 # --- A result
 
 
-def test_a_picture_becomes_a_result_for_the_page(classifier: Classifier) -> None:
+def test_a_image_becomes_a_result_for_the_page(classifier: Classifier) -> None:
     with Server(ok(SEVEN)) as server:
         url = f"{server.url}/seven.png?sig=secret"
         body = json.dumps({"id": "run-7", "url": url, "model": "digits", "version": 1})
@@ -220,7 +220,7 @@ PERMANENT: dict[str, tuple[Answer, str]] = {
     "no image": (ok(b"<html>not here</html>"), "UnsupportedImage"),
     "half an image": (ok(SEVEN[:300]), "UnsupportedImage"),
     "too many bytes": (ok(b"x" * 200_001), "ImageTooLarge"),
-    "too many pixels": (ok(picture(size=(2000, 1000))), "ImageTooLarge"),
+    "too many pixels": (ok(colour_image(size=(2000, 1000))), "ImageTooLarge"),
     "empty": (ok(b""), "FetchFailed"),
     "not HTTP": (b"SSH-2.0-OpenSSH_9.6\r\n", "FetchFailed"),
     "damaged gzip": (ok(b"no gzip at all", "Content-Encoding: gzip"), "FetchFailed"),

@@ -9,7 +9,7 @@ from image_classifier.bindings import http
 from image_classifier.bindings.classify import classify
 from image_classifier.bindings.http import answer
 from image_classifier.bindings.status import status
-from tests.support.builders import model_folder, picture, request
+from tests.support.builders import colour_image, model_folder, request
 from tests.support.saved_models import half_plus_two
 
 
@@ -17,8 +17,8 @@ def ask(req: func.HttpRequest, classifier: Classifier) -> func.HttpResponse:
     return http.answer(req, classify, classifier=classifier, methods="GET, POST, OPTIONS")
 
 
-def test_a_picture_is_answered_like_the_tutorial(classifier: Classifier) -> None:
-    response = ask(request("POST", body=picture("blue")), classifier)
+def test_a_image_is_answered_like_the_tutorial(classifier: Classifier) -> None:
+    response = ask(request("POST", body=colour_image("blue")), classifier)
     body = json.loads(response.get_body())
 
     assert response.status_code == 200
@@ -74,7 +74,7 @@ def test_a_preflight_is_answered_without_key_or_image(classifier: Classifier) ->
 
 
 def test_every_answer_lets_a_page_elsewhere_read_it(classifier: Classifier) -> None:
-    for req in (request("POST", body=picture()), request(), request("OPTIONS")):
+    for req in (request("POST", body=colour_image()), request(), request("OPTIONS")):
         headers = ask(req, classifier).headers
 
         assert headers["Access-Control-Allow-Origin"] == "*"
@@ -105,7 +105,7 @@ def test_a_model_that_cannot_load_is_503_and_names_the_file(classifier: Classifi
     folder = model_folder(
         Path(classifier.repository.display_name), "bad", graph=b"no graph", labels="a"
     )
-    response = ask(request("POST", params={"model": "bad"}, body=picture()), classifier)
+    response = ask(request("POST", params={"model": "bad"}, body=colour_image()), classifier)
 
     assert response.status_code == 503
     assert str(folder / "model.pb") in json.loads(response.get_body())["error"]["message"]

@@ -6,9 +6,9 @@ import pytest
 
 from image_classifier.bindings.image_request import ImageRequest, read_image_request
 from image_classifier.errors import InvalidRequest
-from tests.support.builders import multipart, picture, request
+from tests.support.builders import colour_image, multipart, request
 
-PNG = picture()
+PNG = colour_image()
 
 
 def test_img_in_the_query_is_a_url() -> None:

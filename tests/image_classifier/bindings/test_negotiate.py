@@ -1,4 +1,4 @@
-"""The door for SignalR clients: what it hands on, to whom, and how a page may call it."""
+"""The endpoint for SignalR clients: what it hands on, to whom, and how a page may call it."""
 
 from __future__ import annotations
 
@@ -86,8 +86,8 @@ def test_it_asks_for_the_hub_that_the_queue_sends_to() -> None:
 
 
 @contextmanager
-def door(classifier: Classifier, stand_in: RunningEmulator) -> Iterator[str]:
-    """The door behind a socket, with what the binding would give it; yields the URL of /api."""
+def endpoint(classifier: Classifier, stand_in: RunningEmulator) -> Iterator[str]:
+    """The endpoint behind a socket, with what the binding would give it; yields the URL of /api."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -115,8 +115,8 @@ def door(classifier: Classifier, stand_in: RunningEmulator) -> Iterator[str]:
 
 def test_the_javascript_client_follows_the_answer_to_the_service(classifier: Classifier) -> None:
     locked = Classifier(replace(classifier.settings, api_keys=("key",)))
-    with NodeClients() as clients, RunningEmulator() as stand_in, door(locked, stand_in) as url:
-        # The client sends this token to the door only; the service gets the one in the answer.
+    with NodeClients() as clients, RunningEmulator() as stand_in, endpoint(locked, stand_in) as url:
+        # The client sends this token to the endpoint only; the service gets the one in the answer.
         clients.tell("connect", "with key", url=url, token="key")
         clients.wait_for("with key", "connected")
         stand_in.send("hello")

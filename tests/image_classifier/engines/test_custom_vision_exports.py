@@ -1,4 +1,4 @@
-"""Exports of 224 pixels and of [S1]: every engine gives the right answer, whatever the picture.
+"""Exports of 224 pixels and of [S1]: every engine gives the right answer, whatever the image.
 
 Real ones could not be had; tests/support/custom_vision_exports.py builds their like.
 """
@@ -22,7 +22,7 @@ from image_classifier.errors import ModelError
 from image_classifier.model_files.input_spec import InputSpec
 from image_classifier.models.model import Model
 from tests.support import custom_vision_exports as exports
-from tests.support.builders import model_folder, noise, picture
+from tests.support.builders import colour_image, model_folder, noise
 from tests.support.custom_vision_exports import LABELS, PLACES, Sees
 
 Export = Literal["general", "old", "s1"]
@@ -76,20 +76,20 @@ def write(
     return folder
 
 
-def answers(app: Path, pictures: Mapping[str, bytes]) -> dict[str, str | None]:
+def answers(app: Path, images: Mapping[str, bytes]) -> dict[str, str | None]:
     classifier = Classifier(Settings.from_environ({}), app_root=app)
     return {
-        name: classifier.classify_bytes(data).predicted_tag_name for name, data in pictures.items()
+        name: classifier.classify_bytes(data).predicted_tag_name for name, data in images.items()
     }
 
 
 def spot(size: tuple[int, int], box: Box, *, after: Callable[[Image.Image], Image.Image]) -> bytes:
-    """A black picture with a white spot.
+    """A black image with a white spot.
 
     Args:
         size: width and height in pixels.
         box: left, top, right, bottom of the spot, in parts of the centre square.
-        after: what is done with the picture last.
+        after: what is done with the image last.
     """
     side = min(size)
     origin = ((size[0] - side) / 2, (size[1] - side) / 2) * 2
@@ -131,7 +131,7 @@ def rotated_grey(image: Image.Image) -> Image.Image:
     return rotated(image.convert("L"))
 
 
-# Where it is in the picture is another cell than where it is in the centre square.
+# Where it is in the image is another cell than where it is in the centre square.
 WEST, NORTH = (0.10, 0.40, 0.28, 0.60), (0.40, 0.10, 0.60, 0.28)
 OUTSIDE = (-0.90, 0.35, -0.10, 0.65)
 # Within the sixteenth that the exporter's way, by 256 pixels, cuts off; [S1] keeps it.
@@ -151,11 +151,11 @@ PLACED: dict[str, tuple[bytes, str]] = {
 }
 # With the mean subtracted once each is named aright; twice, or of the other channels, is not.
 COLOURED: dict[str, tuple[bytes, str]] = {
-    "red": (picture("red", (600, 200)), "Red"),
-    "green": (picture((0, 128, 0), (150, 500)), "Green"),
-    "blue": (picture("blue", (1, 1)), "Blue"),
-    "faint red": (picture((140, 125, 112), (300, 200), kind="JPEG", quality=95), "Red"),
-    "faint blue": (picture((118, 117, 140), (200, 300), mode="RGBA"), "Blue"),
+    "red": (colour_image("red", (600, 200)), "Red"),
+    "green": (colour_image((0, 128, 0), (150, 500)), "Green"),
+    "blue": (colour_image("blue", (1, 1)), "Blue"),
+    "faint red": (colour_image((140, 125, 112), (300, 200), kind="JPEG", quality=95), "Red"),
+    "faint blue": (colour_image((118, 117, 140), (200, 300), mode="RGBA"), "Blue"),
 }
 
 
@@ -170,7 +170,7 @@ def test_every_engine_names_the_colour(tmp_path: Path, export: Export, engine: s
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("export", EXPORTS)
-def test_every_engine_sees_the_centre_square_of_a_picture_of_any_shape(
+def test_every_engine_sees_the_centre_square_of_a_image_of_any_shape(
     tmp_path: Path, export: Export, engine: str
 ) -> None:
     write(tmp_path, engine, graph(export, "place"), CONTRACTS[export], labels=PLACES)
@@ -187,7 +187,7 @@ def test_a_multilabel_export_names_every_colour(tmp_path: Path, engine: str) -> 
     classifier = Classifier(Settings.from_environ({}), app_root=tmp_path)
 
     assert Model("m", 1, folder).load().labels == LABELS
-    blue, green, red = classifier.classify_bytes(picture("magenta", (90, 60))).scores
+    blue, green, red = classifier.classify_bytes(colour_image("magenta", (90, 60))).scores
     assert blue > 0.99
     assert red > 0.99
     assert green < 0.01

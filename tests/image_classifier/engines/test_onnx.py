@@ -16,7 +16,7 @@ from image_classifier.engines import EngineOptions
 from image_classifier.engines.onnx import load
 from image_classifier.errors import ModelError
 from image_classifier.models.model import Model
-from tests.support.builders import COLOURS, picture
+from tests.support.builders import COLOURS, colour_image
 from tests.support.onnx_files import BGR8, colour_onnx, onnx_folder
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 def classify(tmp_path: Path, colour: str) -> str | None:
     classifier = Classifier(Settings.from_environ({}), app_root=tmp_path)
-    prediction = classifier.classify_bytes(picture(colour))
+    prediction = classifier.classify_bytes(colour_image(colour))
     assert prediction.engine == "onnx"
     return prediction.predicted_tag_name
 
@@ -152,7 +152,7 @@ def test_the_provider_in_use_is_told_to_callers(tmp_path: Path) -> None:
         "ONNX_PROVIDER_OPTIONS": '{"CUDAExecutionProvider": {"device_id": 0}}',
     }
     classifier = Classifier(Settings.from_environ(env), app_root=tmp_path)
-    prediction = classifier.classify_bytes(picture("red"))
+    prediction = classifier.classify_bytes(colour_image("red"))
 
     assert (prediction.engine, prediction.provider) == ("onnx", "CPUExecutionProvider")
     assert prediction_headers(prediction)["X-Engine"] == "onnx (CPUExecutionProvider)"
@@ -163,7 +163,7 @@ def test_the_engine_setting_chooses_where_both_files_are(tmp_path: Path, colours
     for wanted, engine in (("auto", "onnx"), ("onnx", "onnx"), ("tensorflow", "tensorflow")):
         classifier = Classifier(Settings.from_environ({"ENGINE": wanted}), app_root=tmp_path)
 
-        assert classifier.classify_bytes(picture("red")).engine == engine
+        assert classifier.classify_bytes(colour_image("red")).engine == engine
 
 
 def test_batches_run(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from image_classifier import Classifier, Settings
 from image_classifier.engines import EngineOptions, onnx
 from image_classifier.errors import ModelError
 from image_classifier.models.model import Model
-from tests.support.builders import COLOURS, picture
+from tests.support.builders import COLOURS, colour_image
 from tests.support.onnx_files import BGR8, colour_onnx, onnx_folder
 from tests.support.servers import LocalHost
 from tools.convert.verification import compare, random_tensors
@@ -49,7 +49,9 @@ def test_custom_visions_own_export_is_accepted_as_it_is(
 ) -> None:
     onnx_folder(tmp_path / "models", colour_onnx(metadata=BGR8, half=half))
     settings = Settings.from_environ({"ENGINE": "openvino"})
-    prediction = Classifier(settings, app_root=tmp_path).classify_bytes(picture(colour.lower()))
+    prediction = Classifier(settings, app_root=tmp_path).classify_bytes(
+        colour_image(colour.lower())
+    )
 
     assert prediction.predicted_tag_name == colour
     assert (prediction.engine, prediction.provider) == ("openvino", "CPU")
@@ -128,9 +130,9 @@ def test_neither_tensorflow_nor_onnx_runtime_is_loaded() -> None:
     program = (
         "import sys\n"
         "from image_classifier import Classifier, Settings\n"
-        "from tests.support.builders import picture\n"
+        "from tests.support.builders import colour_image\n"
         "c = Classifier(Settings.from_environ({'ENGINE': 'openvino'}))\n"
-        "assert c.classify_bytes(picture()).engine == 'openvino'\n"
+        "assert c.classify_bytes(colour_image()).engine == 'openvino'\n"
         "print(*sorted({'tensorflow', 'onnxruntime', 'openvino'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
@@ -140,7 +142,7 @@ def test_neither_tensorflow_nor_onnx_runtime_is_loaded() -> None:
 
 def test_the_app_says_what_it_runs_on() -> None:
     with LocalHost(env={"ENGINE": "openvino"}) as host:
-        answer = requests.post(f"{host.url}/api/classify", data=picture(), timeout=60)
+        answer = requests.post(f"{host.url}/api/classify", data=colour_image(), timeout=60)
         (version,) = requests.get(f"{host.url}/api/status", timeout=60).json()["models"][0][
             "versions"
         ]

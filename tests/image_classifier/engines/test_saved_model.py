@@ -14,7 +14,7 @@ from image_classifier.engines.tensorflow import load_saved_model
 from image_classifier.errors import InvalidRequest, ModelError
 from image_classifier.model_files.signatures import NUMPY_DTYPES, TensorInfo
 from image_classifier.models.model import Model
-from tests.support.builders import picture
+from tests.support.builders import colour_image
 from tests.support.saved_models import half_plus_two, many_types
 
 
@@ -86,7 +86,7 @@ def test_a_saved_model_without_labels_is_no_image_classifier(tmp_path: Path) -> 
     classifier = Classifier(Settings.from_environ({}), app_root=tmp_path)
 
     with pytest.raises(InvalidRequest, match=r"no image classifier.*v1/models/half:predict"):
-        classifier.classify_bytes(picture(), model="half")
+        classifier.classify_bytes(colour_image(), model="half")
 
 
 def test_a_damaged_saved_model_is_named(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_with_labels_and_a_model_json_it_classifies_images(tmp_path: Path) -> No
     (folder / "model.json").write_text(json.dumps(input_spec))
     classifier = Classifier(Settings.from_environ({}), app_root=tmp_path)
 
-    prediction = classifier.classify_bytes(picture("green"), model="colours")
+    prediction = classifier.classify_bytes(colour_image("green"), model="colours")
 
     assert prediction.predicted_tag_name == "Green"
     assert prediction.engine == "tensorflow"

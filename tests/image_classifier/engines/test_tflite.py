@@ -24,7 +24,7 @@ from image_classifier.images.preprocess import preprocess
 from image_classifier.model_files.input_spec import InputSpec
 from image_classifier.models.model import Model
 from tests.support import custom_vision_exports as exports
-from tests.support.builders import COLOURS, colour_graph, model_folder, picture
+from tests.support.builders import COLOURS, colour_graph, colour_image, model_folder
 from tests.support.custom_vision_exports import Quantised
 
 pytest.importorskip("ai_edge_litert", reason="LiteRT has no wheel for this machine")
@@ -64,7 +64,7 @@ def test_custom_visions_own_export_is_accepted_as_it_is(
     tflite_folder(tmp_path / "models", data)
     classifier = Classifier(Settings.from_environ({}), app_root=tmp_path)
 
-    prediction = classifier.classify_bytes(picture(colour.lower()))
+    prediction = classifier.classify_bytes(colour_image(colour.lower()))
     assert (prediction.engine, prediction.predicted_tag_name) == ("tflite", colour)
 
 
@@ -429,7 +429,7 @@ def test_an_app_with_tflite_models_only_serves_them_without_another_runtime(
     tmp_path: Path,
 ) -> None:
     tflite_folder(tmp_path / "models", colours())
-    (tmp_path / "red.png").write_bytes(picture("red"))
+    (tmp_path / "red.png").write_bytes(colour_image("red"))
 
     done = subprocess.run(
         [sys.executable, "-c", TFLITE_ALONE, str(tmp_path)],
@@ -487,7 +487,7 @@ def test_the_engine_setting_chooses_and_auto_takes_it_last(tmp_path: Path) -> No
     for wanted, engine in (("auto", "tensorflow"), ("tflite", "tflite")):
         classifier = Classifier(Settings.from_environ({"ENGINE": wanted}), app_root=tmp_path)
 
-        assert classifier.classify_bytes(picture("red")).engine == engine
+        assert classifier.classify_bytes(colour_image("red")).engine == engine
     assert list(ENGINES)[-1] == "tflite"
 
 
@@ -510,10 +510,10 @@ def test_the_real_exports_answer_as_the_exporters_own_script(
 ) -> None:
     expected = json.loads((fixtures / "expected.json").read_text("utf-8"))["predictions"]
     checked = 0
-    for model, pictures in expected.items():
+    for model, images in expected.items():
         converted(fixtures, model, tmp_path / model)
         classifier = Classifier(Settings.from_environ({}), app_root=tmp_path / model)
-        for name, wanted in pictures.items():
+        for name, wanted in images.items():
             prediction = classifier.classify_bytes((fixtures / "images" / name).read_bytes())
             got = {tag.tag_name: tag.probability for tag in prediction.tags}
             for tag in {*wanted, *got}:

@@ -411,7 +411,7 @@ def test_redirect_leaves_the_listed_hosts_only_to_be_refused(internet: Internet)
 
 
 def chain(*locations: str) -> Answer:
-    """Answers the nth request with the nth redirect, and then with the picture."""
+    """Answers the nth request with the nth redirect, and then with the image."""
     answers = iter([*(http("302 Found", f"Location: {where}") for where in locations), ok()])
     return lambda sock: sock.sendall(next(answers))
 

@@ -26,7 +26,7 @@ from tests.support.identity_servers import IdentityEndpoint
 ROOT = Path(__file__).resolve().parents[3]
 HOST = "store.blob.core.windows.net"
 ADDRESS, OTHER_ADDRESS = "93.184.215.14", "93.184.215.15"
-BLOB = f"https://{HOST}/pictures/cat.png"
+BLOB = f"https://{HOST}/images/cat.png"
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def settings_of(identity: IdentityEndpoint, **environ: str) -> Settings:
     return Settings.from_environ(
         {
             "FETCH_BLOB_IDENTITY": "true",
-            "FETCH_BLOB_CONTAINERS": "pictures",
+            "FETCH_BLOB_CONTAINERS": "images",
             "AzureWebJobsStorage__accountName": "store",
             "FETCH_TIMEOUT_SECONDS": "5",
         }
@@ -149,32 +149,32 @@ def test_a_user_assigned_identity_is_asked_for_by_its_id(
 @pytest.mark.parametrize(
     "url",
     [
-        f"http://{HOST}/pictures/cat.png",
-        f"http://{HOST}:443/pictures/cat.png",
-        f"https://{HOST}:8443/pictures/cat.png",
-        f"https://{HOST}.evil.example/pictures/cat.png",
-        f"https://evil.{HOST}/pictures/cat.png",
-        "https://store2.blob.core.windows.net/pictures/cat.png",
+        f"http://{HOST}/images/cat.png",
+        f"http://{HOST}:443/images/cat.png",
+        f"https://{HOST}:8443/images/cat.png",
+        f"https://{HOST}.evil.example/images/cat.png",
+        f"https://evil.{HOST}/images/cat.png",
+        "https://store2.blob.core.windows.net/images/cat.png",
         "https://store.queue.core.windows.net/images",
         "https://other.example/store.blob.core.windows.net",
         f"{BLOB}?sv=2021-12-02&sig=x",
         f"{BLOB}?%73ig=x",
         f"{BLOB}?SIG",
         f"https://{HOST}/?comp=list",
-        f"https://{HOST}/pictures?restype=container&comp=list",
-        f"https://{HOST}/pictures",
+        f"https://{HOST}/images?restype=container&comp=list",
+        f"https://{HOST}/images",
         f"https://{HOST}/packages/released.zip",
-        f"https://{HOST}/pictures/../packages/released.zip",
+        f"https://{HOST}/images/../packages/released.zip",
         f"{BLOB}?comp=tags",
         f"{BLOB}?snapshot=1&comp=metadata",
     ],
 )
 def test_no_token_goes_with_any_other_url(url: str) -> None:
-    own = OwnBlobs(HOST, frozenset({"pictures"}), "", "", "")
+    own = OwnBlobs(HOST, frozenset({"images"}), "", "", "")
 
     assert is_own_blob(parse_url(BLOB), own)
     assert is_own_blob(parse_url(f"{BLOB}?snapshot=2026-11-20T14:13:43Z"), own)
-    assert is_own_blob(parse_url(f"https://{HOST.upper()}:443/pictures/cat.png"), own)
+    assert is_own_blob(parse_url(f"https://{HOST.upper()}:443/images/cat.png"), own)
     assert not is_own_blob(parse_url(url), own)
 
 
@@ -192,25 +192,25 @@ TRICKS = [
     "azure-webjobs-secrets/app/host.json",
     "azure-webjobs-hosts/ids/usage/abc",
     "cat.png",
-    "pictures",
+    "images",
     "$root/cat.png",
-    "Pictures/cat.png",
+    "Images/cat.png",
     "%70ackages/released.zip",
     "%70ictures/cat.png",
-    "pictures%2f..%2fpackages/released.zip",
-    "pictures/../packages/released.zip",
-    "pictures/%2e%2e/packages/released.zip",
-    "pictures/%2E./packages/released.zip",
-    "pictures/..%2fpackages/released.zip",
-    "pictures/..%5cpackages/released.zip",
-    "pictures/%252e%252e%252fpackages/released.zip",
-    "pictures/..;/packages/released.zip",
-    "pictures/%c0%ae%c0%ae/packages/released.zip",
-    "pictures/．．/packages/released.zip",
-    "pictures//cat.png",
-    "/pictures/cat.png",
-    "pictures/./cat.png",
-    "pictures/cat.png%00",
+    "images%2f..%2fpackages/released.zip",
+    "images/../packages/released.zip",
+    "images/%2e%2e/packages/released.zip",
+    "images/%2E./packages/released.zip",
+    "images/..%2fpackages/released.zip",
+    "images/..%5cpackages/released.zip",
+    "images/%252e%252e%252fpackages/released.zip",
+    "images/..;/packages/released.zip",
+    "images/%c0%ae%c0%ae/packages/released.zip",
+    "images/．．/packages/released.zip",
+    "images//cat.png",
+    "/images/cat.png",
+    "images/./cat.png",
+    "images/cat.png%00",
 ]
 
 
@@ -233,7 +233,7 @@ def test_nobody_learns_which_blobs_are_in_other_containers(
     settings = settings_of(identity)
     blobs.missing = {b"/packages/none.zip", b"/pictures/none.zip"}
     answers = {}
-    for container in ("packages", "pictures"):
+    for container in ("packages", "images"):
         for name in ("have.zip", "none.zip"):
             url = f"https://{HOST}/{container}/{name}"
             try:
@@ -242,14 +242,14 @@ def test_nobody_learns_which_blobs_are_in_other_containers(
                 answers[container, name] = exc.message.replace(name, "*")
 
     assert answers["packages", "have.zip"] == answers["packages", "none.zip"]
-    assert answers["pictures", "have.zip"] == "private picture"
-    assert "answered 404" in answers["pictures", "none.zip"]
+    assert answers["images", "have.zip"] == "private image"
+    assert "answered 404" in answers["images", "none.zip"]
 
 
 def test_a_container_must_be_named_even_where_others_are(
     blobs: BlobServer, identity: IdentityEndpoint
 ) -> None:
-    two = settings_of(identity, FETCH_BLOB_CONTAINERS="pictures,uploads")
+    two = settings_of(identity, FETCH_BLOB_CONTAINERS="images,uploads")
 
     assert fetch(f"https://{HOST}/uploads/cat.png", two) == b"private picture"
     with pytest.raises(FetchFailed, match="answered 409"):
@@ -260,7 +260,7 @@ def test_a_redirect_within_the_account_takes_no_token_along(
     identity: IdentityEndpoint, internet: Internet, authority: trustme.CA
 ) -> None:
     """Neither to another container nor to another blob of the same one."""
-    for path in ("/packages/released.zip", "../packages/released.zip", "/pictures/dog.png"):
+    for path in ("/packages/released.zip", "../packages/released.zip", "/images/dog.png"):
 
         def answer(sock: socket.socket, path: str = path) -> None:
             is_first = account.requests[-1].startswith(b"GET /pictures/cat.png ")
@@ -287,9 +287,9 @@ def test_neither_plain_http_nor_another_host_or_port_gets_a_token(
         internet.publish(port, ADDRESS, 8443)
         internet.publish(other, OTHER_ADDRESS, 443)
         for url in (
-            f"http://{HOST}/pictures/cat.png",
-            f"https://{HOST}:8443/pictures/cat.png",
-            "https://other.example/pictures/cat.png",
+            f"http://{HOST}/images/cat.png",
+            f"https://{HOST}:8443/images/cat.png",
+            "https://other.example/images/cat.png",
         ):
             assert fetch(url, settings) == b"picture"
         fetch(BLOB, settings)

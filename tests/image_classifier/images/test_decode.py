@@ -10,7 +10,7 @@ from PIL import Image
 
 from image_classifier.errors import ImageTooLarge, TooManyRequests, UnsupportedImage
 from image_classifier.images.decode import SUPPORTED_FORMATS, decode
-from tests.support.builders import noise, picture
+from tests.support.builders import colour_image, noise
 
 LIMIT = 50_000_000
 
@@ -23,7 +23,7 @@ def save(image: Image.Image, kind: str, **options: object) -> bytes:
 
 @pytest.mark.parametrize("kind", SUPPORTED_FORMATS)
 def test_every_promised_format_is_decoded(kind: str) -> None:
-    image = decode(picture("red", (20, 10), kind=kind), max_pixels=LIMIT)
+    image = decode(colour_image("red", (20, 10), kind=kind), max_pixels=LIMIT)
 
     assert (image.mode, image.size) == ("RGB", (20, 10))
     red, green, blue = np.asarray(image)[5, 10].tolist()
@@ -80,7 +80,7 @@ def test_exif_orientation_is_applied_before_anything_else(kind: str, mode: str) 
     assert pixels[35, 10].max() < 50
 
 
-def test_damaged_exif_does_not_refuse_a_good_picture() -> None:
+def test_damaged_exif_does_not_refuse_a_good_image() -> None:
     data = save(
         Image.new("RGB", (8, 8)), "JPEG", exif=b"Exif\x00\x00garbage that is no TIFF header"
     )
@@ -99,7 +99,7 @@ def test_too_many_pixels_are_refused_before_any_is_decoded(monkeypatch: pytest.M
     def trap(*args: object) -> None:
         raise AssertionError("a pixel was decoded")
 
-    data = picture("red", (101, 100), kind="PNG")
+    data = colour_image("red", (101, 100), kind="PNG")
     monkeypatch.setattr("PIL.ImageFile.ImageFile.load", trap)
 
     with pytest.raises(ImageTooLarge, match="101 x 100 = 10100 pixels.*10000.*MAX_IMAGE_PIXELS"):
@@ -123,7 +123,7 @@ def test_a_truncated_file_is_an_error_not_a_grey_half(kind: str) -> None:
         (b"\n<!DOCTYPE html><html>", "an HTML page"),
         (b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>', "an SVG drawing"),
         (b'{"a": 1}', "JSON"),
-        (b"\x00\x00\x00\x18ftypheic", "a HEIC picture"),
+        (b"\x00\x00\x00\x18ftypheic", "a HEIC image"),
         (b"\x00" * 100, "damaged data"),
     ],
 )
@@ -142,25 +142,25 @@ def test_formats_that_are_not_promised_are_not_tried(kind: str) -> None:
 
 @given(st.binary(max_size=200), st.sampled_from(["PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF"]))
 def test_any_bytes_give_an_image_or_a_known_error(tail: bytes, kind: str) -> None:
-    head = picture("red", (20, 20), kind=kind)
+    head = colour_image("red", (20, 20), kind=kind)
     for data in (tail, head[:20] + tail, head[: len(head) // 2] + tail):
         with contextlib.suppress(UnsupportedImage, ImageTooLarge):
             assert decode(data, max_pixels=10_000).mode == "RGB"
 
 
-def test_the_odd_pictures_of_the_fixtures_all_decode(fixtures: Path) -> None:
+def test_the_odd_images_of_the_fixtures_all_decode(fixtures: Path) -> None:
     for path in sorted((fixtures / "images" / "odd").iterdir()):
         assert decode(path.read_bytes(), max_pixels=LIMIT).mode == "RGB", path.name
 
 
-def test_no_memory_is_not_blamed_on_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_memory_is_not_blamed_on_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*args: object) -> None:
         raise MemoryError
 
     monkeypatch.setattr("PIL.ImageFile.ImageFile.load_prepare", fail)
 
     with pytest.raises(TooManyRequests, match="too little memory"):
-        decode(picture(), max_pixels=LIMIT)
+        decode(colour_image(), max_pixels=LIMIT)
 
 
 @pytest.mark.parametrize("error", [RuntimeError, AssertionError, KeyError, RecursionError])
@@ -173,12 +173,12 @@ def test_whatever_pillow_raises_is_about_the_file(
     monkeypatch.setattr("PIL.ImageFile.ImageFile.load_prepare", fail)
 
     with pytest.raises(UnsupportedImage, match="damaged, cut short or of an unusual kind"):
-        decode(picture(), max_pixels=LIMIT)
+        decode(colour_image(), max_pixels=LIMIT)
 
 
 @pytest.mark.parametrize(("size", "refused"), [((65535, 1), False), ((65536, 1), True)])
 def test_no_side_may_be_longer_than_65535(size: tuple[int, int], refused: bool) -> None:
-    data = picture(size=size)
+    data = colour_image(size=size)
     if not refused:
         assert decode(data, max_pixels=LIMIT).size == size
         return
@@ -186,7 +186,7 @@ def test_no_side_may_be_longer_than_65535(size: tuple[int, int], refused: bool) 
         decode(data, max_pixels=LIMIT)
 
 
-def test_a_jpeg_of_several_pictures_is_decoded_as_its_first() -> None:
+def test_a_jpeg_of_several_images_is_decoded_as_its_first() -> None:
     data = save(noise((40, 30)), "MPO", save_all=True, append_images=[noise((20, 10), seed=1)])
 
     assert decode(data, max_pixels=LIMIT).size == (40, 30)

@@ -52,7 +52,7 @@ def test_large_photos_get_the_same_tag_and_nearly_the_same_probabilities() -> No
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
-def test_pictures_of_ordinary_size_are_equal_to_the_bit(kind: str) -> None:
+def test_images_of_ordinary_size_are_equal_to_the_bit(kind: str) -> None:
     exact, fast = both(ROOT)
     stream = io.BytesIO()
     noise((1400, 1000)).save(stream, kind)

@@ -1,4 +1,4 @@
-"""How near a drafted picture's tensor is to the exact one; of whole answers: test_decode_fast."""
+"""How near a drafted image's tensor is to the exact one; of whole answers: test_decode_fast."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def landscape(size: tuple[int, int]) -> bytes:
 
 
 def difference(data: bytes, wanted: InputSpec, turned: Image.Transpose | None = None) -> float:
-    """Root mean square, in pixel values of 0 to 255; the drafted picture must be smaller."""
+    """Root mean square, in pixel values of 0 to 255; the drafted image must be smaller."""
     tensors = []
     for is_drafted in (False, True):
         with Image.open(io.BytesIO(data)) as image:
@@ -56,12 +56,12 @@ def difference(data: bytes, wanted: InputSpec, turned: Image.Transpose | None = 
 def test_it_looks_at_the_very_places_that_exporters_look_at(
     size: tuple[int, int], side: int
 ) -> None:
-    # One pixel beside it would make 4 of the difference, and an upright picture taken for a
+    # One pixel beside it would make 4 of the difference, and an upright image taken for a
     # lying one 60.
     assert difference(landscape(size), input_spec(side)) < 1.6
 
 
-def test_a_picture_that_was_turned_upright_keeps_its_places() -> None:
+def test_a_image_that_was_turned_upright_keeps_its_places() -> None:
     data = landscape((3301, 2200))
 
     assert difference(data, input_spec(224), Image.Transpose.ROTATE_270) < 1.6

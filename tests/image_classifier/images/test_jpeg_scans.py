@@ -19,7 +19,7 @@ def test_counting_stops_when_it_is_enough() -> None:
     assert count_scans(progressive_jpeg(64, 64, scans=5000), enough=101) == 101
 
 
-def test_what_is_no_scan_of_the_picture_does_not_count() -> None:
+def test_what_is_no_scan_of_the_image_does_not_count() -> None:
     thumbnail = jpeg_with(jpeg_segment(0xE1, b"\xff\xda\x00\x02" * 500))
     video = small("JPEG") + b"\xff\xda\x00\x02" * 500
 

@@ -4,7 +4,7 @@ import pytest
 from PIL import Image, UnidentifiedImageError
 
 from image_classifier.images.pillow_limits import MAX_NUMBERS, MAX_READS, open_within_limits
-from tests.support.builders import picture
+from tests.support.builders import colour_image
 from tests.support.image_parts import LONG, gif, jpeg_segment, jpeg_with, tiff
 
 
@@ -23,7 +23,7 @@ def allow(width: int, height: int) -> None:
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF"])
 def test_every_size_is_checked_and_the_error_passed_on(kind: str) -> None:
     with pytest.raises(TooBig, match="40 x 30"):
-        open_within_limits(picture(kind=kind), [kind], refuse)
+        open_within_limits(colour_image(kind=kind), [kind], refuse)
 
 
 def test_the_size_is_checked_before_room_is_made_for_it() -> None:
@@ -36,14 +36,14 @@ def test_the_size_is_checked_before_room_is_made_for_it() -> None:
 
 def test_the_check_is_in_force_for_this_call_only() -> None:
     with pytest.raises(TooBig):
-        open_within_limits(picture(), ["PNG"], refuse)
+        open_within_limits(colour_image(), ["PNG"], refuse)
 
-    Image.open(io.BytesIO(picture())).close()
+    Image.open(io.BytesIO(colour_image())).close()
 
 
 def test_only_the_formats_named_are_tried() -> None:
     with pytest.raises(UnidentifiedImageError):
-        open_within_limits(picture(kind="GIF"), ["PNG", "JPEG"], allow)
+        open_within_limits(colour_image(kind="GIF"), ["PNG", "JPEG"], allow)
 
 
 def test_a_file_is_read_a_limited_number_of_times() -> None:

@@ -102,7 +102,7 @@ def test_mean_is_subtracted_in_channel_order_and_scale_comes_after() -> None:
 @pytest.mark.parametrize(
     "size", [(1, 1), (1, 3000), (3000, 1), (1600, 1200), (1601, 50), (5000, 3)]
 )
-def test_every_shape_of_picture_gives_the_graphs_size(size: tuple[int, int]) -> None:
+def test_every_shape_of_image_gives_the_graphs_size(size: tuple[int, int]) -> None:
     tensor = preprocess(noise(size), input_spec(224))
 
     assert tensor.shape == (224, 224, 3)
@@ -125,7 +125,7 @@ def test_crop_covers_a_graph_that_is_not_square() -> None:
     assert preprocess(noise((90, 200)), odd).shape == (100, 300, 3)
 
 
-def test_stretch_keeps_the_whole_picture() -> None:
+def test_stretch_keeps_the_whole_image() -> None:
     image = Image.new("RGB", (400, 100), "black")
     image.paste("white", (0, 0, 20, 100))
     stretched = preprocess(image, input_spec(100, resize="stretch", channels="RGB"))
@@ -135,7 +135,7 @@ def test_stretch_keeps_the_whole_picture() -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 4000), (4000, 1), (2, 60_000), (65_535, 1)])
-def test_long_thin_pictures_are_cut_without_being_blown_up(
+def test_long_thin_images_are_cut_without_being_blown_up(
     size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[tuple[int, int]] = []

@@ -14,7 +14,7 @@ from tests.support.builders import noise
 
 
 def as_in_tensorflow_1(image: Image.Image, side: int) -> np.ndarray:
-    """The whole picture resized by TensorFlow's kernel, then cut: facts 4.2, step by step."""
+    """The whole image resized by TensorFlow's kernel, then cut: facts 4.2, step by step."""
     import tensorflow as tf
 
     pixels = tf.cast(np.asarray(image), tf.float32)
@@ -38,7 +38,7 @@ def test_every_pixel_is_tensorflows(size: tuple[int, int], side: int) -> None:
     assert np.abs(accel_crop(image, side, side) - as_in_tensorflow_1(image, side)).max() <= 1e-4
 
 
-def test_a_long_thin_picture_is_cut_without_being_blown_up() -> None:
+def test_a_long_thin_image_is_cut_without_being_blown_up() -> None:
     cut = accel_crop(Image.new("RGB", (1, 65_000), (10, 20, 30)), 224, 224)
 
     assert cut.shape == (224, 224, 3)

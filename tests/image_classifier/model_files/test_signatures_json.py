@@ -15,7 +15,7 @@ from image_classifier.model_files.signatures import Signature, TensorInfo
 from image_classifier.model_files.signatures_json import read_default_signature, signatures_as_dict
 from image_classifier.models.model import Model
 from image_classifier.protocols.tf_serving.service import ModelSpec, TensorFlowServing
-from tests.support.builders import model_folder, picture
+from tests.support.builders import colour_image, model_folder
 
 IMAGES = TensorInfo("Placeholder:0", "DT_STRING", (-1,))
 SCORES = TensorInfo("scores/Softmax:0", "DT_FLOAT", (-1, 3))
@@ -49,7 +49,7 @@ def test_a_model_takes_images_by_its_key_and_by_its_tensor(
     settings = Settings.from_environ({"MODELS_DIR": str(tmp_path), "DEFAULT_MODEL": "colours"})
     serving = TensorFlowServing(Classifier(settings))
     image = np.empty(1, object)
-    image[0] = picture("green")
+    image[0] = colour_image("green")
 
     for name in ("images", "Placeholder:0"):
         (scores,) = serving.predict(ModelSpec(), {name: image}).outputs.values()

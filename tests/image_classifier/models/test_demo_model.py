@@ -108,7 +108,7 @@ def test_samples_are_held_out_digits() -> None:
     assert [held_out[sample.index] for sample in SAMPLES] == [e["label"] for e in ENTRIES]
 
 
-def test_samples_json_names_every_picture_there_is() -> None:
+def test_samples_json_names_every_image_there_is() -> None:
     files = sorted(path.name for path in SAMPLE_FOLDER.iterdir() if path.name != "samples.json")
     assert files == sorted(entry["file"] for entry in ENTRIES)
     assert all(entry["alt"] for entry in ENTRIES)

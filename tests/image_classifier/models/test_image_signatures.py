@@ -12,9 +12,9 @@ import pytest
 from image_classifier import Classifier, Settings
 from image_classifier.protocols.tf_serving.errors import Code, ServingError
 from image_classifier.protocols.tf_serving.service import ModelSpec, TensorFlowServing
-from tests.support.builders import picture
+from tests.support.builders import colour_image
 
-RED, BLUE = picture("red"), picture("blue")
+RED, BLUE = colour_image("red"), colour_image("blue")
 
 
 @pytest.fixture

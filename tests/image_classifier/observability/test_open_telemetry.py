@@ -96,7 +96,7 @@ def test_an_error_of_the_callers_has_its_code_and_is_no_fault(
     assert all(b"secret" not in each.SerializeToString() for each in receiver.spans())
 
 
-def test_requests_and_stages_are_counted_by_door_model_and_outcome(
+def test_requests_and_stages_are_counted_by_endpoint_model_and_outcome(
     app: LocalHost, receiver: OtlpReceiver
 ) -> None:
     classify(app, SAMPLE.read_bytes())
@@ -106,7 +106,7 @@ def test_requests_and_stages_are_counted_by_door_model_and_outcome(
         points = [p for p in receiver.points(metric) if wanted.items() <= attributes_of(p).items()]
         return points[-1] if points else None
 
-    labels = {"door": "classify", "outcome": "UnsupportedImage", "model": "digits"}
+    labels = {"endpoint": "classify", "outcome": "UnsupportedImage", "model": "digits"}
     counted = receiver.wait_for(lambda: newest("image_classifier.requests", **labels))
     duration = newest("image_classifier.request.duration", **labels)
     refused = {"http.response.status_code": 415, "error.type": "UnsupportedImage"}
@@ -115,7 +115,7 @@ def test_requests_and_stages_are_counted_by_door_model_and_outcome(
     assert duration.sum > 0
     assert newest("http.server.request.duration", **refused).count == 1
     assert newest("image_classifier.stage.duration", stage="infer", model="digits").count >= 1
-    assert newest("image_classifier.active_requests", door="classify").as_int == 0
+    assert newest("image_classifier.active_requests", endpoint="classify").as_int == 0
 
 
 def test_probes_are_counted_and_leave_no_trace(app: LocalHost, receiver: OtlpReceiver) -> None:
@@ -124,7 +124,7 @@ def test_probes_are_counted_and_leave_no_trace(app: LocalHost, receiver: OtlpRec
         lambda: [
             point
             for point in receiver.points("image_classifier.requests")
-            if attributes_of(point)["door"] == "status"
+            if attributes_of(point)["endpoint"] == "status"
         ]
     )
 
@@ -140,7 +140,7 @@ def test_who_sends_is_told_by_the_standard_variables(
     assert len({each["service.instance.id"] for each in receiver.resources}) == 1
 
 
-def test_both_doors_of_the_model_server_are_traced() -> None:
+def test_both_endpoints_of_the_model_server_are_traced() -> None:
     body = {
         "signature_name": "bytes",
         "instances": [{"b64": base64.b64encode(SAMPLE.read_bytes()).decode()}],
@@ -179,8 +179,8 @@ def test_both_doors_of_the_model_server_are_traced() -> None:
     assert [stage.name for stage in stages] == ["decode", "preprocess", "infer"]
     assert receiver.points("image_classifier.requests") == []
     assert names == {"image-classifier"}
-    assert '{"door": "grpc", "outcome": "NOT_FOUND", "status": 404' in log
-    assert '{"door": "rest", "outcome": "ok", "status": 200, "model": "digits"' in log
+    assert '{"endpoint": "grpc", "outcome": "NOT_FOUND", "status": 404' in log
+    assert '{"endpoint": "rest", "outcome": "ok", "status": 200, "model": "digits"' in log
 
 
 def finished(*, sampled: bool = True) -> tuple[InMemorySpanExporter, OpenTelemetry]:

@@ -20,7 +20,7 @@ from image_classifier.bindings.status import status
 from image_classifier.errors import FetchTimedOut, UnknownModel
 from image_classifier.observability import telemetry
 from image_classifier.observability.telemetry import Record
-from tests.support.builders import picture, queue_message, request
+from tests.support.builders import colour_image, queue_message, request
 from tests.support.servers import ROOT
 
 LOGGER = "image_classifier.requests"
@@ -48,13 +48,13 @@ def ask(req: Any, classifier: Classifier, handle: Any = classify) -> int:
 def test_a_request_is_one_line_with_model_times_and_outcome(
     classifier: Classifier, caplog: pytest.LogCaptureFixture
 ) -> None:
-    image = picture("blue")
+    image = colour_image("blue")
     ask(request("POST", body=image), classifier)
     (line,) = lines(caplog)
 
     times = ["total_ms", "decode_ms", "preprocess_ms", "infer_ms"]
     assert list(line) == [
-        "door", "outcome", "status", "model", "version", "engine", "pictures", "bytes", *times
+        "endpoint", "outcome", "status", "model", "version", "engine", "images", "bytes", *times
     ]  # fmt: skip
     assert [line[key] for key in list(line)[:8]] == [
         "classify", "ok", 200, "digits", 1, "tensorflow", 1, len(image)
@@ -62,10 +62,10 @@ def test_a_request_is_one_line_with_model_times_and_outcome(
     assert line["total_ms"] >= line["decode_ms"] + line["preprocess_ms"] + line["infer_ms"] - 0.1
 
 
-def test_every_door_of_the_app_leaves_a_line(
+def test_every_endpoint_of_the_app_leaves_a_line(
     classifier: Classifier, caplog: pytest.LogCaptureFixture
 ) -> None:
-    image = picture("blue")
+    image = colour_image("blue")
     ask(request("POST", body=image), classifier)
     ask(
         request("POST", body=image, route_params={"kind": "image"}),
@@ -80,7 +80,7 @@ def test_every_door_of_the_app_leaves_a_line(
     serving = tf_serving.serving(classifier)
     tf_serving.answer(request("POST", "/v1/models/digits:predict", body=body), serving)
     classify_queue.classify_message(queue_message("ftp://example.com/a.png"), classifier)
-    found = [(line["door"], line["outcome"]) for line in lines(caplog)]
+    found = [(line["endpoint"], line["outcome"]) for line in lines(caplog)]
 
     assert found == [
         ("classify", "ok"),
@@ -114,7 +114,7 @@ def test_an_error_is_told_by_its_code_and_never_by_its_words(
     assert "model" not in found[2], "it is the caller's word"
 
 
-def test_a_model_that_does_not_load_is_named_by_every_door(
+def test_a_model_that_does_not_load_is_named_by_every_endpoint(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     broken = tmp_path / "models" / "broken" / "1"
@@ -124,7 +124,7 @@ def test_a_model_that_does_not_load_is_named_by_every_door(
     classifier = Classifier(Settings.from_environ({"ALLOW_ANONYMOUS": "true"}), app_root=tmp_path)
     serving = tf_serving.serving(classifier)
     body = json.dumps({"instances": [{"b64": ""}]}).encode()
-    ask(request("POST", body=picture("blue"), params={"model": "broken"}), classifier)
+    ask(request("POST", body=colour_image("blue"), params={"model": "broken"}), classifier)
     for path in ("broken", "broken/versions/1", "broken/versions/77", "secret"):
         tf_serving.answer(request("POST", f"/v1/models/{path}:predict", body=body), serving)
     found = [(each.get("model"), each.get("version"), each["status"]) for each in lines(caplog)]
@@ -156,7 +156,7 @@ def test_probes_leave_a_line_for_debugging_only_until_they_fail(
 ) -> None:
     ask(request(), classifier, status)
     tf_serving.answer(request("GET", "/v1/models/digits"), tf_serving.serving(classifier))
-    assert [line["door"] for line in lines(caplog, logging.DEBUG)] == ["status", "tf_serving"]
+    assert [line["endpoint"] for line in lines(caplog, logging.DEBUG)] == ["status", "tf_serving"]
     assert lines(caplog) == []
 
     empty = Classifier(classifier.settings, app_root=tmp_path / "empty")
@@ -185,7 +185,7 @@ def test_a_message_that_is_tried_again_has_its_error_for_outcome(
     assert lines(caplog)[0]["outcome"] == "FetchTimedOut"
 
 
-def test_several_pictures_and_their_stages_are_added_up(caplog: pytest.LogCaptureFixture) -> None:
+def test_several_images_and_their_stages_are_added_up(caplog: pytest.LogCaptureFixture) -> None:
     records: list[Record] = []
 
     class Keep:
@@ -205,7 +205,7 @@ def test_several_pictures_and_their_stages_are_added_up(caplog: pytest.LogCaptur
         stop()
     (line,), (record,) = lines(caplog), records
 
-    assert (line["pictures"], line["bytes"]) == (1000, 7000)
+    assert (line["images"], line["bytes"]) == (1000, 7000)
     assert (line["decode_ms"], line["infer_ms"]) == (1000.0, 2000.0)
     assert len(record.stages) < 100, "a trace is not to have thousands of spans"
     assert [stage.name for stage in record.stages[:3]] == ["decode", "infer", "decode"]
@@ -241,7 +241,11 @@ def test_outside_of_a_request_nothing_happens(caplog: pytest.LogCaptureFixture) 
         raise UnknownModel("m")
 
     assert lines(caplog) == [
-        {"door": "classify", "outcome": "UnknownModel", "total_ms": lines(caplog)[0]["total_ms"]}
+        {
+            "endpoint": "classify",
+            "outcome": "UnknownModel",
+            "total_ms": lines(caplog)[0]["total_ms"],
+        }
     ]
 
 

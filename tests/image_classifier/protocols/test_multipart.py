@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from image_classifier.errors import InvalidRequest
 from image_classifier.protocols.multipart import Part, read_parts
-from tests.support.builders import picture
+from tests.support.builders import colour_image
 
 TYPE = "multipart/form-data; boundary=b42"
 # Every byte, line ends of all kinds, half a boundary, and what is no UTF-8.
@@ -24,7 +24,7 @@ def form(*parts: tuple[str, bytes], end: bytes = b"--b42--\r\n") -> bytes:
     )
 
 
-@pytest.mark.parametrize("content", [AWKWARD, b"", picture(kind="JPEG")])
+@pytest.mark.parametrize("content", [AWKWARD, b"", colour_image(kind="JPEG")])
 @pytest.mark.parametrize(
     ("head", "filename"),
     [

@@ -91,7 +91,7 @@ def test_setting_disables_a_function(tmp_path: Path, value: str, disabled: bool)
         (["only.py"], None, "only.py"),
         (["run.py", "helper.py"], None, "run.py"),
         (["__init__.py", "helper.py"], None, "__init__.py"),
-        (["__init__.py", "door.py"], "door.py", "door.py"),
+        (["__init__.py", "endpoint.py"], "endpoint.py", "endpoint.py"),
     ],
 )
 def test_script_is_found_by_the_hosts_rules(

@@ -104,7 +104,7 @@ def test_help_names_every_argument(capsys: Capture) -> None:
 
     text = capsys.readouterr().out
     names = ["--port", "--address", "--workers", "--root", "--settings", "--environment"]
-    for name in [*names, "--pictures", "--pin-workers"]:
+    for name in [*names, "--images", "--pin-workers"]:
         assert name in text
 
 

@@ -210,7 +210,7 @@ def test_output_that_cannot_be_written_fails_the_call(app: App) -> None:
 
 
 def test_connection_info_is_for_the_user_that_the_binding_names(app: App) -> None:
-    emulator = app.host.wait_for_log(r"SignalR: a stand-in at (\S+), because \w+ is empty")[1]
+    emulator = app.host.wait_for_log(r"SignalR: an emulator at (\S+), because \w+ is empty")[1]
     tickets = [
         app.post("/api/ticket", headers=headers).json() for headers in ({"X-User": "me"}, {})
     ]

@@ -1,4 +1,4 @@
-"""Sending through the service's REST API: against the stand-in, and against servers that fail."""
+"""Sending through the service's REST API: against the emulator, and against servers that fail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the stand-in does on the wire: negotiation, handshakes, pings, and browsers that hang."""
+"""What the emulator does on the wire: negotiation, handshakes, pings, and browsers that hang."""
 
 from __future__ import annotations
 
@@ -225,7 +225,7 @@ def test_quiet_clients_are_pinged_and_silent_ones_closed(
 ) -> None:
     monkeypatch.setattr(emulator_module, "PING_SECONDS", 0.2)
     monkeypatch.setattr(emulator_module, "SILENCE_SECONDS", 0.6)
-    # A stand-in of its own: the shared one sleeps with the usual times.
+    # An emulator of its own: the shared one sleeps with the usual times.
     with (
         RunningEmulator() as impatient,
         open_socket(impatient) as silent,

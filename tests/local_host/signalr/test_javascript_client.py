@@ -1,4 +1,4 @@
-"""The official JavaScript client against the stand-in, over real sockets."""
+"""The official JavaScript client against the emulator, over real sockets."""
 
 from __future__ import annotations
 

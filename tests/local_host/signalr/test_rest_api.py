@@ -1,4 +1,4 @@
-"""The stand-in's REST API, called as programs call the real service's."""
+"""The emulator's REST API, called as programs call the real service's."""
 
 from __future__ import annotations
 

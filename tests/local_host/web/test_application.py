@@ -91,11 +91,11 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalHost]:
     (root / "imports" / "helper.py").write_text("TEXT = 'beside'", "utf-8")
     write_function(
         root,
-        "door",
+        "endpoint",
         "",
         config={"scriptFile": "other.py", "entryPoint": "answer"},
     )
-    (root / "door" / "other.py").write_text("def answer(req): return __name__", "utf-8")
+    (root / "endpoint" / "other.py").write_text("def answer(req): return __name__", "utf-8")
     write_function(root, "logs", "def main(req):\n    logging.info('seen %s', 7)\n    return ''")
     write_function(root, "broken", "import not_there\ndef main(req): return ''")
     write_function(root, "extra", "def main(req, other): return ''")
@@ -191,7 +191,7 @@ def test_unknown_path_is_404_with_empty_body(host: LocalHost, path: str) -> None
         ("named_out", 204, None, b""),
         ("no_output", 204, None, b""),
         ("on_loop", 200, "text/plain; charset=utf-8", b"async"),
-        ("door", 200, "text/plain; charset=utf-8", b"__app__.door.other"),
+        ("endpoint", 200, "text/plain; charset=utf-8", b"__app__.endpoint.other"),
     ],
 )
 def test_what_a_function_returns_becomes_the_response(

@@ -1,4 +1,4 @@
-"""``--pictures``: a folder of this machine for URLs in the queue."""
+"""``--images``: a folder of this machine for URLs in the queue."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.servers import LocalHost
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalHost]:
     root = tmp_path_factory.mktemp("tree")
-    folder = root / "pictures"
+    folder = root / "images"
     (folder / "deep er").mkdir(parents=True)
     (folder / "one.png").write_bytes(b"\x89PNG")
     (folder / "deep er" / "two.webp").write_bytes(b"RIFF")
@@ -28,7 +28,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalHost]:
     if sys.platform != "win32":
         (folder / "link.png").symlink_to(root / "outside.png")
         (folder / "up.png").symlink_to(root)
-    with LocalHost(write_app(root / "app"), arguments=["--pictures", str(folder)]) as running:
+    with LocalHost(write_app(root / "app"), arguments=["--images", str(folder)]) as running:
         yield running
 
 
@@ -45,11 +45,11 @@ def ask(host: LocalHost, path: str, method: str = "GET") -> tuple[int, Message, 
 @pytest.mark.parametrize(
     ("path", "kind", "body"),
     [
-        ("/pictures/one.png", "image/png", b"\x89PNG"),
-        ("/pictures/deep%20er/two.webp", "image/webp", b"RIFF"),
+        ("/images/one.png", "image/png", b"\x89PNG"),
+        ("/images/deep%20er/two.webp", "image/webp", b"RIFF"),
     ],
 )
-def test_pictures_are_served_with_their_type(
+def test_images_are_served_with_their_type(
     host: LocalHost, path: str, kind: str, body: bytes
 ) -> None:
     status, headers, answer = ask(host, path)
@@ -61,20 +61,20 @@ def test_pictures_are_served_with_their_type(
 @pytest.mark.parametrize(
     "path",
     [
-        "/pictures/",
-        "/pictures",
-        "/pictures/deep%20er/",
-        "/pictures/notes.txt",
-        "/pictures/.env",
-        "/pictures/missing.png",
-        "/pictures/../outside.png",
-        "/pictures/%2e%2e/outside.png",
-        "/pictures/..%2foutside.png",
-        "/pictures/..%5coutside.png",
-        "/pictures//etc/hostname.png",
-        "/pictures/link.png",
-        "/pictures/up.png/outside.png",
-        "/pictures/one.png%00.png",
+        "/images/",
+        "/images",
+        "/images/deep%20er/",
+        "/images/notes.txt",
+        "/images/.env",
+        "/images/missing.png",
+        "/images/../outside.png",
+        "/images/%2e%2e/outside.png",
+        "/images/..%2foutside.png",
+        "/images/..%5coutside.png",
+        "/images//etc/hostname.png",
+        "/images/link.png",
+        "/images/up.png/outside.png",
+        "/images/one.png%00.png",
     ],
 )
 def test_nothing_else_is(host: LocalHost, path: str) -> None:
@@ -83,21 +83,21 @@ def test_nothing_else_is(host: LocalHost, path: str) -> None:
     assert (status, answer) == (404, b"")
 
 
-def test_pictures_can_only_be_read(host: LocalHost) -> None:
-    assert ask(host, "/pictures/one.png", "HEAD")[0] == 200
+def test_images_can_only_be_read(host: LocalHost) -> None:
+    assert ask(host, "/images/one.png", "HEAD")[0] == 200
     for method in ("PUT", "DELETE", "POST"):
-        assert ask(host, "/pictures/one.png", method)[0] == 404
-    assert ask(host, "/pictures/one.png")[0] == 200
+        assert ask(host, "/images/one.png", method)[0] == 404
+    assert ask(host, "/images/one.png")[0] == 200
 
 
 def test_folder_is_named_at_the_start(host: LocalHost) -> None:
-    host.wait_for_log(rf"Pictures: http://localhost:{host.port}/pictures/ serves those in \S+")
+    host.wait_for_log(rf"Images: http://localhost:{host.port}/images/ serves those in \S+")
 
 
 def test_folder_that_is_not_there_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["--root", str(write_app(tmp_path)), "--pictures", str(tmp_path / "no")]
+    arguments = ["--root", str(write_app(tmp_path)), "--images", str(tmp_path / "no")]
 
     assert main([*arguments, "--port", "0"]) == 1
-    assert "--pictures" in capsys.readouterr().err
+    assert "--images" in capsys.readouterr().err

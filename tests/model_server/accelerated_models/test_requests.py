@@ -55,7 +55,7 @@ def old(server: ModelServer, **more: Any) -> Any:
     return old_client().PredictionClient("127.0.0.1", server.port, **more)
 
 
-def picture(folder: Path, colour: str) -> str:
+def image_file(folder: Path, colour: str) -> str:
     from PIL import Image
 
     path = folder / f"{colour}.png"
@@ -112,16 +112,16 @@ def test_the_output_is_found_under_a_name_of_the_kind_that_the_input_was_given(
         ("images", "colours"),
         ("Placeholder:0", None),
         ("Placeholder:0", "classifier/Softmax:0"),
-        ("pictures", "colours"),
-        ("pictures", "mean"),
-        ("pictures", "classifier/Mean:0"),
+        ("images", "colours"),
+        ("images", "mean"),
+        ("images", "classifier/Mean:0"),
     ],
 )
 def test_a_saved_models_own_signature_goes_first(
     server: ModelServer, tmp_path: Path, input_name: str, outputs: str | None
 ) -> None:
     client = old(server, service_name="colours")
-    scores = client.score_file(picture(tmp_path, "blue"), input_name, outputs)
+    scores = client.score_file(image_file(tmp_path, "blue"), input_name, outputs)
 
     assert (scores.shape, scores.argmax()) == ((3,), 2)
 
@@ -298,7 +298,7 @@ def test_the_previews_client_finds_its_output_alias(digits: ModelServer) -> None
 def test_the_previews_client_finds_it_in_a_saved_model_too(
     in_process: TensorFlowServing, tmp_path: Path
 ) -> None:
-    file = np.array([Path(picture(tmp_path, "lime")).read_bytes()], object)
+    file = np.array([Path(image_file(tmp_path, "lime")).read_bytes()], object)
     found = predict_for_accelerated(in_process, ModelSpec(), {"images": file}, (), {}).outputs
 
     assert set(found) == {"colours", "output_alias"}

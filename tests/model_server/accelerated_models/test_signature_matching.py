@@ -16,7 +16,7 @@ from image_classifier.protocols.tf_serving.service import ModelSpec, TensorFlowS
 from image_classifier_client import PredictionClient
 from model_server.accelerated_models.requests import predict_for_accelerated
 from model_server.accelerated_models.signature_matching import ROUTE
-from tests.support.builders import picture
+from tests.support.builders import colour_image
 from tests.support.model_servers import ModelServer
 from tools.convert.conversion import convert_folder
 from tools.export import export_classifier, preset
@@ -26,7 +26,7 @@ from tools.zoo.networks import Recipe, with_head
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 SIZE = 32
 LABELS = ["blue", "green", "red"]
-BLUE = picture("blue", (SIZE, SIZE))
+BLUE = colour_image("blue", (SIZE, SIZE))
 FILE = np.array([BLUE], object)
 NUMBERS = np.zeros((1, SIZE, SIZE, 3), np.float32)
 
@@ -64,7 +64,7 @@ def forms(tmp_path_factory: pytest.TempPathFactory) -> Forms:
 
 
 @pytest.fixture(scope="module")
-def doors(forms: Forms) -> dict[str, TensorFlowServing]:
+def endpoints(forms: Forms) -> dict[str, TensorFlowServing]:
     return {form: serving(folder) for form, folder in forms._asdict().items()}
 
 
@@ -74,61 +74,61 @@ def serving(folder: Path) -> TensorFlowServing:
 
 
 def asked(
-    door: TensorFlowServing, name: str, tensor: Any, outputs: tuple[str, ...] = ()
+    endpoint: TensorFlowServing, name: str, tensor: Any, outputs: tuple[str, ...] = ()
 ) -> dict[str, Any]:
     """As the old client asks, which has a route and names no model."""
     metadata = {ROUTE: "/api/v1/service/"}
-    found = predict_for_accelerated(door, ModelSpec(), {name: tensor}, outputs, metadata)
+    found = predict_for_accelerated(endpoint, ModelSpec(), {name: tensor}, outputs, metadata)
     return dict(found.outputs)
 
 
 @pytest.mark.parametrize("form", ["zoo", "zoo_onnx"])
 def test_a_network_of_the_zoo_answers_before_and_after_its_conversion(
-    doors: dict[str, TensorFlowServing], form: str
+    endpoints: dict[str, TensorFlowServing], form: str
 ) -> None:
-    door = doors[form]
-    default = door.find(ModelSpec()).signatures["serving_default"]
+    endpoint = endpoints[form]
+    default = endpoint.find(ModelSpec()).signatures["serving_default"]
     tensors = {key: info.name for key, info in default.outputs.items()}
-    probabilities = asked(door, "images", FILE)
-    by_tensor = asked(door, default.inputs["images"].name, FILE)
-    labelled = asked(door, "images", FILE, ("labels", "probabilities", "label"))
+    probabilities = asked(endpoint, "images", FILE)
+    by_tensor = asked(endpoint, default.inputs["images"].name, FILE)
+    labelled = asked(endpoint, "images", FILE, ("labels", "probabilities", "label"))
 
     assert list(probabilities) == ["probabilities"], "the one output that the old client wants"
     assert probabilities["probabilities"].argmax() == 0
     assert set(by_tensor) == {*tensors, *tensors.values()}
     assert labelled["labels"].tolist() == [label.encode() for label in LABELS]
     assert labelled["label"].tolist() == [b"blue"]
-    assert list(asked(door, "image", FILE)) == ["probabilities"]
+    assert list(asked(endpoint, "image", FILE)) == ["probabilities"]
 
 
 @pytest.mark.parametrize("form", ["zoo", "zoo_onnx", "exported"])
 def test_an_image_classifier_takes_its_input_under_any_name(
-    doors: dict[str, TensorFlowServing], form: str
+    endpoints: dict[str, TensorFlowServing], form: str
 ) -> None:
-    door = doors[form]
+    endpoint = endpoints[form]
     for tensor in (FILE, NUMBERS):
-        (found,) = asked(door, "Placeholder:0", tensor).values()
+        (found,) = asked(endpoint, "Placeholder:0", tensor).values()
         assert found.shape == (1, 3)
-    assert list(asked(door, "input", NUMBERS)) == ["output"]
-    (numbers,) = asked(door, "images", NUMBERS).values()
+    assert list(asked(endpoint, "input", NUMBERS)) == ["output"]
+    (numbers,) = asked(endpoint, "images", NUMBERS).values()
     assert numbers.shape == (1, 3)
     # ``serving_default`` takes base64 under that name, which no accelerated client sends.
-    assert list(asked(door, "image", FILE)) == ["probabilities"]
-    assert asked(door, "x", FILE, ("labels",))["labels"].shape == (3,)
+    assert list(asked(endpoint, "image", FILE)) == ["probabilities"]
+    assert asked(endpoint, "x", FILE, ("labels",))["labels"].shape == (3,)
 
 
 def test_a_files_further_signatures_are_found_by_their_outputs(
-    doors: dict[str, TensorFlowServing],
+    endpoints: dict[str, TensorFlowServing],
 ) -> None:
-    assert asked(doors["zoo"], "images", FILE, ("features",))["features"].shape == (1, 3)
+    assert asked(endpoints["zoo"], "images", FILE, ("features",))["features"].shape == (1, 3)
     with pytest.raises(ServingError, match="gives features"):
-        asked(doors["zoo_onnx"], "images", FILE, ("features",))
+        asked(endpoints["zoo_onnx"], "images", FILE, ("features",))
 
 
-def test_tensorflows_own_signatures_are_not_called(doors: dict[str, TensorFlowServing]) -> None:
-    for door in doors.values():
+def test_tensorflows_own_signatures_are_not_called(endpoints: dict[str, TensorFlowServing]) -> None:
+    for endpoint in endpoints.values():
         with pytest.raises(ServingError, match="takes nothing") as caught:
-            predict_for_accelerated(door, ModelSpec(), {}, (), {ROUTE: ""})
+            predict_for_accelerated(endpoint, ModelSpec(), {}, (), {ROUTE: ""})
         assert caught.value.code is Code.INVALID_ARGUMENT
         assert "__saved_model" not in caught.value.message
 

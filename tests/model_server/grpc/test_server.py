@@ -364,11 +364,11 @@ def test_every_call_has_its_line_in_the_log(server: ModelServer, client: Client)
     for method, data in (("Predict", b"\xff\xff\xff"), ("Nothing", b"")):
         call = client.channel.unary_unary(f"/tensorflow.serving.PredictionService/{method}")
         refused(partial(call, data, timeout=60))
-    server.wait_for_log(r'"door": "grpc", "outcome": "UNIMPLEMENTED", "status": 501')
+    server.wait_for_log(r'"endpoint": "grpc", "outcome": "UNIMPLEMENTED", "status": 501')
     log = server.log()[before:]
 
-    assert '{"door": "grpc", "outcome": "ok", "status": 200, "model": "half"' in log
-    assert '{"door": "grpc", "outcome": "INTERNAL", "status": 500, "total_ms"' in log
+    assert '{"endpoint": "grpc", "outcome": "ok", "status": 200, "model": "half"' in log
+    assert '{"endpoint": "grpc", "outcome": "INTERNAL", "status": 500, "total_ms"' in log
     assert "Traceback" not in log
 
 
@@ -376,14 +376,14 @@ def test_the_log_tells_of_callers_who_did_not_wait(server: ModelServer, client: 
     request = photos_request(8)  # two seconds of work
     given_up = client.prediction.Predict.future(request, timeout=1)
     assert refused(given_up.result)[0] == "DEADLINE_EXCEEDED"
-    server.wait_for_log('"door": "grpc", "outcome": "DEADLINE_EXCEEDED", "status": 504')
+    server.wait_for_log('"endpoint": "grpc", "outcome": "DEADLINE_EXCEEDED", "status": 504')
 
     call = client.prediction.Predict.future(request, timeout=60)
     deadline = time.monotonic() + 60
     while in_flight(server) != 1:
         assert time.monotonic() < deadline
     assert call.cancel()
-    server.wait_for_log('"door": "grpc", "outcome": "CANCELLED", "status": 499')
+    server.wait_for_log('"endpoint": "grpc", "outcome": "CANCELLED", "status": 499')
 
 
 def in_flight(server: ModelServer) -> int:

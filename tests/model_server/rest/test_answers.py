@@ -1,4 +1,4 @@
-"""TensorFlow Serving's REST API in both doors: golden answers, and the same bytes from each."""
+"""TensorFlow Serving's REST API in both endpoints: golden answers, and the same bytes from each."""
 
 from __future__ import annotations
 
@@ -266,7 +266,9 @@ def ask(base: str, golden: Golden) -> requests.Response:
 
 
 @pytest.mark.parametrize("golden", GOLDEN, ids=lambda golden: f"{golden.path[:40]} {golden.status}")
-def test_golden_answers_from_both_doors(server: ModelServer, function: str, golden: Golden) -> None:
+def test_golden_answers_from_both_endpoints(
+    server: ModelServer, function: str, golden: Golden
+) -> None:
     from_process, from_function = ask(server.rest_url, golden), ask(function, golden)
 
     assert from_process.content.decode() == golden.answer
@@ -278,7 +280,7 @@ def test_golden_answers_from_both_doors(server: ModelServer, function: str, gold
 
 
 @pytest.mark.parametrize("path", ["half", "half/versions/0", "types", "digits", "half/labels/old"])
-def test_metadata_is_the_same_from_both_doors(
+def test_metadata_is_the_same_from_both_endpoints(
     server: ModelServer, function: str, path: str
 ) -> None:
     answer = server.get(f"/v1/models/{path}/metadata")
@@ -389,7 +391,7 @@ def test_pages_may_ask_where_it_is_allowed(server: ModelServer) -> None:
     assert server.get("/v1/models/half").headers["access-control-allow-origin"] == "*"
 
 
-def test_metrics_count_both_doors(server: ModelServer) -> None:
+def test_metrics_count_both_endpoints(server: ModelServer) -> None:
     from tests.support.model_servers import Client
 
     server.post("/v1/models/types:predict", {"signature_name": "echo_int32", "instances": [1]})

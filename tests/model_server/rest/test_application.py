@@ -53,14 +53,14 @@ def serving() -> TensorFlowServing:
     return TensorFlowServing(Classifier(Settings.from_environ({})))
 
 
-def door(serving: TensorFlowServing, timeout_seconds: float) -> RestApplication:
+def endpoint(serving: TensorFlowServing, timeout_seconds: float) -> RestApplication:
     return RestApplication(serving, Metrics(), threads=1, timeout_seconds=timeout_seconds)
 
 
 def test_a_body_that_stops_coming_is_not_waited_for_for_ever(serving: TensorFlowServing) -> None:
     async def ask() -> Caller:
         caller = Caller()
-        await door(serving, 0.05)(SCOPE, caller.receive, caller.send)
+        await endpoint(serving, 0.05)(SCOPE, caller.receive, caller.send)
         return caller
 
     caller = asyncio.run(ask())
@@ -72,7 +72,7 @@ def test_a_body_that_stops_coming_is_not_waited_for_for_ever(serving: TensorFlow
 def test_who_is_still_sending_when_the_server_ends_is_told_so(serving: TensorFlowServing) -> None:
     async def ask() -> Caller:
         caller = Caller()
-        asking = asyncio.create_task(door(serving, 60)(SCOPE, caller.receive, caller.send))
+        asking = asyncio.create_task(endpoint(serving, 60)(SCOPE, caller.receive, caller.send))
         await caller.has_sent.wait()
         asking.cancel()
         await asking

@@ -65,7 +65,7 @@ class NodeClient:
 
         Args:
             method: of the SDK's client.
-            given: a picture or its URL, in one of the shapes of client.mjs.
+            given: an image or its URL, in one of the shapes of client.mjs.
             changed: endpoint, key, project, name or application of this call.
         """
         assert self._process.stdin and self._process.stdout

@@ -1,4 +1,4 @@
-"""A SignalR stand-in on a loop and a socket of its own, for tests that are not async."""
+"""A SignalR emulator on a loop and a socket of its own, for tests that are not async."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class RunningEmulator:
-    """The stand-in, for the length of a ``with`` block.
+    """The emulator, for the length of a ``with`` block.
 
     Attributes:
         endpoint: where it is.
@@ -58,7 +58,7 @@ class RunningEmulator:
         self._console.close()
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Runs something on the stand-in's loop."""
+        """Runs something on the emulator's loop."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(30)
 
     def send(self, *arguments: Any, hub: str = HUB, **receiver: str) -> None:

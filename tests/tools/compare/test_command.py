@@ -20,7 +20,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.support.azurite import wait_until
-from tests.support.builders import model_folder, picture
+from tests.support.builders import colour_image, model_folder
 from tests.support.servers import ROOT, LocalHost, free_port
 from tests.support.terminals import run_on_a_terminal
 from tools.compare.__main__ import main
@@ -134,12 +134,12 @@ def service() -> Iterator[Callable[..., Service]]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Four pictures, whose bytes are their names."""
-    root = tmp_path / "my pictures"
+    """Four images, whose bytes are their names."""
+    root = tmp_path / "my images"
     for name in ("a.png", "b.JPG", "sub/c.gif", "sub/d.bmp"):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(name.encode())
-    (root / "notes.txt").write_text("no picture")
+    (root / "notes.txt").write_text("no image")
     return root
 
 
@@ -147,7 +147,7 @@ def folder(tmp_path: Path) -> Path:
 def compare(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any
 ) -> Callable[..., Ran]:
-    """The command, in this process, on those pictures, at full speed, and mostly without a plot."""
+    """The command, in this process, on those images, at full speed, and mostly without a plot."""
     monkeypatch.delenv("PREDICTION_KEY_A", raising=False)
     monkeypatch.delenv("PREDICTION_KEY_B", raising=False)
 
@@ -190,7 +190,7 @@ def figure(ran: Ran, what: str) -> list[str]:
 # --- What is asked
 
 
-def test_both_are_sent_every_picture_as_it_is_and_each_its_own_key(
+def test_both_are_sent_every_image_as_it_is_and_each_its_own_key(
     compare: Compare, service: Serve, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     a, b = service(), service()
@@ -246,7 +246,7 @@ def test_both_are_asked_at_the_same_time(compare: Compare, service: Serve) -> No
     assert (ran.status, ran.err) == (0, "")
 
 
-def test_a_limit_takes_pictures_from_everywhere(
+def test_a_limit_takes_images_from_everywhere(
     compare: Compare, service: Serve, folder: Path
 ) -> None:
     for number in range(6):
@@ -315,14 +315,14 @@ def test_the_report_says_how_far_they_agree(
     report = (tmp_path / "out" / "comparison.md").read_text("utf-8")
 
     assert (ran.status, ran.err) == (0, "")
-    assert figure(ran, "pictures compared") == ["4 of 4"]
+    assert figure(ran, "images compared") == ["4 of 4"]
     assert figure(ran, "same top tag") == ["2 (50.0 %)"]
     assert figure(ran, "another top tag, both sure") == ["1"]
     # 0.125, 0.625, 0.28125 and 0, each for two tags.
     assert figure(ran, "difference of a probability, mean") == ["0.26"]
     assert figure(ran, "… largest") == ["0.62"]
-    assert figure(ran, "pictures with other tags at 0.8 or more") == ["2"]
-    assert figure(ran, "pictures answered") == ["4", "4"]
+    assert figure(ran, "images with other tags at 0.8 or more") == ["2"]
+    assert figure(ran, "images answered") == ["4", "4"]
     sure = ["b.JPG", "cat 0.750", "dog 0.875", "another", "cat", "0.62"]
     unsure = ["sub/c.gif", "cat 0.750", "dog 0.531", "another, one unsure", "cat", "0.28"]
     assert [cells for cells in rows(ran.out) if cells[0] in ("b.JPG", "sub/c.gif")] == [
@@ -332,16 +332,14 @@ def test_the_report_says_how_far_they_agree(
         unsure,
     ]
     assert ran.out.endswith(
-        "The two agree on 2 of 4 pictures (50.0 %, at least 15.0 % with 95 % confidence); "
+        "The two agree on 2 of 4 images (50.0 %, at least 15.0 % with 95 % confidence); "
         "probabilities differ by 0.26 on average and by at most 0.62.\n"
     )
     assert all(cells in rows(report) for cells in rows(ran.out))
     assert f"* A: `{a.url}`" in report
 
 
-def test_every_picture_is_in_a_spreadsheet(
-    compare: Compare, service: Serve, tmp_path: Path
-) -> None:
+def test_every_image_is_in_a_spreadsheet(compare: Compare, service: Serve, tmp_path: Path) -> None:
     def refusing(body: bytes) -> Reply:
         return Reply(status=413) if body == b"a.png" else differing(body)
 
@@ -379,7 +377,7 @@ def test_the_first_answer_of_a_connection_is_told_apart(
     assert "–" not in figure(ran, "… slowest first one, with connecting")
 
 
-def test_the_plot_is_a_picture_of_both(compare: Compare, service: Serve, tmp_path: Path) -> None:
+def test_the_plot_is_a_image_of_both(compare: Compare, service: Serve, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="the plots need matplotlib")
     compare(service().url, service(differing).url, plot=True)
     svg = (tmp_path / "out" / "comparison.svg").read_text("utf-8")
@@ -424,7 +422,7 @@ def test_with_labels_it_says_who_is_right(compare: Compare, service: Serve, fold
     ]
     assert figure(ran, "right where the other is wrong") == ["0", "1"]
     assert ["dog", "cat", "2", "1"] in rows(ran.out)
-    assert "Folders named like no tag, whose pictures are not counted: eel." in ran.out
+    assert "Folders named like no tag, whose images are not counted: eel." in ran.out
 
 
 @pytest.mark.parametrize(("least", "status"), [("0.5", 0), ("0.51", 1)])
@@ -445,7 +443,7 @@ def test_what_b_fails_at_is_no_agreement(compare: Compare, service: Serve) -> No
     assert again.status == 0
 
 
-# --- What goes wrong with one picture
+# --- What goes wrong with one image
 
 
 def once(first: Reply | None, then: Answering = cat) -> Answering:
@@ -479,7 +477,7 @@ def test_what_passes_is_tried_again_and_counted(
     ran = compare(service().url, service(once(first)).url, "--concurrency", "1")
 
     assert (ran.status, ran.err) == (0, "")
-    assert figure(ran, "pictures answered") == ["4", "4"]
+    assert figure(ran, "images answered") == ["4", "4"]
     assert figure(ran, "requests tried again") == ["0", "1"]
     assert kept(tmp_path)["a.png"]["b"]["retries"] == 1
 
@@ -488,7 +486,7 @@ def test_everybody_waits_as_long_as_a_busy_service_wants(compare: Compare, servi
     asked_before: list[bytes] = []
 
     def busy_at_first(body: bytes) -> Reply:
-        """Whichever picture comes first: threads that wait for a turn get it in any order."""
+        """Whichever image comes first: threads that wait for a turn get it in any order."""
         asked_before.append(body)
         busy = Reply({"code": "x", "message": "Slow down."}, 429, {"Retry-After": "2"})
         return busy if len(asked_before) == 1 else cat(body)
@@ -525,20 +523,20 @@ def test_everybody_waits_as_long_as_a_busy_service_wants(compare: Compare, servi
         (Reply({"predictions": [{"tagName": "a"}]}), "answered 200 with a prediction without"),
     ],
 )
-def test_a_picture_that_fails_is_listed_and_the_others_are_compared(
+def test_a_image_that_fails_is_listed_and_the_others_are_compared(
     reply: Reply, words: str, compare: Compare, service: Serve, tmp_path: Path
 ) -> None:
     fails_once = service(lambda body: reply if body == b"b.JPG" else cat(body))
     ran = compare(service().url, fails_once.url)
 
     assert ran.status == 0, ran.err
-    assert figure(ran, "pictures compared") == ["3 of 4"]
-    assert figure(ran, "pictures refused or failed") == ["0", "1"]
+    assert figure(ran, "images compared") == ["3 of 4"]
+    assert figure(ran, "images refused or failed") == ["0", "1"]
     (row,) = [cells for cells in rows(ran.out) if cells[0] == "b.JPG"]
     assert row[1] == "a prediction"
     assert row[2].startswith(words)
     assert words in (tmp_path / "out" / "comparison.md").read_text("utf-8")
-    assert ran.out.endswith(" 1 picture was not answered by both.\n")
+    assert ran.out.endswith(" 1 image was not answered by both.\n")
 
 
 def test_a_file_that_cannot_be_read_is_listed(
@@ -554,13 +552,13 @@ def test_a_file_that_cannot_be_read_is_listed(
     assert "the file cannot be read (No such file or directory)" in ran.out
 
 
-def test_a_picture_larger_than_the_cloud_takes_is_noted(
+def test_a_image_larger_than_the_cloud_takes_is_noted(
     compare: Compare, service: Serve, folder: Path
 ) -> None:
     (folder / "a.png").write_bytes(bytes(4 * 1024 * 1024 + 1))
 
     ran = compare(service().url, service().url)
-    assert "Pictures of more than 4 MB, which Custom Vision's cloud refuses: 1." in ran.out
+    assert "Images of more than 4 MB, which Custom Vision's cloud refuses: 1." in ran.out
 
 
 def test_a_reply_that_does_not_come_is_given_up(compare: Compare, service: Serve) -> None:
@@ -579,7 +577,7 @@ def test_a_reply_that_does_not_come_is_given_up(compare: Compare, service: Serve
 
     assert ran.status == 0, ran.err
     assert "did not answer within 0.5 s" in ran.out
-    assert figure(ran, "pictures compared") == ["3 of 4"]
+    assert figure(ran, "images compared") == ["3 of 4"]
 
 
 # --- What goes wrong with all of them
@@ -686,12 +684,10 @@ def test_a_service_that_breaks_down_ends_it_and_what_there_is_is_shown(
     ran = compare(service().url, b.url, "--concurrency", "1")
 
     assert ran.status == 1
-    assert (
-        "B gave no answer to 5 pictures in a row. To the last one it answered 500: oops" in ran.err
-    )
+    assert "B gave no answer to 5 images in a row. To the last one it answered 500: oops" in ran.err
     assert "To go on: the same command with --resume" in ran.err
-    assert figure(ran, "pictures compared") == ["4 of 8"]
-    assert "It ended early: 8 of 24 pictures are in." in ran.out
+    assert figure(ran, "images compared") == ["4 of 8"]
+    assert "It ended early: 8 of 24 images are in." in ran.out
 
 
 def test_failures_with_answers_between_them_do_not_end_it(
@@ -703,7 +699,7 @@ def test_failures_with_answers_between_them_do_not_end_it(
     ran = compare(service().url, b.url, "--concurrency", "1")
 
     assert (ran.status, ran.err) == (0, "")
-    assert int(figure(ran, "pictures refused or failed")[1]) >= 8
+    assert int(figure(ran, "images refused or failed")[1]) >= 8
 
 
 def test_where_nothing_was_answered_there_is_nothing_to_compare(
@@ -712,7 +708,7 @@ def test_where_nothing_was_answered_there_is_nothing_to_compare(
     ran = compare(service(lambda body: Reply(status=400)).url, service().url)
 
     assert ran.status == 1
-    assert "No picture was answered by both" in ran.out
+    assert "No image was answered by both" in ran.out
 
 
 @pytest.mark.parametrize(
@@ -735,11 +731,11 @@ def test_what_cannot_be_done_is_said(
     assert words in ran.err
 
 
-def test_a_folder_without_pictures_is_said(tmp_path: Path, capsys: Any) -> None:
+def test_a_folder_without_images_is_said(tmp_path: Path, capsys: Any) -> None:
     both = ["--endpoint", "http://127.0.0.1:9/image"] * 2
 
     assert main([*both, str(tmp_path)]) == 1
-    assert "There are no pictures in" in capsys.readouterr().err
+    assert "There are no images in" in capsys.readouterr().err
     assert main([*both, str(tmp_path / "nowhere")]) == 1
     assert "There is no folder" in capsys.readouterr().err
 
@@ -753,15 +749,15 @@ def test_a_key_that_can_be_none_is_not_shown(
     assert ran.err == "error: PREDICTION_KEY_A has characters that no key has. Copy it again.\n"
 
 
-def test_a_key_in_the_clear_and_pictures_that_are_kept_are_noted(
+def test_a_key_in_the_clear_and_images_that_are_kept_are_noted(
     compare: Compare, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PREDICTION_KEY_A", KEY_A)
     # An address of this machine that is not known as such: nothing listens at its port.
     ran = compare(f"http://0.0.0.0:{free_port()}/image", "http://127.0.0.1:9/image")
 
-    assert "it stores each picture that is sent to …/image" in ran.err
-    assert "the key of A and all pictures go there unencrypted" in ran.err
+    assert "it stores each image that is sent to …/image" in ran.err
+    assert "the key of A and all images go there unencrypted" in ran.err
 
 
 # --- Going on
@@ -792,10 +788,10 @@ def test_what_was_answered_is_not_asked_again(
     assert refused.status == 1
     assert "Go on with that one (--resume), replace it (--overwrite)" in refused.err
     assert ran.status == 0, ran.err
-    # What failed, what is another picture now, and what is new; not what was refused.
+    # What failed, what is another image now, and what is new; not what was refused.
     for each in (a, b):
         assert {asked.body for asked in each.asked} == {b"another picture", b"new", b"sub/d.bmp"}
-    assert figure(ran, "pictures compared") == ["4 of 5"]
+    assert figure(ran, "images compared") == ["4 of 5"]
     assert set(kept(tmp_path)) == {"a.png", "b.JPG", "new.png", "sub/c.gif", "sub/d.bmp"}
 
 
@@ -832,20 +828,20 @@ def test_ctrl_c_shows_what_there_is_and_the_rest_can_follow(
         text=True,
     )
     with process:
-        wait_until(lambda: len(a.asked) >= 10, "ten pictures", 30)
+        wait_until(lambda: len(a.asked) >= 10, "ten images", 30)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=30)
-    found = re.search(r"The two agree on (\d+) of (\d+) pictures", out)
+    found = re.search(r"The two agree on (\d+) of (\d+) images", out)
 
     assert process.returncode == 130
     assert found and found[1] == found[2]
     assert 9 <= int(found[1]) < 100
     assert err.endswith("To go on: the same command with --resume\n")
-    assert f"It ended early: {int(found[1])} of 100 pictures are in." in out
+    assert f"It ended early: {int(found[1])} of 100 images are in." in out
     again = command(*arguments, "1000", "--resume")
     done = subprocess.run(again, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
-    assert "The two agree on 100 of 100 pictures" in done.stdout
+    assert "The two agree on 100 of 100 images" in done.stdout
     # Nothing was asked twice, but what was on its way to one of them.
     assert 100 <= len(a.asked) <= 104
 
@@ -880,14 +876,14 @@ def app(tmp_path_factory: pytest.TempPathFactory, colours_pb: bytes) -> Iterator
 
 @pytest.fixture
 def colours(folder: Path) -> None:
-    """Real pictures in place of the folder's, and one that is none."""
+    """Real images in place of the folder's, and one that is none."""
     for path in folder.rglob("*.*"):
         path.unlink()
     for colour in ("red", "green", "blue"):
         (folder / colour.title()).mkdir()
         for width in (30, 40, 50):
             file = folder / colour.title() / f"{width}.png"
-            file.write_bytes(picture(colour, (width, 40)))
+            file.write_bytes(colour_image(colour, (width, 40)))
     (folder / "Red" / "broken.jpg").write_bytes(b"\xff\xd8 no picture")
 
 
@@ -900,7 +896,7 @@ def test_the_app_agrees_with_itself(
     ran = compare(f"{app.url}{NAMED}/Iteration1/image", app.url, "--labelled")
 
     assert ran.status == 0, ran.err
-    assert "The two agree on 9 of 9 pictures (100.0 %, at least 70.1 % with" in ran.out
+    assert "The two agree on 9 of 9 images (100.0 %, at least 70.1 % with" in ran.out
     assert "probabilities differ by 0 on average and by at most 0." in ran.out
     assert figure(ran, "right, of 9")[0].startswith("9 (100.0 %")
     (broken,) = [cells for cells in rows(ran.out) if cells[0] == "Red/broken.jpg"]
@@ -918,7 +914,7 @@ def test_two_published_names_of_the_app_are_told_apart(
     ran = compare(one, two, "--labelled", "--least-agreement", "0.9")
 
     assert ran.status == 1
-    assert "The two agree on 3 of 9 pictures (33.3 %" in ran.out
+    assert "The two agree on 3 of 9 images (33.3 %" in ran.out
     assert figure(ran, "right where the other is wrong") == ["6", "0"]
     assert ["Blue", "Green", "0", "3"] in rows(ran.out)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from tools.compare.agreement import agreement_of, percentile, top_tag, wilson
-from tools.compare.answer_log import Answer, PictureAnswers
+from tools.compare.answer_log import Answer, ImageAnswers
 from tools.compare.ground_truth import rightness_of
 from tools.compare.latency import latency_of
 from tools.compare.report import verdict
@@ -16,10 +16,10 @@ from tools.compare.tables import difference, milliseconds, share, table
 Tags = Mapping[str, float] | None
 
 
-def answers(file: str, a: Tags, b: Tags) -> PictureAnswers:
-    """Both answers to a picture; None: there is none."""
+def answers(file: str, a: Tags, b: Tags) -> ImageAnswers:
+    """Both answers to an image; None: there is none."""
     sides = [Answer(tags, error="" if tags else "answered 400: No.") for tags in (a, b)]
-    return PictureAnswers(file, "", 1, *sides)
+    return ImageAnswers(file, "", 1, *sides)
 
 
 def cat(probability: float) -> dict[str, float]:
@@ -37,7 +37,7 @@ FOUR = [
 def test_agreement_is_counted_by_the_top_tag() -> None:
     found = agreement_of(FOUR)
 
-    assert (found.pictures, len(found.compared), found.agreed) == (4, 4, 2)
+    assert (found.images, len(found.compared), found.agreed) == (4, 4, 2)
     assert found.tags == ("cat", "dog")
     assert [each.answers.file for each in found.disagreements] == ["2.png", "3.png"]
     assert [each.is_unsure for each in found.disagreements] == [False, True]
@@ -45,7 +45,7 @@ def test_agreement_is_counted_by_the_top_tag() -> None:
     assert found.kept == 0.5
 
 
-def test_differences_are_those_of_each_tag_on_each_picture() -> None:
+def test_differences_are_those_of_each_tag_on_each_image() -> None:
     found = agreement_of(FOUR)
 
     # 0.125, 0.5, 0.0625 and 0, each for two tags.
@@ -58,8 +58,8 @@ def test_differences_are_those_of_each_tag_on_each_picture() -> None:
     assert furthest == [("2.png", "cat", 0.5), ("1.png", "cat", 0.125)]
 
 
-def test_a_threshold_counts_the_pictures_whose_tags_reach_it_on_one_side_only() -> None:
-    # At 0.5 pictures 2 and 3 change sides, at 0.8 picture 1 gets a tag, at 0.9 nothing happens.
+def test_a_threshold_counts_the_images_whose_tags_reach_it_on_one_side_only() -> None:
+    # At 0.5 images 2 and 3 change sides, at 0.8 image 1 gets a tag, at 0.9 nothing happens.
     assert agreement_of(FOUR).changed == {0.5: 2, 0.8: 1, 0.9: 0}
     many = [answers("5.png", {"a": 0.9, "b": 0.8, "c": 0.1}, {"a": 0.9, "b": 0.4, "c": 0.1})]
     assert agreement_of(many).changed == {0.5: 1, 0.8: 1, 0.9: 0}
@@ -76,7 +76,7 @@ def test_failures_are_counted_for_each_side_and_compared_with_nothing() -> None:
     found = agreement_of(some)
 
     assert (found.failed_a, found.failed_b, found.failed_both) == (1, 2, 1)
-    assert (found.pictures, len(found.compared)) == (8, 4)
+    assert (found.images, len(found.compared)) == (8, 4)
     # Two of the six that A answered are answered the same by B.
     assert found.kept == pytest.approx(2 / 6)
 
@@ -122,22 +122,22 @@ def test_wilsons_interval(successes: int, count: int, low: float, high: float) -
 
 
 def test_the_verdict_is_one_line() -> None:
-    pictures = [answers(f"{number}.png", cat(0.75), cat(0.75)) for number in range(198)]
-    pictures += [answers(f"{number}.png", cat(0.625), cat(0.375)) for number in (198, 199)]
+    images = [answers(f"{number}.png", cat(0.75), cat(0.75)) for number in range(198)]
+    images += [answers(f"{number}.png", cat(0.625), cat(0.375)) for number in (198, 199)]
 
-    assert verdict(agreement_of(pictures)) == (
-        "The two agree on 198 of 200 pictures (99.0 %, at least 96.4 % with 95 % confidence); "
+    assert verdict(agreement_of(images)) == (
+        "The two agree on 198 of 200 images (99.0 %, at least 96.4 % with 95 % confidence); "
         "probabilities differ by 0.0025 on average and by at most 0.25."
     )
-    one_failed = [*pictures, answers("x.png", None, cat(0.5))]
-    assert verdict(agreement_of(one_failed)).endswith(" 1 picture was not answered by both.")
-    assert verdict(agreement_of([])).startswith("No picture was answered by both")
+    one_failed = [*images, answers("x.png", None, cat(0.5))]
+    assert verdict(agreement_of(one_failed)).endswith(" 1 image was not answered by both.")
+    assert verdict(agreement_of([])).startswith("No image was answered by both")
 
 
 # --- Who is right
 
 
-def test_the_folder_of_a_picture_says_who_is_right() -> None:
+def test_the_folder_of_a_image_says_who_is_right() -> None:
     found = rightness_of(
         [
             answers("cat/1.png", cat(0.75), cat(0.75)),  # both
@@ -150,7 +150,7 @@ def test_the_folder_of_a_picture_says_who_is_right() -> None:
         ]
     )
 
-    assert found.pictures == 4
+    assert found.images == 4
     assert (found.both, found.only_a, found.only_b, found.neither) == (1, 1, 1, 1)
     assert (found.right_a, found.right_b) == (2, 2)
     assert found.wrong == {("dog", "cat"): (2, 1), ("cat", "dog"): (0, 1)}

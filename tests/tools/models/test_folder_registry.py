@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from image_classifier import Classifier, Settings
-from tests.support.builders import model_folder, picture
+from tests.support.builders import colour_image, model_folder
 from tests.support.saved_models import half_plus_two
 from tests.support.servers import ROOT
 from tools.list_package import list_package
@@ -48,7 +48,7 @@ def test_a_registered_folder_is_served_and_listed(
         Settings.from_environ({"MODELS_DIR": str(registry), "DEFAULT_MODEL": "pets"})
     )
 
-    assert classifier.classify_bytes(picture("red")).predicted_tag_name == "Red"
+    assert classifier.classify_bytes(colour_image("red")).predicted_tag_name == "Red"
     assert run(registry, "list") == 0
     header, line = capsys.readouterr().out.splitlines()
     assert header.split() == ["MODEL", "VERSION", "ENGINE", "SIZE", "CREATED", "(UTC)", "TAGS"]
@@ -416,7 +416,7 @@ def test_converting_adds_onnx_and_keeps_the_checksums_right(
 
     (registry.parent / "empty").mkdir()
     assert run(registry, "convert", "m", "--images", str(registry.parent / "empty")) == 1
-    assert "error: m/1 was not converted: There are no pictures in" in capsys.readouterr().err
+    assert "error: m/1 was not converted: There are no images in" in capsys.readouterr().err
     assert not (registry / "m" / "1" / "model.onnx").exists()
     assert run(registry, "convert", "m") == 0
     capsys.readouterr()

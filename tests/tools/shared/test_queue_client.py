@@ -37,8 +37,8 @@ def test_the_environment_wins_over_the_file_and_the_file_over_nothing(tmp_path: 
 
 def test_a_connection_is_found_by_both_of_its_names(tmp_path: Path) -> None:
     text = f"AccountName=other;AccountKey={KEY}"
-    for name in ("Pictures", "AzureWebJobsPictures"):
-        queue = open_queue("images", setting="Pictures", root=tmp_path, environ={name: text})
+    for name in ("Images", "AzureWebJobsImages"):
+        queue = open_queue("images", setting="Images", root=tmp_path, environ={name: text})
         assert queue.account_name == "other"
 
 

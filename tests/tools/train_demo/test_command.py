@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tools.train_demo import __main__ as trainer
-from tools.train_demo.augment import training_pictures
+from tools.train_demo.augment import training_images
 from tools.train_demo.card import model_card
 from tools.train_demo.data import split_digits
 from tools.train_demo.evaluate import Score
@@ -95,11 +95,11 @@ def test_a_filled_loop_is_not_drawn_with_a_pen() -> None:
 
 def test_training_draws_dark_on_light_and_light_on_dark() -> None:
     digits = split_digits()[0][:60]
-    pictures = training_pictures(digits, np.random.default_rng(0))
-    assert pictures.shape == (60, 28, 28, 3)
-    assert pictures.min() >= 0 and pictures.max() <= 255
-    border = pictures[:, 0].mean(axis=(1, 2))
-    middle = pictures[:, 8:20, 8:20].mean(axis=(1, 2, 3))
+    images = training_images(digits, np.random.default_rng(0))
+    assert images.shape == (60, 28, 28, 3)
+    assert images.min() >= 0 and images.max() <= 255
+    border = images[:, 0].mean(axis=(1, 2))
+    middle = images[:, 8:20, 8:20].mean(axis=(1, 2, 3))
     assert 15 < int((border > middle).sum()) < 45
 
 

@@ -53,10 +53,10 @@ def test_size_is_width_then_height(ring: Shape) -> None:
 
 
 def test_colours_are_the_ones_asked_for(ring: Shape) -> None:
-    picture = draw(ring, replace(PLAIN, ink=(200, 10, 30), paper=(250, 240, 90)))
-    colours = {colour for _, colour in picture.getcolors(1 << 16) or []}
+    image = draw(ring, replace(PLAIN, ink=(200, 10, 30), paper=(250, 240, 90)))
+    colours = {colour for _, colour in image.getcolors(1 << 16) or []}
     assert {(200, 10, 30), (250, 240, 90)} <= colours
-    assert picture.getpixel((0, 0)) == (250, 240, 90)
+    assert image.getpixel((0, 0)) == (250, 240, 90)
 
 
 def test_white_on_black_is_black_on_white_inverted(ring: Shape) -> None:

@@ -17,12 +17,12 @@ from PIL import Image
 from image_classifier import Classifier, Settings
 from image_classifier.models.model import Model
 from image_classifier.protocols.tf_serving.service import ModelSpec, TensorFlowServing
-from tests.support.builders import noise, picture
+from tests.support.builders import colour_image, noise
 from tools.export.classifier import TOLERANCE
 from tools.shared.steps import Steps
 from tools.zoo.__main__ import main
 from tools.zoo.build import write_classifier, write_featuriser
-from tools.zoo.commands import pictures_of, prove_and_write
+from tools.zoo.commands import images_of, prove_and_write
 from tools.zoo.networks import NETWORKS, PREPROCESSING, Recipe, with_head
 
 # Keras's way of reading a variable, which NumPy warns of.
@@ -41,7 +41,7 @@ def resnet50(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def doors(resnet50: Path) -> tuple[Classifier, TensorFlowServing]:
+def endpoints(resnet50: Path) -> tuple[Classifier, TensorFlowServing]:
     return served(resnet50)
 
 
@@ -81,11 +81,11 @@ def files(*data: bytes) -> Any:
     return array
 
 
-Doors = tuple[Classifier, TensorFlowServing]
+Endpoints = tuple[Classifier, TensorFlowServing]
 
 
-def test_it_takes_images_by_default_and_gives_named_outputs(doors: Doors) -> None:
-    _, serving = doors
+def test_it_takes_images_by_default_and_gives_named_outputs(endpoints: Endpoints) -> None:
+    _, serving = endpoints
     images = [encoded(noise((90, 70))), encoded(noise((SIZE, SIZE)), "JPEG")]
     # The old clients name no model and no signature.
     found = serving.predict(ModelSpec(), {"images": files(*images)}).outputs
@@ -99,9 +99,9 @@ def test_it_takes_images_by_default_and_gives_named_outputs(doors: Doors) -> Non
 
 
 def test_its_tensors_can_be_looked_up_by_their_names_in_the_graph(
-    resnet50: Path, doors: Doors
+    resnet50: Path, endpoints: Endpoints
 ) -> None:
-    _, serving = doors
+    _, serving = endpoints
     listed = json.loads((resnet50 / "signatures.json").read_text())
     own = serving.find(ModelSpec("resnet50")).signatures
     assert listed.keys() == {"serving_default", "bytes", "probabilities", "tensors", "features"}
@@ -121,8 +121,8 @@ def test_its_tensors_can_be_looked_up_by_their_names_in_the_graph(
     assert found[scores].shape == (1, 1000)
 
 
-def test_the_app_classifies_with_it_as_the_graph_does(doors: Doors) -> None:
-    classifier, serving = doors
+def test_the_app_classifies_with_it_as_the_graph_does(endpoints: Endpoints) -> None:
+    classifier, serving = endpoints
     image = encoded(noise((SIZE, SIZE)))
 
     scores = serving.predict(ModelSpec(), {"images": files(image)}).outputs["probabilities"][0]
@@ -130,7 +130,7 @@ def test_the_app_classifies_with_it_as_the_graph_does(doors: Doors) -> None:
 
 
 def test_what_it_was_built_from_stands_beside_it_and_builds_the_same(
-    resnet50: Path, doors: Doors
+    resnet50: Path, endpoints: Endpoints
 ) -> None:
     from tools.zoo.networks import fingerprint
 
@@ -142,7 +142,7 @@ def test_what_it_was_built_from_stands_beside_it_and_builds_the_same(
     assert fingerprint(featuriser) == sha256
 
     image = noise((SIZE, SIZE))
-    _, serving = doors
+    _, serving = endpoints
     spec = ModelSpec(signature_name="features")
     found = serving.predict(spec, {"images": files(encoded(image))}).outputs["features"]
     import keras
@@ -213,7 +213,7 @@ def test_a_featuriser_alone_is_served_and_is_no_classifier(
     recipe = Recipe(network="resnet50", weights="none", size=SIZE)
     folder = write_featuriser(small[1], recipe, name="means", models_dir=tmp_path)
     classifier, serving = served(folder)
-    blue = picture("blue", (SIZE, SIZE))
+    blue = colour_image("blue", (SIZE, SIZE))
 
     found = serving.predict(ModelSpec(), {"images": files(blue)}).outputs["features"]
     assert found[0] == pytest.approx(
@@ -225,12 +225,12 @@ def test_a_featuriser_alone_is_served_and_is_no_classifier(
 
 
 def colours(root: Path, count: int = 6) -> Path:
-    """Pictures of one colour each, two of each of three."""
-    folder = root / "pictures"
+    """Images of one colour each, two of each of three."""
+    folder = root / "images"
     folder.mkdir()
     for index in range(count):
         colour = ("red", "green", "blue")[index % 3]
-        (folder / f"{index}.png").write_bytes(picture(colour, (60 + index, 50)))
+        (folder / f"{index}.png").write_bytes(colour_image(colour, (60 + index, 50)))
     return folder
 
 
@@ -246,17 +246,17 @@ def test_a_classifier_is_converted_and_answers_alike(
     from tools.convert.conversion import convert_folder
 
     folder = written(small, tmp_path)
-    pictures = colours(tmp_path)
+    images = colours(tmp_path)
     before = Model("colours", 1, folder).load()
     data = files(
-        picture("red", (SIZE, SIZE)),
-        picture("blue", (90, 80), kind="JPEG"),
+        colour_image("red", (SIZE, SIZE)),
+        colour_image("blue", (90, 80), kind="JPEG"),
         encoded(noise((3 * SIZE, SIZE))),
         encoded(noise((SIZE, 2 * SIZE)), "JPEG"),
     )
     _, decoding_inside = served(folder)
     wanted = decoding_inside.predict(ModelSpec(), {"images": data}).outputs["probabilities"]
-    convert_folder(folder, images=pictures)  # refuses more than 0.001
+    convert_folder(folder, image_folder=images)  # refuses more than 0.001
 
     after = Model("colours", 1, folder).load()
     assert (before.engine_name, after.engine_name) == ("tensorflow", "onnx")
@@ -279,18 +279,20 @@ def test_a_quantised_variant_is_kept_if_the_top_tags_agree(
 ) -> None:
     from tools.convert.conversion import convert_folder
 
-    pictures = colours(tmp_path)
+    images = colours(tmp_path)
     folder = written(
-        small, tmp_path, finish=lambda folder: convert_folder(folder, images=pictures, int8=True)
+        small,
+        tmp_path,
+        finish=lambda folder: convert_folder(folder, image_folder=images, int8=True),
     )
     classifier, _ = served(folder)
-    prediction = classifier.classify_bytes(picture("green"))
+    prediction = classifier.classify_bytes(colour_image("green"))
 
     assert (prediction.predicted_tag_name, prediction.engine) == ("green", "onnx")
 
 
 @pytest.mark.parametrize("quantized", [False, True])
-def test_a_damaged_picture_is_named_and_left_out(
+def test_a_damaged_image_is_named_and_left_out(
     small: tuple[Any, Any], tmp_path: Path, quantized: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     images = colours(tmp_path)
@@ -298,7 +300,7 @@ def test_a_damaged_picture_is_named_and_left_out(
     args = Namespace(images=images, tolerance=TOLERANCE, quantized=quantized)
 
     folder = prove_and_write(
-        Steps(1), lambda **more: written(small, tmp_path, **more), args, pictures_of(args)
+        Steps(1), lambda **more: written(small, tmp_path, **more), args, images_of(args)
     )
     assert (folder / "model.onnx").is_file() is quantized
     said = "left out" if quantized else "not compared"
@@ -310,12 +312,14 @@ def test_a_quantised_variant_that_names_other_tags_leaves_nothing_behind(tmp_pat
     from image_classifier.errors import ModelError
     from tools.convert.conversion import convert_folder
 
-    pictures = colours(tmp_path)
+    images = colours(tmp_path)
     small = small_network([[1, 1.0005, 0], [0, 0, 1], [0, 0, 0]])
 
     with pytest.raises(ModelError, match="of the top tags agree; at least 99% are needed"):
         written(
-            small, tmp_path, finish=lambda each: convert_folder(each, images=pictures, int8=True)
+            small,
+            tmp_path,
+            finish=lambda each: convert_folder(each, image_folder=images, int8=True),
         )
     assert not (tmp_path / "colours").exists()
 
@@ -354,7 +358,7 @@ def test_the_pages_commands_are_those_of_the_program() -> None:
     ("arguments", "words"),
     [
         (["--weights", "none", "--size", "31"], "--size must be 32 or more"),
-        (["--size", "96"], "weights are for pictures of 224 pixels"),
+        (["--size", "96"], "weights are for images of 224 pixels"),
         (["--preprocessing", "microsoft"], "Keras's ImageNet weights want Keras's preprocessing"),
         (["--weights", "none", "--classes", "0"], "--classes must be 1 or more"),
         (["--weights", "none", "--classes", "2", "--labels", "LABELS"], "has 3 labels; there are"),

@@ -31,7 +31,7 @@ def narrow() -> Any:
 
 
 @pytest.fixture(scope="module")
-def doors(
+def endpoints(
     narrow: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Classifier, TensorFlowServing]:
     root = tmp_path_factory.mktemp("models")
@@ -99,7 +99,7 @@ def test_of_boxes_that_overlap_the_best_of_each_class_stays() -> None:
         (0.1, 0.1, 0.5, 0.5),  # a dog
         (0.12, 0.1, 0.5, 0.5),  # the same dog, less sure
         (0.1, 0.1, 0.5, 0.52),  # a cat in the same place
-        (0.6, 0.6, 0.9, 1.2),  # another dog, which reaches past the picture
+        (0.6, 0.6, 0.9, 1.2),  # another dog, which reaches past the image
         (0.0, 0.0, 1.0, 1.0),  # nothing
         (0.6, 0.1, 0.9, 0.3),  # perhaps a dog
     ]
@@ -126,13 +126,13 @@ def test_of_boxes_that_overlap_the_best_of_each_class_stays() -> None:
 
 
 def test_it_gives_its_twelve_tensors_by_their_old_names_and_detections(
-    doors: tuple[Classifier, TensorFlowServing], narrow: Any
+    endpoints: tuple[Classifier, TensorFlowServing], narrow: Any
 ) -> None:
     import keras
 
     from tools.zoo.detections import corners, detections, flat
 
-    _, serving = doors
+    _, serving = endpoints
     image = noise((300, 300))
     found = dict(serving.predict(ModelSpec("ssd"), {"images": encoded(image)}).outputs)
     fed = keras.applications.vgg16.preprocess_input(np.asarray(image, np.float32)[None])
@@ -160,19 +160,19 @@ def test_it_gives_its_twelve_tensors_by_their_old_names_and_detections(
 
 
 def test_one_output_can_be_asked_for_as_the_old_clients_do(
-    doors: tuple[Classifier, TensorFlowServing],
+    endpoints: tuple[Classifier, TensorFlowServing],
 ) -> None:
-    _, serving = doors
+    _, serving = endpoints
     wanted = "ssd_300_vgg/block11_box/Reshape:0"
     found = serving.predict(ModelSpec("ssd"), {"images": encoded(noise((40, 90)))}, [wanted])
 
     assert {key: array.shape for key, array in found.outputs.items()} == {wanted: (1, 1, 1, 4, 4)}
 
 
-def test_the_door_for_classifiers_refuses_it_in_words(
-    doors: tuple[Classifier, TensorFlowServing],
+def test_the_endpoint_for_classifiers_refuses_it_in_words(
+    endpoints: tuple[Classifier, TensorFlowServing],
 ) -> None:
-    classifier, _ = doors
+    classifier, _ = endpoints
     with pytest.raises(InvalidRequest, match="is no image classifier that the app can feed"):
         classifier.classify_bytes(encoded(noise((40, 90)))[0], model="ssd")
 
@@ -198,7 +198,7 @@ def test_its_backbone_is_vgg16(tmp_path: Path) -> None:
 
     vgg = keras.applications.VGG16(weights=None, include_top=False)
     with h5py.File(tmp_path / "vgg16.h5", "w") as file:
-        # The layout of the files that Keras hands out; it has no door any more to write it.
+        # The layout of the files that Keras hands out; it has no endpoint any more to write it.
         legacy_h5_format.save_weights_to_hdf5_group(file, vgg)
     detector = make_detector(str(tmp_path / "vgg16.h5"), 3)
     last = "block4_conv3"
@@ -239,7 +239,7 @@ def test_a_file_with_the_whole_detectors_weights_is_taken(narrow: Any, tmp_path:
     [
         (["--quantized"], "ssd_vgg300 is a detector: leave --quantized away"),
         (["--featuriser"], "ssd_vgg300 is a detector: leave --featuriser away"),
-        (["--size", "64"], "takes pictures of 300 pixels"),
+        (["--size", "64"], "takes images of 300 pixels"),
         (["--weights", "imagenet", "--preprocessing", "microsoft"], "want Keras's preprocessing"),
         (["--least-score", "1.5"], "must be between 0 and 1"),
     ],

@@ -1,4 +1,4 @@
-"""A network is taught new classes from a folder of pictures, and its accuracy is told as it is."""
+"""A network is taught new classes from a folder of images, and its accuracy is told as it is."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from image_classifier import Classifier, Settings
-from tests.support.builders import picture
+from tests.support.builders import colour_image
 from tools.zoo.__main__ import main
 from tools.zoo.features import Features, FeaturesError, read_features
 from tools.zoo.head import accuracy, train_head
@@ -22,16 +22,16 @@ RECIPE = Recipe(network="vgg16", weights="none", size=32)
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Reddish, greenish and bluish pictures, ten of each, one that is none, and hidden ones."""
-    root = tmp_path_factory.mktemp("pictures")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Reddish, greenish and bluish images, ten of each, one that is none, and hidden ones."""
+    root = tmp_path_factory.mktemp("images")
     rng = np.random.default_rng(0)
     for index, colour in enumerate(("red", "green", "blue")):
         (root / colour).mkdir()
         for number in range(10):
             pixel = rng.integers(0, 90, 3)
             pixel[index] = rng.integers(150, 256)
-            data = picture(tuple(map(int, pixel)), (40, 30))
+            data = colour_image(tuple(map(int, pixel)), (40, 30))
             (root / colour / f"{number}.png").write_bytes(data)
     (root / "red" / "broken.png").write_bytes(b"<html>")
     for hidden in (".thumbnails/a.png", "red/.ipynb_checkpoints/0-checkpoint.png", "red/._0.png"):
@@ -42,16 +42,16 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def written(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def written(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What ``tools.zoo features`` wrote of them."""
     path = tmp_path_factory.mktemp("features") / "colours.npz"
-    command = ["features", "vgg16", str(pictures), "-o", str(path)]
+    command = ["features", "vgg16", str(images), "-o", str(path)]
     assert main([*command, "--weights", "none", "--size", "32"]) == 0
     return path
 
 
 def made_up(*counts: int, apart: float = 1.0, seed: int = 0) -> Features:
-    """Features of as many pictures of each class; the classes' means are ``apart`` from another."""
+    """Features of as many images of each class; the classes' means are ``apart`` from another."""
     rng = np.random.default_rng(seed)
     labels = [f"class {index}" for index, count in enumerate(counts) for _ in range(count)]
     means = np.eye(len(counts), 8)[[int(label[-1]) for label in labels]] * apart
@@ -60,8 +60,8 @@ def made_up(*counts: int, apart: float = 1.0, seed: int = 0) -> Features:
     return Features(values * 1000, files, tuple(labels), RECIPE, "0")
 
 
-def test_the_file_says_what_each_picture_is_and_what_the_features_are_of(
-    written: Path, pictures: Path
+def test_the_file_says_what_each_image_is_and_what_the_features_are_of(
+    written: Path, images: Path
 ) -> None:
     import keras
 
@@ -73,12 +73,12 @@ def test_the_file_says_what_each_picture_is_and_what_the_features_are_of(
     assert found.recipe == RECIPE
 
     featuriser = RECIPE.featuriser(RECIPE.whole())
-    rgb = np.array(picture_pixel(pictures / found.files[-1]), np.float32)
+    rgb = np.array(image_pixel(images / found.files[-1]), np.float32)
     fed = keras.applications.vgg16.preprocess_input(np.tile(rgb, (1, 32, 32, 1)))
     assert found.values[-1] == pytest.approx(np.asarray(featuriser(fed))[0], abs=1e-4)
 
 
-def picture_pixel(path: Path) -> tuple[int, ...]:
+def image_pixel(path: Path) -> tuple[int, ...]:
     from PIL import Image
 
     with Image.open(path) as image:
@@ -88,12 +88,12 @@ def picture_pixel(path: Path) -> tuple[int, ...]:
 
 
 def test_a_head_is_trained_and_served_with_its_network(
-    written: Path, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    written: Path, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = ["head", str(written), "--name", "colours", "--models-dir", str(tmp_path)]
     assert main([*command, "--test", str(written)]) == 0
     printed = capsys.readouterr().out
-    assert "learned from 24 pictures" in printed
+    assert "learned from 24 images" in printed
     assert "on those held out: 6 of 6 right (100.0%); always naming" in printed
     assert f"{written}: 30 of 30 right (100.0%)" in printed
 
@@ -103,7 +103,7 @@ def test_a_head_is_trained_and_served_with_its_network(
     assert about["head"]["accuracy"]["held_out"] == "6 of 6 right (100.0%)"
     settings = Settings.from_environ({"MODELS_DIR": str(tmp_path), "DEFAULT_MODEL": "colours"})
     classifier = Classifier(settings)
-    for path in pictures.rglob("[0-9].png"):
+    for path in images.rglob("[0-9].png"):
         prediction = classifier.classify_bytes(path.read_bytes())
         assert prediction.predicted_tag_name == path.parent.name
 
@@ -200,10 +200,10 @@ def test_the_same_seed_gives_the_same_head() -> None:
     assert not all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
 
 
-def test_of_every_label_some_pictures_are_held_out_and_some_are_not() -> None:
+def test_of_every_label_some_images_are_held_out_and_some_are_not() -> None:
     found = train_head(made_up(50, 3, 2), rounds=1)
 
-    assert found.held_out.pictures == {"class 0": 10, "class 1": 1, "class 2": 1}
+    assert found.held_out.images == {"class 0": 10, "class 1": 1, "class 2": 1}
     assert found.learned_from == 43
     assert found.held_out.of_most_frequent == pytest.approx(10 / 12)
 
@@ -223,8 +223,8 @@ def test_features_that_hardly_differ_do_not_drown_the_others() -> None:
 @pytest.mark.parametrize(
     ("labels", "words"),
     [
-        (("a", "a", "", ""), "2 pictures are in no sub-folder"),
-        (("a", "a", "a", "b"), "'b' has one picture: there must be two labels"),
+        (("a", "a", "", ""), "2 images are in no sub-folder"),
+        (("a", "a", "a", "b"), "'b' has one image: there must be two labels"),
         (("a", "a", "a", "a"), "there is one label"),
     ],
 )
@@ -236,14 +236,14 @@ def test_labels_that_cannot_be_learned_are_refused(labels: tuple[str, ...], word
 
 def test_a_label_that_was_not_trained_is_refused() -> None:
     trained = train_head(made_up(5, 5), rounds=1)
-    with pytest.raises(FeaturesError, match="There are pictures of 'class 2', which were not"):
+    with pytest.raises(FeaturesError, match="There are images of 'class 2', which were not"):
         accuracy(trained, made_up(5, 5, 5))
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["features", "vgg16", "EMPTY", "-o", "a.npz"], "There are no pictures that can be read"),
+        (["features", "vgg16", "EMPTY", "-o", "a.npz"], "There are no images that can be read"),
         (["features", "vgg16", "nowhere", "-o", "a.npz"], "nowhere is no folder"),
         (["features", "vgg16", "EMPTY", "-o", "a.txt"], "must end in .npz"),
         (["features", "vgg16", "EMPTY", "-o", "no/a.npz"], "no/a.npz cannot be written: No such"),

@@ -21,11 +21,11 @@ from hypothesis import strategies as st
 from image_classifier import Classifier, Settings, errors
 from image_classifier.protocols.custom_vision.errors import CODE_OF_ERROR, as_custom_vision_error
 from image_classifier.protocols.custom_vision.service import CustomVision, CustomVisionAnswer
-from tests.support.builders import model_folder, picture
+from tests.support.builders import colour_image, model_folder
 
 PROJECT = "6ad1d8e4-27de-4e47-8bf1-1c3b0b3f4a11"
 OTHER_PROJECT = "00000000-0000-0000-0000-000000000007"
-PICTURE = picture("red")
+IMAGE = colour_image("red")
 OCTETS = "application/octet-stream"
 # Of the description (v3.1): what an answer and each of its predictions may have.
 OF_ANSWER = {"id", "project", "iteration", "created", "predictions"}
@@ -59,7 +59,7 @@ def vision(app: Path) -> CustomVision:
     return service(app, MAX_IMAGE_BYTES="300000", MAX_IMAGE_PIXELS="1000000")
 
 
-def ask(vision: CustomVision, where: str, body: bytes = PICTURE, kind: str = OCTETS) -> Any:
+def ask(vision: CustomVision, where: str, body: bytes = IMAGE, kind: str = OCTETS) -> Any:
     answer = vision.answer(where, kind, body)
     json.dumps(answer.body, allow_nan=False)
     return answer
@@ -86,7 +86,7 @@ def test_an_answer_has_the_services_keys_and_kinds_of_values(vision: CustomVisio
 
 
 def test_every_tag_is_there_and_the_most_probable_comes_first(vision: CustomVision) -> None:
-    mixed = picture((200, 40, 120))
+    mixed = colour_image((200, 40, 120))
     predictions = ask(vision, path(), mixed).body["predictions"]
     probabilities = [each["probability"] for each in predictions]
 
@@ -97,7 +97,7 @@ def test_every_tag_is_there_and_the_most_probable_comes_first(vision: CustomVisi
 
 
 def test_probabilities_are_the_shortest_decimals_of_float32(vision: CustomVision) -> None:
-    for each in ask(vision, path(), picture((90, 80, 85))).body["predictions"]:
+    for each in ask(vision, path(), colour_image((90, 80, 85))).body["predictions"]:
         assert str(each["probability"]) == str(np.float32(each["probability"]))
 
 
@@ -255,12 +255,12 @@ def test_a_project_for_which_nothing_is_published_is_unknown(app: Path) -> None:
         (b'{"Url": "http://h/a.png"}', "application/json", 400, "BadRequestImageStream"),
         (b"no picture", OCTETS, 400, "BadRequestImageFormat"),
         (b"x" * 300_001, OCTETS, 400, "BadRequestImageSizeBytes"),
-        (picture(size=(1001, 1000)), OCTETS, 400, "BadRequestImageDimensions"),
+        (colour_image(size=(1001, 1000)), OCTETS, 400, "BadRequestImageDimensions"),
         (b"--b--\r\n", "multipart/form-data; boundary=b", 400, "BadRequestImageStream"),
         (b"no form", "multipart/form-data; boundary=b", 400, "BadRequestImageStream"),
     ],
 )
-def test_a_bad_picture_has_its_code(
+def test_a_bad_image_has_its_code(
     vision: CustomVision, body: bytes, kind: str, status: int, code: str
 ) -> None:
     answer = ask(vision, path(), body, kind)

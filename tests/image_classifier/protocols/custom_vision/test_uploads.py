@@ -6,9 +6,9 @@ import pytest
 
 from image_classifier.errors import InvalidRequest
 from image_classifier.protocols.custom_vision.uploads import image_in, url_in
-from tests.support.builders import multipart, picture
+from tests.support.builders import colour_image, multipart
 
-PNG = picture()
+PNG = colour_image()
 FORM = "multipart/form-data; boundary=b"
 JSON = "application/json; charset=utf-8"
 URL = "https://example.com/a cat.png?x=1&y=ü"
@@ -22,7 +22,7 @@ def part(head: str, content: bytes) -> bytes:
     "content_type",
     ["application/octet-stream", "image/png", "", "application/x-www-form-urlencoded"],
 )
-def test_the_body_is_the_picture_whatever_its_type_says(content_type: str) -> None:
+def test_the_body_is_the_image_whatever_its_type_says(content_type: str) -> None:
     assert image_in(content_type, PNG) == PNG
 
 
@@ -35,14 +35,14 @@ def test_the_body_is_the_picture_whatever_its_type_says(content_type: str) -> No
         'name="imagedata"; filename=""\r\nContent-Type: text/plain',
     ],
 )
-def test_the_field_of_a_form_is_the_picture_in_all_shapes(head: str) -> None:
+def test_the_field_of_a_form_is_the_image_in_all_shapes(head: str) -> None:
     other = part('name="application"', b"my app")
 
     assert image_in(FORM, other + part(head, PNG) + b"--b--\r\n") == PNG
 
 
-def test_the_only_file_of_a_form_is_the_picture_whatever_its_name() -> None:
-    assert image_in(*multipart(("picture", PNG))) == PNG
+def test_the_only_file_of_a_form_is_the_image_whatever_its_name() -> None:
+    assert image_in(*multipart(("image", PNG))) == PNG
 
 
 @pytest.mark.parametrize(
@@ -53,12 +53,12 @@ def test_the_only_file_of_a_form_is_the_picture_whatever_its_name() -> None:
         part('name="imageData"', PNG) * 2 + b"--b--",
     ],
 )
-def test_a_form_without_exactly_one_picture_is_refused(body: bytes) -> None:
-    with pytest.raises(InvalidRequest, match=r"has \d pictures; send exactly one.*imageData"):
+def test_a_form_without_exactly_one_image_is_refused(body: bytes) -> None:
+    with pytest.raises(InvalidRequest, match=r"has \d images; send exactly one.*imageData"):
         image_in(FORM, body)
 
 
-def test_json_sent_as_a_picture_is_told_where_it_belongs() -> None:
+def test_json_sent_as_a_image_is_told_where_it_belongs() -> None:
     with pytest.raises(InvalidRequest, match="/url instead of"):
         image_in("application/json", b' {"url": "https://example.com/"}')
 

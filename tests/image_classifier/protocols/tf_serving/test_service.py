@@ -1,4 +1,4 @@
-"""TensorFlow Serving's protocol below its doors: models, versions, names, states, words."""
+"""TensorFlow Serving's protocol below its endpoints: models, versions, names, states, words."""
 
 from __future__ import annotations
 
