@@ -9,7 +9,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from image_classifier.engines import ENGINES, Engine
+from image_classifier.engines.base import Engine
+from image_classifier.engines.registry import ENGINES
 from image_classifier.errors import ClassifierError, SettingsError
 from image_classifier.fetching.fetch import fetch
 from image_classifier.models.loaded_model import LoadedModel

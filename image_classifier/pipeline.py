@@ -10,7 +10,7 @@ from PIL import Image
 
 from image_classifier.concurrency.compute_slots import ComputeSlots, usable_cores
 from image_classifier.concurrency.pixel_budget import PixelBudget
-from image_classifier.engines import Engine
+from image_classifier.engines.base import Engine
 from image_classifier.errors import ImageTooLarge, InvalidRequest
 from image_classifier.images.decode import read_header, read_pixels
 from image_classifier.images.fast_preprocess import preprocess_scaled, smallest_decode_size

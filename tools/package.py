@@ -33,7 +33,7 @@ DISTRIBUTIONS = {
     "tensorflow": {"tensorflow", "tensorflow-cpu"},
     "tflite": {"ai-edge-litert"},
 }
-# What each engine runs: the table of image_classifier.engines once more, because that imports
+# What each engine runs: the table of engines/registry.py once more, because that imports
 # NumPy. A test holds the two against each other.
 SAVED_MODEL = "saved_model.pb"
 WEIGHTS = {

@@ -21,8 +21,9 @@ from benchmarks.data.workload import Workload, workload
 from benchmarks.harness.case import MILLISECONDS, RATE, Case, Measured, WrongAnswer
 from benchmarks.harness.machine import cores
 from benchmarks.harness.statistics import Samples
-from image_classifier.engines import ENGINES, Engine, EngineOptions
+from image_classifier.engines.base import Engine, EngineOptions
 from image_classifier.engines.onnx import OnnxEngine
+from image_classifier.engines.registry import ENGINES
 from image_classifier.images.decode import decode
 from image_classifier.images.preprocess import preprocess
 

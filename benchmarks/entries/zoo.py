@@ -20,7 +20,8 @@ from benchmarks.harness.machine import cores
 from benchmarks.harness.measure import run_case
 from benchmarks.harness.records import Part, case_record, verdicts
 from benchmarks.harness.statistics import Samples
-from image_classifier.engines import ENGINES, SAVED_MODEL, Engine, EngineOptions
+from image_classifier.engines.base import Engine, EngineOptions
+from image_classifier.engines.registry import ENGINES, SAVED_MODEL
 from image_classifier.images.decode import decode
 from image_classifier.images.preprocess import preprocess
 from image_classifier.model_files.input_spec import read_input_spec

@@ -8,7 +8,7 @@ import azure.functions as func
 
 from image_classifier.bindings.http import json_response
 from image_classifier.classifier import Classifier
-from image_classifier.engines import ENGINES, EngineKind, choose_engine
+from image_classifier.engines.registry import ENGINES, EngineKind, choose_engine
 from image_classifier.errors import ClassifierError, InvalidRequest, ModelError
 from image_classifier.model_files.labels import read_labels
 from image_classifier.models.model import Model, needs_labels

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from image_classifier.engines import detection_export
+from image_classifier.engines.base import detection_export
 from image_classifier.engines.importing import importing
 from image_classifier.errors import ModelError
 from image_classifier.model_files.input_spec import CAFFE_MEAN_BGR, InputSpec

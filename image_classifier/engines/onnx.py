@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from image_classifier.concurrency.compute_slots import usable_cores
-from image_classifier.engines import EngineOptions, first_line
+from image_classifier.engines.base import EngineOptions, first_line
 from image_classifier.engines.importing import importing
 from image_classifier.engines.onnx_metadata import (
     OnnxNode,

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from image_classifier.concurrency.compute_slots import usable_cores
-from image_classifier.engines import EngineOptions
+from image_classifier.engines.base import EngineOptions
 from image_classifier.engines.importing import importing
 from image_classifier.engines.onnx_metadata import (
     METADATA_KEYS,

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from image_classifier.engines import EngineOptions, first_line
+from image_classifier.engines.base import EngineOptions, first_line
 from image_classifier.errors import InvalidRequest, ModelError
 from image_classifier.model_files.input_spec import InputSpec
 from image_classifier.model_files.signatures import DEFAULT_SIGNATURE, Array, Signature, TensorInfo

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from image_classifier.engines import EngineOptions, first_line
+from image_classifier.engines.base import EngineOptions, first_line
 from image_classifier.engines.frozen_graph import read_frozen_graph, recognise
 from image_classifier.engines.importing import importing
 from image_classifier.engines.saved_model import SavedModel

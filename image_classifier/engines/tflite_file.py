@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from image_classifier.engines import detection_export
+from image_classifier.engines.base import detection_export
 from image_classifier.errors import ModelError
 from image_classifier.model_files.input_spec import InputSpec
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pybase64
 
-from image_classifier.engines import Engine
+from image_classifier.engines.base import Engine
 from image_classifier.errors import InvalidRequest, ModelError
 from image_classifier.model_files.input_spec import CHANNELS, InputSpec
 from image_classifier.model_files.signatures import DEFAULT_SIGNATURE, Array, Signature, TensorInfo

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from image_classifier.engines import Engine, SavedModelEngine
+from image_classifier.engines.base import Engine, SavedModelEngine
 from image_classifier.errors import ClassifierError, ModelError
 from image_classifier.model_files.input_spec import CHANNELS
 from image_classifier.models.image_signatures import BYTES

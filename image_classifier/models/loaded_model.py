@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from image_classifier.engines import Engine, SavedModelEngine
+from image_classifier.engines.base import Engine, SavedModelEngine
 from image_classifier.errors import InvalidRequest
 from image_classifier.model_files.input_spec import CONTRACT_FILE
 from image_classifier.model_files.labels import LABELS_FILE

@@ -11,14 +11,8 @@ from pathlib import Path
 from typing import Protocol
 
 from image_classifier.concurrency.allocator import trim_heap
-from image_classifier.engines import (
-    SAVED_MODEL,
-    Engine,
-    EngineKind,
-    EngineOptions,
-    SavedModelEngine,
-    import_engine,
-)
+from image_classifier.engines.base import Engine, EngineOptions, SavedModelEngine
+from image_classifier.engines.registry import SAVED_MODEL, EngineKind, import_engine
 from image_classifier.errors import ModelError
 from image_classifier.model_files.cvexport_manifest import read_export_manifest
 from image_classifier.model_files.input_spec import CONTRACT_FILE, InputSpec, read_input_spec

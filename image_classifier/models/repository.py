@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from image_classifier.engines import EngineOptions, weights_files
+from image_classifier.engines.base import EngineOptions
+from image_classifier.engines.registry import weights_files
 from image_classifier.errors import ModelError, UnknownModel
 from image_classifier.model_files.labels import LABELS_FILE
 from image_classifier.model_files.names import MODEL_NAME

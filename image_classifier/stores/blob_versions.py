@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from image_classifier.engines import weights_files
+from image_classifier.engines.registry import weights_files
 from image_classifier.model_files.names import MODEL_NAME, VERSION
 from image_classifier.model_files.registry_json import (
     LARGEST_VERSION_BYTES,

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Protocol
 
-from image_classifier.engines import weights_files
+from image_classifier.engines.registry import weights_files
 from image_classifier.model_files.names import VERSION
 from image_classifier.models.model import Origin
 

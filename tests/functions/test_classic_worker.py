@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from image_classifier.engines import ENGINES
+from image_classifier.engines.registry import ENGINES
 from tests.support.app_tree import ROOT
 from tests.support.servers import clean_environment
 from tools.bootstrap.classic_worker import (

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from image_classifier.engines import ENGINES, SAVED_MODEL
+from image_classifier.engines.registry import ENGINES, SAVED_MODEL
 from tests.support.servers import LocalHost
 from tools import package
 from tools.list_package import list_package

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from image_classifier.engines import ENGINES, weights_files
+from image_classifier.engines.registry import ENGINES, weights_files
 from image_classifier.errors import ClassifierError
 from image_classifier.images.decode import decode
 from image_classifier.settings import Settings

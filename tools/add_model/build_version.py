@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from image_classifier.engines import SAVED_MODEL, choose_engine, first_line
+from image_classifier.engines.base import first_line
+from image_classifier.engines.registry import SAVED_MODEL, choose_engine
 from image_classifier.errors import ClassifierError
 from image_classifier.model_files.cvexport_manifest import MANIFEST_FILE
 from image_classifier.model_files.input_spec import CONTRACT_FILE

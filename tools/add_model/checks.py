@@ -6,7 +6,7 @@ from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
-from image_classifier.engines import SAVED_MODEL
+from image_classifier.engines.registry import SAVED_MODEL
 from image_classifier.errors import ModelError
 from image_classifier.model_files.cvexport_manifest import ExportManifest
 from tools.add_model.metadata import Metadata

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from image_classifier.engines import ENGINES, weights_files
+from image_classifier.engines.registry import ENGINES, weights_files
 from image_classifier.model_files.cvexport_manifest import (
     MOST_MANIFEST_BYTES,
     ExportManifest,

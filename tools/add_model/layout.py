@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from image_classifier.engines import SAVED_MODEL, weights_files
+from image_classifier.engines.registry import SAVED_MODEL, weights_files
 from image_classifier.model_files.cvexport_manifest import MANIFEST_FILE, ExportManifest
 from image_classifier.model_files.input_spec import CONTRACT_FILE
 from image_classifier.model_files.labels import LABELS_FILE

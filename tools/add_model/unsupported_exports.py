@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import PurePosixPath
 
-from image_classifier.engines import weights_files
+from image_classifier.engines.registry import weights_files
 from image_classifier.model_files.cvexport_manifest import ExportManifest
 
 __all__ = ["by_files", "by_manifest"]

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from image_classifier.engines import ENGINES, Engine, EngineOptions
+from image_classifier.engines.base import Engine, EngineOptions
+from image_classifier.engines.registry import ENGINES
 from image_classifier.errors import ModelError
 from tools.convert.graphs import FrozenModel, read_model
 from tools.convert.verification import Agreement, compare, image_tensors, random_tensors

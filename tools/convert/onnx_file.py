@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from image_classifier.engines import first_line
+from image_classifier.engines.base import first_line
 from image_classifier.engines.onnx_metadata import INPUT_SPEC_KEY
 from image_classifier.errors import ModelError
 from tools.convert.graphs import FrozenModel

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from image_classifier.engines import Engine
+from image_classifier.engines.base import Engine
 from image_classifier.images.decode import decode
 from image_classifier.images.preprocess import preprocess
 from image_classifier.model_files.input_spec import CHANNELS, InputSpec

@@ -17,7 +17,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from image_classifier.engines import weights_files
+from image_classifier.engines.registry import weights_files
 from image_classifier.errors import ModelError
 from image_classifier.model_files.registry_json import (
     MANIFEST_FILE,

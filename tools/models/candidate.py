@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from image_classifier.engines import EngineOptions, weights_files
+from image_classifier.engines.base import EngineOptions
+from image_classifier.engines.registry import weights_files
 from image_classifier.errors import ModelError
 from image_classifier.model_files.cvexport_manifest import MANIFEST_FILE as EXPORT_MANIFEST
 from image_classifier.model_files.labels import LABELS_FILE

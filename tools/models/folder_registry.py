@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from image_classifier.engines import weights_files
+from image_classifier.engines.registry import weights_files
 from image_classifier.errors import ModelError
 from image_classifier.model_files.names import MODEL_NAME, MOST_VERSION_DIGITS
 from image_classifier.model_files.registry_json import (

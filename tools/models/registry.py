@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from image_classifier.engines import ENGINES
+from image_classifier.engines.registry import ENGINES
 from image_classifier.model_files.names import MODEL_NAME, MOST_VERSION_DIGITS
 
 __all__ = [

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from image_classifier.bindings.status import PROBES
-from image_classifier.engines import ENGINES
+from image_classifier.engines.registry import ENGINES
 from image_classifier.protocols.custom_vision.exported_container import as_container_answer
 from image_classifier.results import Prediction, StageTimes, TagProbability
 

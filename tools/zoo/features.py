@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from image_classifier.engines import first_line
+from image_classifier.engines.base import first_line
 from image_classifier.images.decode import decode
 from image_classifier.images.preprocess import preprocess
 from tools.shared.image_folders import MOST_PIXELS, UNREADABLE, reason, visible_images_in

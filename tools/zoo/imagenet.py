@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from image_classifier.engines import first_line
+from image_classifier.engines.base import first_line
 
 # TensorFlow's start-up chatter (CPU features, no GPU) is not about any network.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from image_classifier.engines import SAVED_MODEL
+from image_classifier.engines.registry import SAVED_MODEL
 from image_classifier.model_files.signatures import Signature
 from image_classifier.model_files.signatures_json import SIGNATURES_FILE, signatures_as_dict
 

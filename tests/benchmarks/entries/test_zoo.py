@@ -25,7 +25,7 @@ from benchmarks.entries.zoo import (
 from benchmarks.harness.case import MILLISECONDS, RATE, Case, Measured, WrongAnswer
 from benchmarks.harness.measure import run_case
 from benchmarks.harness.records import case_record, verdicts
-from image_classifier.engines import ENGINES
+from image_classifier.engines.registry import ENGINES
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def test_what_cannot_be_built_is_no_answer(tmp_path: Path) -> None:
 
 
 def test_a_detector_becomes_a_graph_with_all_its_predictions_in_a_row(tmp_path: Path) -> None:
-    from image_classifier.engines import EngineOptions
+    from image_classifier.engines.base import EngineOptions
     from image_classifier.model_files.input_spec import read_input_spec
     from tools.zoo.anchors import SIDE
     from tools.zoo.detector import make_detector, write_detector

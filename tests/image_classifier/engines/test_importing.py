@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from image_classifier.engines import ENGINES, EngineKind
+from image_classifier.engines.registry import ENGINES, EngineKind
 from image_classifier.errors import ModelError
 from tests.support.builders import COLOURS, model_folder
 from tests.support.servers import clean_environment

@@ -12,7 +12,7 @@ import pytest
 
 from image_classifier import Classifier, Settings
 from image_classifier.bindings.http import prediction_headers
-from image_classifier.engines import EngineOptions
+from image_classifier.engines.base import EngineOptions
 from image_classifier.engines.onnx import load
 from image_classifier.errors import ModelError
 from image_classifier.models.model import Model

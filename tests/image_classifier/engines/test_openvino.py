@@ -12,7 +12,8 @@ import pytest
 import requests
 
 from image_classifier import Classifier, Settings
-from image_classifier.engines import EngineOptions, onnx
+from image_classifier.engines import onnx
+from image_classifier.engines.base import EngineOptions
 from image_classifier.errors import ModelError
 from image_classifier.models.model import Model
 from tests.support.builders import COLOURS, colour_image

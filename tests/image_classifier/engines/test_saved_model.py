@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from image_classifier import Classifier, Settings
-from image_classifier.engines import EngineOptions
+from image_classifier.engines.base import EngineOptions
 from image_classifier.engines.tensorflow import load_saved_model
 from image_classifier.errors import InvalidRequest, ModelError
 from image_classifier.model_files.signatures import NUMPY_DTYPES, TensorInfo

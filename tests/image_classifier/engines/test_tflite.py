@@ -17,7 +17,8 @@ import pytest
 from numpy.typing import NDArray
 
 from image_classifier import Classifier, Settings
-from image_classifier.engines import ENGINES, EngineOptions
+from image_classifier.engines.base import EngineOptions
+from image_classifier.engines.registry import ENGINES
 from image_classifier.errors import ModelError
 from image_classifier.images.decode import decode
 from image_classifier.images.preprocess import preprocess
@@ -290,7 +291,8 @@ TRY_ALL = """
 import sys
 from pathlib import Path
 import numpy as np
-from image_classifier.engines import EngineOptions, tflite
+from image_classifier.engines import tflite
+from image_classifier.engines.base import EngineOptions
 from image_classifier.errors import ModelError
 
 ran = refused = 0
@@ -448,7 +450,8 @@ BEFORE_TENSORFLOW = """
 import sys
 from pathlib import Path
 import numpy as np
-from image_classifier.engines import ENGINES, EngineOptions
+from image_classifier.engines.base import EngineOptions
+from image_classifier.engines.registry import ENGINES
 
 batch = np.random.default_rng(0).uniform(0, 255, (3, 32, 32, 3)).astype(np.float32)
 engines = []

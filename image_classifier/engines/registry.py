@@ -1,0 +1,153 @@
+"""Lists the engines in a table, and chooses one for a version folder; imports none of them."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from image_classifier.engines.base import Engine, EngineOptions, SavedModelEngine
+from image_classifier.engines.importing import import_failure
+from image_classifier.errors import ModelError
+from image_classifier.model_files.input_spec import InputSpec
+
+__all__ = [
+    "ENGINES",
+    "SAVED_MODEL",
+    "EngineKind",
+    "choose_engine",
+    "import_engine",
+    "weights_files",
+]
+
+logger = logging.getLogger(__name__)
+
+# A SavedModel says itself what it takes and gives; the other files are bare graphs.
+SAVED_MODEL = "saved_model.pb"
+
+
+@dataclass(frozen=True)
+class EngineKind:
+    """One row of the table.
+
+    Attributes:
+        name: what ``ENGINE`` and ``X-Engine`` call it.
+        weights: the files in a version folder that it runs, the preferred first.
+        package: the Python package it needs.
+        module: ours that has ``load(weights, input_spec or None, options) -> Engine``, and for a
+            SavedModel ``load_saved_model(weights, options) -> SavedModelEngine``.
+    """
+
+    name: str
+    weights: tuple[str, ...]
+    package: str
+    module: str
+
+    def is_installed(self) -> bool:
+        """Whether the package is there; it is looked for, not imported."""
+        return importlib.util.find_spec(self.package) is not None
+
+    @property
+    def failure(self) -> str | None:
+        """Why the package cannot be imported; None while that was not tried, or if it can."""
+        return import_failure(self.package)
+
+    def find(self, folder: Path) -> Path | None:
+        """The file in a version folder that it would run, or None."""
+        paths = (folder / name for name in self.weights)
+        return next((path for path in paths if path.is_file()), None)
+
+    def import_module(self) -> ModuleType:
+        """Imports our module, and with it the runtime; ModelError says why that cannot be."""
+        return importlib.import_module(self.module)
+
+    def load(self, weights: Path, input_spec: InputSpec | None, options: EngineOptions) -> Engine:
+        """Imports the runtime and loads the weights; ModelError says what is wrong with them."""
+        engine: Engine = self.import_module().load(weights, input_spec, options)
+        return engine
+
+    def load_saved_model(self, weights: Path, options: EngineOptions) -> SavedModelEngine:
+        """Likewise for a ``saved_model.pb``."""
+        engine: SavedModelEngine = self.import_module().load_saved_model(weights, options)
+        return engine
+
+
+# In the order in which ENGINE=auto tries them.
+ENGINES: Mapping[str, EngineKind] = {
+    kind.name: kind
+    for kind in (
+        EngineKind("onnx", ("model.onnx",), "onnxruntime", "image_classifier.engines.onnx"),
+        EngineKind("openvino", ("model.onnx",), "openvino", "image_classifier.engines.openvino"),
+        EngineKind(
+            "tensorflow",
+            ("model.pb", SAVED_MODEL),
+            "tensorflow",
+            "image_classifier.engines.tensorflow",
+        ),
+        # Last: these files may have float16 or 8-bit weights, the others are exact.
+        EngineKind(
+            "tflite", ("model.tflite",), "ai_edge_litert", "image_classifier.engines.tflite"
+        ),
+    )
+}
+
+
+def weights_files() -> tuple[str, ...]:
+    """The names of files that some engine can run, each once."""
+    return tuple(dict.fromkeys(name for kind in ENGINES.values() for name in kind.weights))
+
+
+def choose_engine(folder: Path, wanted: str) -> tuple[EngineKind, Path]:
+    """Picks the engine for a version folder, and the file that it is to run.
+
+    Imports nothing; passes over an engine that is known not to be importable if another will do.
+
+    Args:
+        folder: what holds the weights.
+        wanted: "auto" or a name in ENGINES.
+
+    Raises:
+        ModelError: the folder has no weights for the engine, or the engine is not installed, or
+            its import has failed.
+    """
+    kinds = list(ENGINES.values()) if wanted == "auto" else [ENGINES[wanted]]
+    present = [(kind, weights) for kind in kinds if (weights := kind.find(folder))]
+    installed = [(kind, weights) for kind, weights in present if kind.is_installed()]
+    for kind, weights in installed:
+        if kind.failure is None:
+            return kind, weights
+    if installed:
+        raise ModelError(installed[0][0].failure or "")
+    if present:
+        needed = " or ".join(kind.package for kind, _ in present)
+        raise ModelError(
+            f"{present[0][1]} needs the package {needed}, which is not installed: "
+            f"pip install {needed}."
+        )
+    names = " or ".join(dict.fromkeys(name for kind in kinds for name in kind.weights))
+    raise ModelError(f"{folder} holds no model: put {names} and labels.txt there.")
+
+
+def import_engine(folder: Path, wanted: str) -> tuple[EngineKind, Path]:
+    """Picks as ``choose_engine`` does, and imports the engine: what it returns can run.
+
+    With "auto" an engine that cannot be imported gives way to the next one, with a warning: the
+    callers get their answers, and whoever reads the log mends the first.
+
+    Raises:
+        ModelError: as ``choose_engine``, or nothing that would do can be imported.
+    """
+    while True:
+        kind, weights = choose_engine(folder, wanted)
+        try:
+            kind.import_module()
+        except ModelError as exc:
+            if kind.failure is None:
+                raise
+            logger.warning(exc.message)  # choose_engine knows by now, too
+        else:
+            return kind, weights
