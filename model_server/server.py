@@ -21,6 +21,7 @@ from google.protobuf import text_format
 from image_classifier import Settings
 from image_classifier.models.serving_config import ModelConfig, read_model_config
 from image_classifier.observability import telemetry
+from image_classifier.observability.exporters import configure_exporters
 from model_server.flags import FlagError, Flags, channel_arguments
 from model_server.grpc import messages
 from model_server.grpc.model_service import ModelService
@@ -51,7 +52,7 @@ def run(flags: Flags, settings: Settings) -> int:
     arguments = channel_arguments(flags.grpc_channel_arguments)
     metrics = Metrics()
     telemetry.subscribe(metrics)
-    telemetry.configure_exporters(os.environ)
+    configure_exporters(os.environ)
     with _reserved(address, [flags.port]), _rest_socket(address, flags.rest_api_port) as rest:
         served = ServedModels(
             settings,

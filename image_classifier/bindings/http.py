@@ -28,6 +28,7 @@ from image_classifier.errors import (
     UnsupportedImage,
 )
 from image_classifier.observability import telemetry
+from image_classifier.observability.exporters import configure_exporters
 from image_classifier.results import Prediction
 from image_classifier.settings import Settings
 
@@ -100,7 +101,7 @@ def current_classifier() -> Classifier:
     with _lock:
         if _classifier is None:
             _classifier = Classifier(Settings.from_environ(os.environ))
-            telemetry.configure_exporters(os.environ)
+            configure_exporters(os.environ)
             if _classifier.settings.warm_up:
                 threading.Thread(target=_classifier.warm_up, name="warm up", daemon=True).start()
         return _classifier

@@ -14,12 +14,11 @@ from typing import Any
 import numpy as np
 from PIL import ExifTags, Image, WebPImagePlugin, features
 
-from image_classifier.concurrency.allocator import return_large_blocks
+from image_classifier.concurrency.allocator import keep_heap, return_large_blocks
 from image_classifier.errors import ImageTooLarge, TooManyRequests, UnsupportedImage
 from image_classifier.images.avif_limits import has_long_lists
 from image_classifier.images.jpeg_scans import count_scans
 from image_classifier.images.pillow_limits import open_within_limits
-from image_classifier.kept_memory import keep_heap
 
 __all__ = [
     "MAX_RLE_PIXELS",

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-__all__ = ["SHORTER_SIDE", "accel_crop"]
+from image_classifier.model_files.input_spec import SHORTER_SIDE
 
-SHORTER_SIDE = 256  # pixels; the graph's size is cut out of this
+__all__ = ["accel_crop"]
 
 
 def accel_crop(image: Image.Image, height: int, width: int) -> NDArray[np.float32]:

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from image_classifier.errors import ModelError
-from image_classifier.images.tf1_resize import SHORTER_SIDE
 
 __all__ = [
     "CAFFE_MEAN_BGR",
     "CHANNELS",
     "CONTRACT_FILE",
     "RESIZE_METHODS",
+    "SHORTER_SIDE",
     "InputSpec",
     "parse_input_spec",
     "read_input_spec",
@@ -28,6 +28,8 @@ CAFFE_MEAN_BGR = (104.0, 117.0, 123.0)
 
 CHANNELS = {"BGR": 3, "RGB": 3, "GRAY": 1}
 RESIZE_METHODS = ("custom_vision", "crop", "stretch", "accel")
+# In pixels, with "accel": the image is resized to it, and the graph's size is cut out.
+SHORTER_SIDE = 256
 
 _EXAMPLE = (
     '{"input": "input:0", "output": "output:0", "size": [224, 224], "resize": "crop", '

@@ -8,7 +8,6 @@ import threading
 import time
 import weakref
 from pathlib import Path
-from typing import Protocol
 
 from image_classifier.concurrency.allocator import trim_heap
 from image_classifier.engines.base import Engine, EngineOptions, SavedModelEngine
@@ -22,29 +21,15 @@ from image_classifier.model_files.signatures_json import read_default_signature
 from image_classifier.models.image_signatures import check_runnable, image_signatures
 from image_classifier.models.load_checks import check_output, warm_up
 from image_classifier.models.loaded_model import LoadedModel
+from image_classifier.stores.base import Origin
 
-__all__ = ["Model", "ModelRetired", "Origin", "needs_labels"]
+__all__ = ["Model", "ModelRetired", "needs_labels"]
 
 logger = logging.getLogger(__name__)
 
 
 class ModelRetired(ModelError):
     """This version was unloaded meanwhile; who looks the model up again finds its successor."""
-
-
-class Origin(Protocol):
-    """Where the files of a version come from, if they are not in its folder from the start."""
-
-    def fetch(self, *, check: bool = False) -> None:
-        """Puts them there, all or none, unless they are there; ModelError says what failed.
-
-        With ``check`` what is there is read as a whole, and fetched again if it is damaged.
-        """
-        ...
-
-    def state(self) -> object:
-        """Equals what it was before, as long as what failed would fail again."""
-        ...
 
 
 class Model:

@@ -33,7 +33,6 @@ __all__ = [
     "add_image",
     "request",
     "add_stages",
-    "configure_exporters",
     "subscribe",
 ]
 
@@ -132,31 +131,6 @@ def subscribe(watcher: Watcher) -> Callable[[], None]:
         _watchers = tuple(each for each in _watchers if each is not watcher)
 
     return stop
-
-
-def configure_exporters(environ: Mapping[str, str]) -> None:
-    """Sends traces and metrics, if the environment says where to; else does, and imports, nothing.
-
-    What is wrong with the environment is one line in the log: the app works without.
-    """
-    by_the_host = environ.get("PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY", "").lower() == "true"
-    if not (by_the_host or any(environ.get(name, "").strip() for name in ENDPOINTS)):
-        return
-    try:
-        from image_classifier.observability.open_telemetry import from_environ
-
-        found = from_environ(environ)
-    except ImportError as exc:
-        logger.warning(
-            "No traces and metrics are sent: %s. Install opentelemetry-sdk and "
-            "opentelemetry-exporter-otlp-proto-http, as requirements.txt has them.",
-            exc,
-        )
-    except Exception as exc:
-        logger.warning("No traces and metrics are sent: %s", exc)
-    else:
-        if found is not None:
-            subscribe(found)
 
 
 @contextmanager

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from image_classifier.settings import Settings
+from image_classifier.stores.base import ModelStore
 from image_classifier.stores.blob_location import find_location
 from image_classifier.stores.blob_store import BlobStore
 from image_classifier.stores.download_cache import default_cache_dir
-from image_classifier.stores.folder_store import FolderStore, ModelStore
+from image_classifier.stores.folder_store import FolderStore
 
 __all__ = ["open_store"]
 

@@ -1,4 +1,4 @@
-"""Where a repository finds models: in a folder on disk. ``blob_models`` has the other place."""
+"""Finds models in a folder on disk; ``blob_store`` finds them on Blob Storage."""
 
 from __future__ import annotations
 
@@ -6,47 +6,12 @@ import contextlib
 import os
 from collections.abc import Collection
 from pathlib import Path
-from typing import Protocol
 
 from image_classifier.engines.registry import weights_files
 from image_classifier.model_files.names import VERSION
-from image_classifier.models.model import Origin
+from image_classifier.stores.base import Origin
 
-__all__ = ["FolderStore", "ModelStore", "changed_ns", "folders_in"]
-
-
-class ModelStore(Protocol):
-    """A place that holds models. Safe to share among threads.
-
-    Attributes:
-        display_name: the store, as messages name it.
-    """
-
-    display_name: str
-
-    def names(self) -> Collection[str]:
-        """What may be the names of models; ``versions`` tells."""
-        ...
-
-    def versions(self, name: str) -> dict[int, Path]:
-        """The folder of each version of one model, the highest version first."""
-        ...
-
-    def last_changed_ns(self, name: str) -> int:
-        """When the versions of a model last changed, in ns; 0 if not known."""
-        ...
-
-    def origin(self, folder: Path) -> Origin | None:
-        """Where the files of a version folder come from; None if they are there."""
-        ...
-
-    def error(self) -> str | None:
-        """Why the place cannot be looked at now; None if it can."""
-        ...
-
-    def not_found_hint(self, name: str) -> str:
-        """What to say, after a blank, to somebody who misses a model; may be empty."""
-        ...
+__all__ = ["FolderStore", "changed_ns", "folders_in"]
 
 
 class FolderStore:

@@ -12,8 +12,7 @@ from typing import Any
 import tensorflow as tf
 
 from image_classifier.images.preprocess import LONGEST_SIDE, SQUARE_SIDE, is_exporters
-from image_classifier.images.tf1_resize import SHORTER_SIDE
-from image_classifier.model_files.input_spec import InputSpec
+from image_classifier.model_files.input_spec import SHORTER_SIDE, InputSpec
 
 __all__ = ["decoded", "tensor_of_file"]
 

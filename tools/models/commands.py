@@ -11,8 +11,9 @@ from image_classifier.errors import ClassifierError
 from image_classifier.model_files.labels import LABELS_FILE
 from image_classifier.model_files.names import VERSION
 from image_classifier.models.repository import DEMO_MODEL
+from image_classifier.stores.base import ModelStore
 from image_classifier.stores.factory import open_store
-from image_classifier.stores.folder_store import FolderStore, ModelStore
+from image_classifier.stores.folder_store import FolderStore
 from tools.models.candidate import gather, try_out
 from tools.models.folder_registry import FolderRegistry
 from tools.models.output import as_details, as_json, as_table, megabytes

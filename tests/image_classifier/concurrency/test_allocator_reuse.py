@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from image_classifier.kept_memory import keep_heap
+from image_classifier.concurrency.allocator import keep_heap
 from tests.support.servers import ROOT, clean_environment
 
 PROGRAM = """

@@ -253,7 +253,8 @@ def test_a_collector_that_never_answers_holds_up_neither_requests_nor_the_end() 
 import logging, os, time
 logging.disable(logging.CRITICAL)
 from image_classifier.observability import telemetry
-telemetry.configure_exporters(os.environ)
+from image_classifier.observability.exporters import configure_exporters
+configure_exporters(os.environ)
 assert telemetry._watchers
 worst = 0.0
 for _ in range(5000):
@@ -291,7 +292,8 @@ provider = TracerProvider()
 provider.add_span_processor(SimpleSpanProcessor(kept))
 trace.set_tracer_provider(provider)
 from image_classifier.observability import telemetry
-telemetry.configure_exporters(os.environ)
+from image_classifier.observability.exporters import configure_exporters
+configure_exporters(os.environ)
 context.attach(TraceContextTextMapPropagator().extract({"traceparent": os.environ["HOSTS"]}))
 header = {"traceparent": os.environ["CALLERS"]}.get
 with telemetry.request("classify", "GET /api/classify", header=header):

@@ -259,8 +259,9 @@ SHOW = (
     "import logging, os, sys\n"
     "logging.basicConfig(format='%(message)s')\n"
     "from image_classifier.observability import telemetry\n"
+    "from image_classifier.observability.exporters import configure_exporters\n"
     "{before}\n"
-    "telemetry.configure_exporters(os.environ)\n"
+    "configure_exporters(os.environ)\n"
     "print('opentelemetry' in sys.modules, len(telemetry._watchers))"
 )
 
