@@ -54,15 +54,15 @@ def _run(arguments: argparse.Namespace) -> int:
     address = arguments.address or settings.address or DEFAULT_ADDRESS
     port = arguments.port if arguments.port is not None else settings.port or DEFAULT_PORT
     table = FunctionTable.read(root, os.environ)
-    targets = BindingTargets.of(table, os.environ)
+    targets = BindingTargets.resolve(table, os.environ)
     with contextlib.ExitStack() as sockets:
         sock = sockets.enter_context(listen(address, port))
         real_port = sock.getsockname()[1]
         emulator = listen_for_emulator(targets.hub_settings, os.environ, address, real_port + 1)
-        stand_in_url = None
+        emulator_url = None
         if emulator is not None:
             sockets.enter_context(emulator)
-            stand_in_url = address_url(address, emulator.getsockname()[1])
+            emulator_url = address_url(address, emulator.getsockname()[1])
         config = HostConfig(
             root=root,
             address=address,
@@ -79,7 +79,7 @@ def _run(arguments: argparse.Namespace) -> int:
             environment=arguments.environment,
             images=images,
             pin_workers=arguments.pin_workers,
-            hubs=Hubs.find(targets.hub_settings, os.environ, stand_in_url),
+            hubs=Hubs.find(targets.hub_settings, os.environ, emulator_url),
         )
         console = Console(write_to_stdout, colour=config.colour)
         try:

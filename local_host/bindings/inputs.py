@@ -14,12 +14,12 @@ from local_host.functions.function_table import Binding, Function
 from local_host.queues.queue_target import resolve_settings
 from local_host.signalr.hubs import Hubs
 
-__all__ = ["input_value"]
+__all__ = ["resolve_input"]
 
 EXPRESSION = re.compile(r"\{([^{}]+)\}")
 
 
-def input_value(
+def resolve_input(
     function: Function,
     binding: Binding,
     trigger_value: Any,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from local_host.functions.function_table import Function
 from local_host.queues.queue_target import QueueTarget
 from local_host.signalr.messages import parse_message
 
-__all__ = ["QueueWrite", "SignalRWrite", "Write", "to_writes"]
+__all__ = ["OutputFailed", "OutputWriter", "QueueWrite", "SignalRWrite", "Write", "to_writes"]
 
 # The most that the service takes, in the message's text as it is stored.
 LARGEST_TEXT_BYTES = 64 * 1024
@@ -41,6 +41,12 @@ class SignalRWrite:
 
 
 Write = QueueWrite | SignalRWrite
+# Performs the writes of one call, in order; raises OutputFailed.
+OutputWriter = Callable[[Sequence[Write]], Awaitable[None]]
+
+
+class OutputFailed(Exception):
+    """An output could not be written, so the call has failed."""
 
 
 def to_writes(

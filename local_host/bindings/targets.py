@@ -45,7 +45,7 @@ class BindingTargets:
     hub_settings: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, table: FunctionTable, environ: Mapping[str, str]) -> BindingTargets:
+    def resolve(cls, table: FunctionTable, environ: Mapping[str, str]) -> BindingTargets:
         """Resolves every binding; what is wrong with a function that is off does not matter."""
         targets: dict[tuple[str, str], Target] = {}
         readers: dict[str, QueueTarget] = {}

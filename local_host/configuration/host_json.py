@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local_host.configuration.json_file import read_json_object
+from local_host.configuration.json_file import parse_time_span, read_json_object
 from local_host.configuration.queue_settings import QueueSettings
-from local_host.configuration.time_span import parse_time_span
 from local_host.errors import HostError
 
 __all__ = ["HostFile"]

@@ -1,12 +1,17 @@
+"""Reads the JSON files of an app, and the time spans that .NET writes in them."""
+
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 from local_host.errors import HostError
 
-__all__ = ["read_json_object"]
+__all__ = ["parse_time_span", "read_json_object"]
+
+TIME_SPAN = re.compile(r"(?:(\d+)\.)?(\d{1,2}):(\d{1,2}):(\d{1,2}(?:\.\d+)?)")
 
 
 def read_json_object(path: Path) -> dict[str, Any]:
@@ -25,3 +30,12 @@ def read_json_object(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise HostError(f"{path} must hold a JSON object, that is {{ … }}.")
     return data
+
+
+def parse_time_span(value: Any) -> float | None:
+    """Seconds of a .NET time span, ``[days.]hh:mm:ss[.fraction]``; None when it is not one."""
+    match = TIME_SPAN.fullmatch(str(value))
+    if not match:
+        return None
+    days, hours, minutes, seconds = match.groups()
+    return int(days or 0) * 86400 + int(hours) * 3600 + int(minutes) * 60 + float(seconds)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local_host.configuration.time_span import parse_time_span
+from local_host.configuration.json_file import parse_time_span
 from local_host.errors import HostError
 
 __all__ = ["QueueSettings"]

@@ -16,19 +16,17 @@ from azure.functions.http import HttpRequest
 from starlette.responses import Response
 from starlette.types import Receive, Scope
 
-from local_host.functions.converters import converter_for
+from local_host.functions.converters import RESPONSE, converter_for
 
-__all__ = ["RESPONSE", "ClientGone", "body_length", "read_body", "to_request", "to_response"]
+__all__ = ["ClientDisconnected", "body_length", "read_body", "to_request", "to_response"]
 
-# The type of a Datum that holds an HttpResponse; the library has none for it.
-RESPONSE = "response"
 TEXT = "text/plain; charset=utf-8"
 # Ours to set: they must fit the bytes that really go out.
 FRAMING_HEADERS = {"content-length", "transfer-encoding", "connection"}
 STATUSES = range(100, 600)
 
 
-class ClientGone(Exception):
+class ClientDisconnected(Exception):
     """The caller went away before its request was complete."""
 
 
@@ -44,14 +42,14 @@ async def read_body(receive: Receive) -> bytes:
     """Reads the whole body.
 
     Raises:
-        ClientGone: the connection ended first.
+        ClientDisconnected: the connection ended first.
     """
     chunks: list[bytes] = []
     more = True
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise ClientGone
+            raise ClientDisconnected
         chunks.append(message.get("body", b""))
         more = message.get("more_body", False)
     return b"".join(chunks)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local_host.functions.converters import converter_for
+from local_host.functions.converters import accepts, is_generic
 from local_host.functions.function_table import Binding, Function
 
 __all__ = ["LoadError", "LoadedFunction", "load_function", "prepare_imports"]
@@ -117,7 +117,7 @@ def _check_bindings(function: Function, call: Callable[..., Any]) -> LoadedFunct
             raise LoadError(name, '"inout" bindings are not supported')
         if binding.name != RETURN:
             bound[binding.name] = binding
-            if _is_generic(binding.type):
+            if is_generic(binding.type):
                 implicit = binding.type
         elif binding.direction != "out":
             raise LoadError(name, '"$return" binding must have direction set to "out"')
@@ -196,7 +196,7 @@ def _check_parameter(name: str, binding: Binding, annotation: Any) -> None:
         )
     if wanted in (str, bytes):
         return
-    if not _accepts(binding.type, wanted, out=is_out):
+    if not accepts(binding.type, wanted, out=is_out):
         raise LoadError(
             name,
             f'type of {binding.name} binding in function.json "{binding.type}" does not match '
@@ -209,27 +209,9 @@ def _check_return(name: str, binding_type: str, annotation: Any) -> None:
         raise LoadError(name, "return annotation should not be azure.functions.Out")
     if not isinstance(annotation, type):
         raise LoadError(name, f"has invalid non-type return annotation {annotation!r}")
-    if not _accepts(binding_type, annotation, out=True):
+    if not accepts(binding_type, annotation, out=True):
         raise LoadError(
             name,
             f'Python return annotation "{annotation.__name__}" does not match binding type '
             f'"{binding_type}"',
         )
-
-
-def _is_generic(binding_type: str) -> bool:
-    """Whether the library has no converter for the type, so that text goes in and out as it is."""
-    return converter_for(binding_type) is None
-
-
-def _accepts(binding_type: str, annotation: Any, *, out: bool) -> bool:
-    converter = converter_for(binding_type)
-    try:
-        if converter is None:
-            return issubclass(annotation, (str, bytes, bytearray) if out else (str, bytes))
-        check = (
-            converter.check_output_type_annotation if out else converter.check_input_type_annotation
-        )
-        return bool(check(annotation))
-    except TypeError:  # an annotation such as list[str], which is not a class
-        return False

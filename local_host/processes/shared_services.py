@@ -13,14 +13,13 @@ import socket
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
-from local_host.bindings.delivery import OutputFailed
-from local_host.bindings.outputs import QueueWrite, SignalRWrite, Write
+from local_host.bindings.outputs import OutputFailed, QueueWrite, SignalRWrite, Write
 from local_host.config import HostConfig
 from local_host.console import Console
 
 if TYPE_CHECKING:
     from local_host.queues.listener import QueueListener
-    from local_host.queues.runner import Runner
+    from local_host.queues.message import FunctionCaller
     from local_host.queues.storage_account import StorageAccount
     from local_host.queues.storage_client import StorageQueues
     from local_host.signalr.endpoint import SignalREndpoint
@@ -46,32 +45,32 @@ class Services:
         """
         self._config = config
         self._console = console
-        self._stand_in_socket = emulator
+        self._emulator_socket = emulator
         self._opening: asyncio.Task[None] | None = None
-        self._stand_in: asyncio.Task[None] | None = None
+        self._serving_emulator: asyncio.Task[None] | None = None
         self._senders: dict[SignalREndpoint, Sender] = {}
         self._storages: dict[StorageAccount, StorageQueues] = {}
         self._listeners: list[QueueListener] = []
         self._starting: asyncio.Task[None] | None = None
         self._stopping = False
 
-    def start(self, runner: Runner, broken: Collection[str]) -> None:
+    def start(self, caller: FunctionCaller, broken: Collection[str]) -> None:
         """Begins to read queues, on the running loop.
 
         Args:
-            runner: calls the functions.
+            caller: calls the functions.
             broken: functions that did not load; their messages stay where they are.
         """
-        self._starting = asyncio.create_task(self._start(runner, broken))
-        if self._stand_in_socket is not None:
+        self._starting = asyncio.create_task(self._start(caller, broken))
+        if self._emulator_socket is not None:
             try:
-                asyncio.get_running_loop().add_reader(self._stand_in_socket, self._open_stand_in)
+                asyncio.get_running_loop().add_reader(self._emulator_socket, self._open_emulator)
             except (
                 NotImplementedError
             ):  # Windows' event loop cannot wait for a socket's first client
-                self._open_stand_in()
+                self._open_emulator()
 
-    async def deliver(self, writes: Sequence[Write]) -> None:
+    async def write(self, writes: Sequence[Write]) -> None:
         """Writes what a function put out, one after the other.
 
         Raises:
@@ -99,9 +98,9 @@ class Services:
             await self._starting
         if self._opening is not None:
             await self._opening
-        elif self._stand_in_socket is not None:
+        elif self._emulator_socket is not None:
             with contextlib.suppress(NotImplementedError):
-                asyncio.get_running_loop().remove_reader(self._stand_in_socket)
+                asyncio.get_running_loop().remove_reader(self._emulator_socket)
         counts = [await listener.release(RELEASE_SECONDS) for listener in self._listeners]
         if sum(counts):
             what = (
@@ -114,10 +113,10 @@ class Services:
             await storage.close()
         for sender in self._senders.values():
             await sender.close()
-        if self._stand_in is not None:
-            await self._stand_in
+        if self._serving_emulator is not None:
+            await self._serving_emulator
 
-    async def _start(self, runner: Runner, broken: Collection[str]) -> None:
+    async def _start(self, caller: FunctionCaller, broken: Collection[str]) -> None:
         readers = self._config.targets.readers
         names = [name for name in readers if name not in broken]
         if not names:
@@ -135,40 +134,40 @@ class Services:
                 readers[name],
                 queues,
                 self._storage(readers[name].account),
-                runner,
+                caller,
                 self._console,
                 polling_seconds=queues.polling_seconds(self._config.environment),
             )
             self._listeners.append(listener)
             listener.start()
 
-    def _open_stand_in(self) -> None:
+    def _open_emulator(self) -> None:
         """When its first client comes, or the first message for one; most runs see neither."""
-        if self._opening is not None or self._stand_in_socket is None:
+        if self._opening is not None or self._emulator_socket is None:
             return
         with contextlib.suppress(NotImplementedError):
-            asyncio.get_running_loop().remove_reader(self._stand_in_socket)
-        self._opening = asyncio.create_task(self._serve_stand_in(self._stand_in_socket))
+            asyncio.get_running_loop().remove_reader(self._emulator_socket)
+        self._opening = asyncio.create_task(self._start_emulator(self._emulator_socket))
 
-    async def _serve_stand_in(self, sock: socket.socket) -> None:
+    async def _start_emulator(self, sock: socket.socket) -> None:
         await asyncio.to_thread(importlib.import_module, "local_host.signalr.senders")
         from local_host.signalr.senders import SignalREmulator
 
         endpoint = self._config.hubs.emulator
         assert endpoint is not None
         emulator = self._senders[endpoint] = SignalREmulator(sock, endpoint, self._console)
-        self._stand_in = asyncio.create_task(emulator.serve())
+        self._serving_emulator = asyncio.create_task(emulator.serve())
 
     async def _send(self, write: SignalRWrite) -> None:
         endpoint = self._config.hubs.services[write.target.setting]
         if endpoint == self._config.hubs.emulator:
-            self._open_stand_in()
+            self._open_emulator()
             if self._opening is not None:
                 await asyncio.shield(self._opening)
-        from local_host.signalr.senders import Service, SignalRError
+        from local_host.signalr.senders import AzureSignalRService, SignalRError
 
         if endpoint not in self._senders:
-            self._senders[endpoint] = Service(endpoint)
+            self._senders[endpoint] = AzureSignalRService(endpoint)
         try:
             await self._senders[endpoint].send(write.target.hub, write.message)
         except SignalRError as exc:
@@ -176,22 +175,22 @@ class Services:
 
     def _storage(self, account: StorageAccount) -> StorageQueues:
         from local_host.queues.storage_client import StorageQueues
-        from local_host.queues.storage_monitor import StorageWatch
+        from local_host.queues.storage_monitor import StorageMonitor
 
         if account not in self._storages:
             targets = self._config.targets.readers.items()
             readers = [name for name, target in targets if target.account == account]
-            watch = StorageWatch(account, readers, self._console)
+            watch = StorageMonitor(account, readers, self._console)
             self._storages[account] = StorageQueues(account, watch)
         return self._storages[account]
 
     async def _put(self, write: QueueWrite) -> None:
-        from local_host.queues.storage_client import StorageError, StorageLost
+        from local_host.queues.storage_client import StorageError, StorageUnavailable
 
         target = write.target
         try:
             await self._storage(target.account).put_and_create(target.queue, write.text)
-        except (StorageError, StorageLost) as exc:
+        except (StorageError, StorageUnavailable) as exc:
             raise OutputFailed(
                 f"Nothing could be put into queue '{target.queue}' at {target.account.endpoint}: "
                 f"{exc}"

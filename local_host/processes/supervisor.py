@@ -5,9 +5,9 @@ started with ``spawn`` (the only way that Windows has), and they share the liste
 pipe between a worker and its parent carries small tuples, the first of which is their kind:
 
     worker -> parent   ("ready", {function: load error})   ("lines", text)
-                       ("called", number, whether all went well)   ("deliver", number, [write])
+                       ("called", number, whether all went well)   ("write", number, [write])
     parent -> worker   ("stop",)
-                       ("call", number, QueueCall)         ("delivered", number, error or None)
+                       ("call", number, QueueCall)         ("written", number, error or None)
 
 When the parent is gone, the pipe ends and the worker ends too. What must exist once for all workers
 (polling queues, their leases, storage, SignalR) is in ``Services``, on the same loop as this; the
@@ -23,13 +23,12 @@ from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 from typing import Any
 
-from local_host.bindings.delivery import OutputFailed
-from local_host.bindings.outputs import Write
+from local_host.bindings.outputs import OutputFailed, Write
 from local_host.config import HostConfig
 from local_host.console import Console
 from local_host.processes.cpu_affinity import pin_to_core
 from local_host.processes.shared_services import Services
-from local_host.processes.worker import GRACE_SECONDS, Worker, leave
+from local_host.processes.worker import GRACE_SECONDS, Worker, exit_now
 from local_host.processes.worker_handle import WorkerHandle
 from local_host.processes.worker_pool import WorkerPool
 
@@ -79,7 +78,7 @@ def _run_alone(
 ) -> int:
     if config.pin_workers:
         pin_to_core(1)
-    worker = Worker(config, console, services.deliver)
+    worker = Worker(config, console, services.write)
 
     loop: asyncio.AbstractEventLoop | None = None
 
@@ -106,7 +105,7 @@ def _run_alone(
     worker.load()
     asyncio.run(serve())
     if worker.has_busy_threads:
-        leave(console)
+        exit_now(console)
     return 0
 
 
@@ -125,10 +124,10 @@ class Supervisor:
         self._sock = sock
         self._console = console
         self._on_ready: OnReady | None = on_ready
-        self._children: dict[int, WorkerHandle] = {}
-        self._crew = WorkerPool()
+        self._workers: dict[int, WorkerHandle] = {}
+        self._pool = WorkerPool()
         self._services = services
-        self._deliveries: set[asyncio.Task[None]] = set()
+        self._writes: set[asyncio.Task[None]] = set()
         self._failed_starts = 0
         self._status = 0
 
@@ -143,56 +142,56 @@ class Supervisor:
         await self._stop.wait()
         self._services.stop_polling()
         await self._services.drain(GRACE_SECONDS)
-        children = list(self._children.values())
-        await asyncio.to_thread(WorkerHandle.stop_all, children, GRACE_SECONDS + 2)
+        workers = list(self._workers.values())
+        await asyncio.to_thread(WorkerHandle.stop_all, workers, GRACE_SECONDS + 2)
         await self._services.close()
         return self._status
 
     def _start(self, number: int) -> None:
         if self._stop.is_set():
             return
-        child = self._children[number] = WorkerHandle(number, self._config, self._sock)
-        child.connect(self._loop, self._on_message, self._on_end)
+        worker = self._workers[number] = WorkerHandle(number, self._config, self._sock)
+        worker.connect(self._loop, self._on_message, self._on_end)
 
-    def _on_message(self, child: WorkerHandle, kind: str, *content: Any) -> None:
+    def _on_message(self, worker: WorkerHandle, kind: str, *content: Any) -> None:
         match kind, content:
             case "lines", (text,):
                 self._console.raw(text)
             case "ready", (load_errors,):
-                self._on_child_ready(child, load_errors)
+                self._on_worker_ready(worker, load_errors)
             case "called", (number, succeeded):
-                self._crew.on_called(child, number, succeeded)
-            case "deliver", (number, writes):
-                task = self._loop.create_task(self._deliver(child, number, writes))
-                self._deliveries.add(task)
-                task.add_done_callback(self._deliveries.discard)
+                self._pool.on_called(worker, number, succeeded)
+            case "write", (number, writes):
+                task = self._loop.create_task(self._write(worker, number, writes))
+                self._writes.add(task)
+                task.add_done_callback(self._writes.discard)
 
-    def _on_child_ready(self, child: WorkerHandle, load_errors: Mapping[str, str]) -> None:
-        child.is_ready = True
+    def _on_worker_ready(self, worker: WorkerHandle, load_errors: Mapping[str, str]) -> None:
+        worker.is_ready = True
         self._failed_starts = 0
-        self._crew.join(child)
+        self._pool.add(worker)
         if self._on_ready is not None:
             self._on_ready(load_errors)
             self._on_ready = None
-            self._services.start(self._crew, load_errors)
+            self._services.start(self._pool, load_errors)
 
-    async def _deliver(self, child: WorkerHandle, number: int, writes: Sequence[Write]) -> None:
+    async def _write(self, worker: WorkerHandle, number: int, writes: Sequence[Write]) -> None:
         try:
-            await self._services.deliver(writes)
+            await self._services.write(writes)
         except OutputFailed as exc:
-            child.send("delivered", number, str(exc))
+            worker.send("written", number, str(exc))
         else:
-            child.send("delivered", number, None)
+            worker.send("written", number, None)
 
-    def _on_end(self, child: WorkerHandle) -> None:
-        child.close()
-        self._crew.leave(child)
+    def _on_end(self, worker: WorkerHandle) -> None:
+        worker.close()
+        self._pool.remove(worker)
         if self._stop.is_set():
             return
-        what = f"Worker {child.number} (process {child.pid}) ended: {child.ending}."
-        if child.is_ready:
+        what = f"Worker {worker.number} (process {worker.pid}) ended: {worker.ending}."
+        if worker.is_ready:
             self._console.line(f"{what} Starting another.", "red")
-            self._start(child.number)
+            self._start(worker.number)
             return
         self._failed_starts += 1
         if self._failed_starts >= FAILED_STARTS:
@@ -201,4 +200,4 @@ class Supervisor:
             self._stop.set()
             return
         self._console.line(f"{what} It was not ready yet. Starting another.", "red")
-        self._loop.call_later(RESTART_SECONDS, self._start, child.number)
+        self._loop.call_later(RESTART_SECONDS, self._start, worker.number)

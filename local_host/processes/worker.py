@@ -16,9 +16,8 @@ from typing import Any, NoReturn
 
 import uvicorn
 
-from local_host.bindings.delivery import OutputWriter
-from local_host.bindings.inputs import input_value
-from local_host.bindings.outputs import to_writes
+from local_host.bindings.inputs import resolve_input
+from local_host.bindings.outputs import OutputWriter, to_writes
 from local_host.config import HostConfig
 from local_host.console import Console, route_logging_to
 from local_host.functions.function_table import Binding, Function
@@ -29,7 +28,7 @@ from local_host.queues.message import QueueCall, trigger_value
 from local_host.sockets import BACKLOG
 from local_host.web.application import build_app
 
-__all__ = ["GRACE_SECONDS", "Worker", "leave"]
+__all__ = ["GRACE_SECONDS", "Worker", "exit_now"]
 
 # Requests that run when the host is stopped get this long to end.
 GRACE_SECONDS = 2
@@ -66,17 +65,17 @@ class Worker:
         is_serving: whether ``stop`` has something to end gracefully.
     """
 
-    def __init__(self, config: HostConfig, console: Console, deliver: OutputWriter) -> None:
+    def __init__(self, config: HostConfig, console: Console, write: OutputWriter) -> None:
         self._config = config
         self._console = console
-        self._deliver = deliver
+        self._write = write
         self._loaded: dict[str, LoadedFunction] = {}
         self._server: _Server | None = None
         self._stopping = False
         self._invoker = Invoker(
             console,
-            self._input,
-            self._put_out,
+            self._resolve_input,
+            self._write_outputs,
             threads=config.threads,
             timeout_seconds=config.host_file.function_timeout_seconds,
         )
@@ -137,7 +136,7 @@ class Worker:
     async def ready(self) -> None:
         """Whoever asks was told already."""
 
-    async def run(self, call: QueueCall) -> bool:
+    async def call_function(self, call: QueueCall) -> bool:
         """Calls a function for a queue message; what goes wrong is on the console."""
         loaded = self._loaded.get(call.function)
         if loaded is None:
@@ -163,18 +162,18 @@ class Worker:
             self._server.should_exit = True
         self._stopping = True
 
-    def _input(self, function: Function, binding: Binding, value: Any) -> Any:
+    def _resolve_input(self, function: Function, binding: Binding, value: Any) -> Any:
         config = self._config
-        return input_value(function, binding, value, config.targets, config.hubs, os.environ)
+        return resolve_input(function, binding, value, config.targets, config.hubs, os.environ)
 
-    async def _put_out(self, function: Function, values: Mapping[str, Any]) -> None:
+    async def _write_outputs(self, function: Function, values: Mapping[str, Any]) -> None:
         is_base64 = self._config.host_file.queues.is_base64
         writes = to_writes(function, values, self._config.targets, is_base64=is_base64)
         if writes:
-            await self._deliver(writes)
+            await self._write(writes)
 
 
-def leave(console: Console) -> NoReturn:
+def exit_now(console: Console) -> NoReturn:
     """Ends the process although functions still run; the interpreter would wait for them."""
     console.line("Stopped while functions were running; they did not end.", "yellow")
     console.close()

@@ -59,7 +59,7 @@ class WorkerHandle:
         on_message: Callable[..., None],
         on_end: Callable[[WorkerHandle], None],
     ) -> None:
-        """Calls back on the loop: ``on_message(child, kind, …)``, and ``on_end(child)`` last."""
+        """Calls back on the loop: ``on_message(worker, kind, …)``, and ``on_end(worker)`` last."""
 
         def receive() -> None:
             with contextlib.suppress(RuntimeError):  # the loop has closed
@@ -84,16 +84,16 @@ class WorkerHandle:
         self._pipe.close()
 
     @staticmethod
-    def stop_all(children: list[WorkerHandle], seconds: float) -> None:
+    def stop_all(workers: list[WorkerHandle], seconds: float) -> None:
         """Tells all to stop and waits; those that do not are killed. Blocks."""
-        for child in children:
-            child.send("stop")
+        for worker in workers:
+            worker.send("stop")
         deadline = time.monotonic() + seconds
-        for child in children:
-            child._process.join(max(0.0, deadline - time.monotonic()))
-            if child._process.is_alive():
-                child._process.kill()
-                child._process.join()
+        for worker in workers:
+            worker._process.join(max(0.0, deadline - time.monotonic()))
+            if worker._process.is_alive():
+                worker._process.kill()
+                worker._process.join()
 
     def _send(self) -> None:
         with contextlib.suppress(OSError):

@@ -13,12 +13,11 @@ from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from typing import Any
 
-from local_host.bindings.delivery import OutputFailed
-from local_host.bindings.outputs import Write
+from local_host.bindings.outputs import OutputFailed, Write
 from local_host.config import HostConfig
 from local_host.console import Console
 from local_host.processes.cpu_affinity import pin_to_core
-from local_host.processes.worker import Worker, leave
+from local_host.processes.worker import Worker, exit_now
 from local_host.queues.message import QueueCall
 
 __all__ = ["worker_main"]
@@ -30,9 +29,9 @@ def worker_main(number: int, config: HostConfig, sock: socket.socket, pipe: Conn
         pin_to_core(number)
     # Ctrl+C reaches every process of the terminal; the parent alone decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    link = ParentChannel(pipe)
-    console = Console(lambda text: link.send("lines", text), colour=config.colour)
-    worker = Worker(config, console, link.deliver)
+    channel = ParentChannel(pipe)
+    console = Console(lambda text: channel.send("lines", text), colour=config.colour)
+    worker = Worker(config, console, channel.write)
     is_loading = True
 
     def on_stop() -> None:
@@ -44,17 +43,17 @@ def worker_main(number: int, config: HostConfig, sock: socket.socket, pipe: Conn
         def on_ready() -> None:
             nonlocal is_loading
             is_loading = False
-            link.send("ready", worker.load_errors)
+            channel.send("ready", worker.load_errors)
 
-        link.join_loop(worker)
+        channel.join_loop(worker)
         await worker.serve(sock, on_ready)
 
-    threading.Thread(target=link.receive, args=(on_stop,), daemon=True).start()
+    threading.Thread(target=channel.receive, args=(on_stop,), daemon=True).start()
     worker.load()
     asyncio.run(serve())
     worker.close()
     if worker.has_busy_threads:
-        leave(console)
+        exit_now(console)
     console.close()
 
 
@@ -65,7 +64,7 @@ class ParentChannel:
         self._pipe = pipe
         self._sending = threading.Lock()
         self._numbers = itertools.count(1)
-        self._deliveries: dict[int, asyncio.Future[str | None]] = {}
+        self._writes: dict[int, asyncio.Future[str | None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def join_loop(self, worker: Worker) -> None:
@@ -78,19 +77,19 @@ class ParentChannel:
         with self._sending, contextlib.suppress(OSError):
             self._pipe.send((kind, *content))
 
-    async def deliver(self, writes: Sequence[Write]) -> None:
+    async def write(self, writes: Sequence[Write]) -> None:
         """Has the parent write, and waits for it.
 
         Raises:
             OutputFailed: with the parent's words.
         """
         number = next(self._numbers)
-        future = self._deliveries[number] = self._loop.create_future()
-        self.send("deliver", number, writes)
+        future = self._writes[number] = self._loop.create_future()
+        self.send("write", number, writes)
         try:
             error = await future
         finally:
-            del self._deliveries[number]
+            del self._writes[number]
         if error is not None:
             raise OutputFailed(error)
 
@@ -108,12 +107,12 @@ class ParentChannel:
             # The loop keeps only weak references to tasks.
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        elif kind == "delivered" and number in self._deliveries:
-            self._deliveries[number].set_result(content)
+        elif kind == "written" and number in self._writes:
+            self._writes[number].set_result(content)
 
     async def _call(self, number: int, call: QueueCall) -> None:
         succeeded = False
         try:
-            succeeded = await self._worker.run(call)
+            succeeded = await self._worker.call_function(call)
         finally:
             self.send("called", number, succeeded)

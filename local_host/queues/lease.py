@@ -4,7 +4,7 @@ import asyncio
 import time
 
 from local_host.queues.message import RawMessage
-from local_host.queues.storage_client import StorageError, StorageLost, StorageQueues
+from local_host.queues.storage_client import StorageError, StorageQueues, StorageUnavailable
 
 __all__ = ["Lease"]
 
@@ -45,7 +45,7 @@ class Lease:
         """Keeps the message out of sight for its whole time again, when half of it is over.
 
         Raises:
-            StorageLost: the service cannot be reached.
+            StorageUnavailable: the service cannot be reached.
             StorageError: the message is not ours any more.
         """
         if time.monotonic() - self._since < self._hidden_seconds / 2:
@@ -68,7 +68,7 @@ class Lease:
         """Gives the message back at once, if the service does so at the first try."""
         try:
             await self._change(0)
-        except (StorageError, StorageLost):
+        except (StorageError, StorageUnavailable):
             return False
         return True
 
@@ -78,7 +78,7 @@ class Lease:
             try:
                 await self._change(seconds)
                 return
-            except StorageLost:
+            except StorageUnavailable:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
             except StorageError as exc:

@@ -1,7 +1,7 @@
 """One queue trigger: looks into its queue and has its function called for each message.
 
 As the real host does it: fetch a batch, fetch again when few enough run, wait longer and longer
-while the queue is empty. Which process makes the calls is the runner's business.
+while the queue is empty. Which process makes the calls is the caller's business.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ from local_host.configuration.queue_settings import QueueSettings
 from local_host.console import Console
 from local_host.queues.backoff import Backoff
 from local_host.queues.lease import Lease
-from local_host.queues.message import RawMessage
+from local_host.queues.message import FunctionCaller, RawMessage
 from local_host.queues.processor import QueueProcessor
 from local_host.queues.queue_target import QueueTarget
-from local_host.queues.runner import Runner
-from local_host.queues.storage_client import StorageError, StorageLost, StorageQueues
+from local_host.queues.storage_client import StorageError, StorageQueues, StorageUnavailable
 
 __all__ = ["QueueListener"]
 
@@ -35,7 +34,7 @@ class QueueListener:
         target: QueueTarget,
         settings: QueueSettings,
         storage: StorageQueues,
-        runner: Runner,
+        caller: FunctionCaller,
         console: Console,
         *,
         polling_seconds: float,
@@ -45,9 +44,9 @@ class QueueListener:
         self._target = target
         self._settings = settings
         self._storage = storage
-        self._runner = runner
+        self._caller = caller
         self._console = console
-        self._processor = QueueProcessor(function, target, settings, storage, runner, console)
+        self._processor = QueueProcessor(function, target, settings, storage, caller, console)
         self._backoff = Backoff(polling_seconds)
         self._hidden_seconds = hidden_seconds
         # Everything that the service handed to us and has not taken back; by message id.
@@ -55,7 +54,7 @@ class QueueListener:
         self._running = 0
         self._room = asyncio.Event()
         self._wake = asyncio.Event()
-        self._told: str | None = None
+        self._reported_code: str | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._unfinished: list[Lease] = []
         self._fetching: asyncio.Task[list[Lease]] | None = None
@@ -105,7 +104,7 @@ class QueueListener:
     async def _poll(self) -> None:
         while True:
             await self._wait_for_room()
-            await self._runner.ready()
+            await self._caller.ready()
             self._wake.clear()
             # Not to be cut off: what a fetch brings must be run or given back.
             self._fetching = asyncio.create_task(self._fetch())
@@ -132,13 +131,13 @@ class QueueListener:
             messages = await self._storage.get(
                 queue, self._settings.batch_size, self._hidden_seconds
             )
-        except StorageLost:
+        except StorageUnavailable:
             return []  # whoever watches the storage tells
         except StorageError as exc:
-            self._tell_refusal(exc)
+            self._report_refusal(exc)
             return []
-        if self._told is not None:
-            self._told = None
+        if self._reported_code is not None:
+            self._reported_code = None
             self._console.line(f"Function {self._function} is on: it reads queue '{queue}'.")
         return [lease for message in messages if (lease := self._take(message))]
 
@@ -155,12 +154,12 @@ class QueueListener:
     async def _handle(self, lease: Lease) -> None:
         try:
             try:
-                verdict = await self._processor.run(lease)
+                outcome = await self._processor.process(lease)
             finally:
                 self._running -= 1
                 self._room.set()
             lease.is_done = True
-            await self._processor.settle(lease, verdict)
+            await self._processor.settle(lease, outcome)
         except StorageError as exc:
             self._console.line(
                 f"Message {lease.message.id} could not be moved out of queue "
@@ -178,7 +177,7 @@ class QueueListener:
     async def _renew_one(self, lease: Lease) -> None:
         try:
             await lease.renew_if_due()
-        except StorageLost:
+        except StorageUnavailable:
             pass  # the next round tries again
         except StorageError as exc:
             if not lease.is_done:
@@ -188,10 +187,10 @@ class QueueListener:
                     "yellow",
                 )
 
-    def _tell_refusal(self, error: StorageError) -> None:
-        if error.code == self._told:
+    def _report_refusal(self, error: StorageError) -> None:
+        if error.code == self._reported_code:
             return
-        self._told = error.code
+        self._reported_code = error.code
         queue, account = self._target.queue, self._target.account
         if error.code == "QueueNotFound":
             text = (

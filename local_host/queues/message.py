@@ -7,13 +7,20 @@ import binascii
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from azure.functions.meta import Datum
 
 from local_host.functions.converters import converter_for
 
-__all__ = ["QueueCall", "RawMessage", "decode_text", "trigger_value"]
+__all__ = [
+    "FunctionCaller",
+    "QueueCall",
+    "RawMessage",
+    "WorkerGone",
+    "decode_text",
+    "trigger_value",
+]
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,27 @@ class QueueCall:
             f"Trigger Details: MessageId: {self.message.id}, "
             f"DequeueCount: {self.message.dequeue_count}, InsertionTime: {inserted}"
         )
+
+
+class WorkerGone(Exception):
+    """The worker process died during the call; its progress is unknown."""
+
+
+class FunctionCaller(Protocol):
+    """Calls functions for queue messages: in this process, or in one of the workers."""
+
+    async def ready(self) -> None:
+        """Returns when a process can take a call."""
+
+    async def call_function(self, call: QueueCall) -> bool:
+        """Makes the call, outputs included.
+
+        Returns:
+            whether the function succeeded.
+
+        Raises:
+            WorkerGone: the process died.
+        """
 
 
 def decode_text(text: str, *, is_base64: bool) -> str | bytes:

@@ -8,10 +8,15 @@ import enum
 from local_host.configuration.queue_settings import QueueSettings
 from local_host.console import Console
 from local_host.queues.lease import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Lease
-from local_host.queues.message import QueueCall, RawMessage, decode_text
+from local_host.queues.message import (
+    FunctionCaller,
+    QueueCall,
+    RawMessage,
+    WorkerGone,
+    decode_text,
+)
 from local_host.queues.queue_target import QueueTarget
-from local_host.queues.runner import Runner, WorkerGone
-from local_host.queues.storage_client import StorageLost, StorageQueues
+from local_host.queues.storage_client import StorageQueues, StorageUnavailable
 
 __all__ = ["QueueProcessor", "Outcome"]
 
@@ -35,17 +40,17 @@ class QueueProcessor:
         target: QueueTarget,
         settings: QueueSettings,
         storage: StorageQueues,
-        runner: Runner,
+        caller: FunctionCaller,
         console: Console,
     ) -> None:
         self._function = function
         self._target = target
         self._settings = settings
         self._storage = storage
-        self._runner = runner
+        self._caller = caller
         self._console = console
 
-    async def run(self, lease: Lease) -> Outcome:
+    async def process(self, lease: Lease) -> Outcome:
         """Has the function called, if the message is fit for it."""
         message, most = lease.message, self._settings.max_dequeue_count
         if message.dequeue_count > most and self._target.poison:
@@ -56,7 +61,7 @@ class QueueProcessor:
             return self._unreadable(message)
         call = QueueCall(self._function, self._target.queue, message, body)
         try:
-            if await self._runner.run(call):
+            if await self._caller.call_function(call):
                 return Outcome.DONE
         except WorkerGone:
             return Outcome.RELEASE
@@ -66,19 +71,19 @@ class QueueProcessor:
         # Not the count from before: the message may have been handed to us once more meanwhile.
         return self._too_often() if lease.message.dequeue_count >= most else Outcome.RETRY
 
-    async def settle(self, lease: Lease, verdict: Outcome) -> None:
+    async def settle(self, lease: Lease, outcome: Outcome) -> None:
         """Tells the service, however long that takes.
 
         Raises:
             StorageError: the poison queue refuses the message; it is still in its own queue.
         """
-        if verdict is Outcome.POISON and self._target.poison:
+        if outcome is Outcome.POISON and self._target.poison:
             await self._copy(lease.message.text, self._target.poison)
-        if verdict in (Outcome.DONE, Outcome.POISON):
+        if outcome in (Outcome.DONE, Outcome.POISON):
             await lease.delete()
-        elif verdict is Outcome.RETRY:
+        elif outcome is Outcome.RETRY:
             await lease.release(self._settings.visibility_timeout_seconds)
-        elif verdict is Outcome.RELEASE:
+        elif outcome is Outcome.RELEASE:
             await lease.release(0)
 
     def _too_often(self) -> Outcome:
@@ -106,6 +111,6 @@ class QueueProcessor:
             try:
                 await self._storage.put_and_create(queue, text)
                 return
-            except StorageLost:
+            except StorageUnavailable:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)

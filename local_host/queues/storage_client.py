@@ -23,7 +23,7 @@ from yarl import URL
 from local_host.queues.message import RawMessage
 from local_host.queues.storage_account import StorageAccount
 
-__all__ = ["StorageError", "StorageLost", "StorageQueues"]
+__all__ = ["StorageError", "StorageUnavailable", "StorageQueues"]
 
 CONNECT_SECONDS = 5.0
 # Long, because what a request did that nobody waited for is unknown: messages that were fetched
@@ -53,7 +53,7 @@ class StorageError(Exception):
         self.code = code
 
 
-class StorageLost(Exception):
+class StorageUnavailable(Exception):
     """The service cannot be reached or does not do its work now; later it may."""
 
 
@@ -62,17 +62,17 @@ class StorageQueues:
 
     Args:
         account: where they are.
-        on_trouble: called with a reason each time that a request gets no answer in good time, and
+        on_outcome: called with a reason each time that a request gets no answer in good time, and
             with None each time that one does.
     """
 
     def __init__(
         self,
         account: StorageAccount,
-        on_trouble: Callable[[str | None], None] = lambda reason: None,
+        on_outcome: Callable[[str | None], None] = lambda reason: None,
     ) -> None:
         self.account = account
-        self._on_trouble = on_trouble
+        self._on_outcome = on_outcome
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -135,7 +135,7 @@ class StorageQueues:
         self, method: str, path: str, query: Mapping[str, str], content: bytes = b""
     ) -> tuple[Mapping[str, str], bytes]:
         alarm = asyncio.get_running_loop().call_later(
-            SLOW_SECONDS, self._on_trouble, f"it has not answered for {SLOW_SECONDS:g} s"
+            SLOW_SECONDS, self._on_outcome, f"it has not answered for {SLOW_SECONDS:g} s"
         )
         try:
             try:
@@ -146,19 +146,19 @@ class StorageQueues:
                 answer, body = await self._send(method, path, query, content)
         except (aiohttp.ClientError, OSError, TimeoutError) as exc:
             reason = _reason(exc)
-            self._on_trouble(reason)
-            raise StorageLost(reason) from exc
+            self._on_outcome(reason)
+            raise StorageUnavailable(reason) from exc
         finally:
             alarm.cancel()
         if answer.status < 300:
-            self._on_trouble(None)
+            self._on_outcome(None)
             return answer.headers, body
         code = answer.headers.get("x-ms-error-code") or answer.reason or ""
         if answer.status >= 500 or answer.status == 429:
             reason = f"it answers {answer.status} {code}"
-            self._on_trouble(reason)
-            raise StorageLost(reason)
-        self._on_trouble(None)
+            self._on_outcome(reason)
+            raise StorageUnavailable(reason)
+        self._on_outcome(None)
         raise StorageError(answer.status, code, f"{method} {path}")
 
     async def _send(

@@ -6,10 +6,10 @@ from urllib.parse import urlsplit
 from local_host.console import Console
 from local_host.queues.storage_account import StorageAccount
 
-__all__ = ["StorageWatch"]
+__all__ = ["StorageMonitor"]
 
 
-class StorageWatch:
+class StorageMonitor:
     """Says once when an account's storage is lost, and once when it is back.
 
     Args:

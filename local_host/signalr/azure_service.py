@@ -18,7 +18,7 @@ from local_host.signalr.messages import (
 if TYPE_CHECKING:
     import aiohttp
 
-__all__ = ["Service"]
+__all__ = ["AzureSignalRService"]
 
 API_VERSION = "2022-06-01"
 CONNECT_SECONDS = 5.0
@@ -34,7 +34,7 @@ HINTS = {
 }
 
 
-class Service:
+class AzureSignalRService:
     """The real service. Belongs to one event loop; keeps its connections open between calls."""
 
     def __init__(self, endpoint: SignalREndpoint) -> None:

@@ -29,8 +29,8 @@ from local_host.console import Console
 from local_host.signalr.clients import PING, Client, Hub
 from local_host.signalr.endpoint import InvalidToken, SignalREndpoint, client_url, user_of
 from local_host.signalr.messages import Invocation, parse_message
-from local_host.signalr.rest_api import bearer_token, refuse, rest_api
-from local_host.signalr.websocket import converse
+from local_host.signalr.rest_api import bearer_token, error_response, rest_api
+from local_host.signalr.websocket import serve_client
 
 __all__ = ["SignalREmulator"]
 
@@ -130,7 +130,7 @@ class SignalREmulator:
         """
         parsed = parse_message(message)
         if isinstance(parsed, Invocation):
-            self._tell_slow(self._hub(hub).send(parsed))
+            self._report_slow(self._hub(hub).send(parsed))
         else:
             self._hub(hub).change(parsed)
 
@@ -172,7 +172,7 @@ class SignalREmulator:
         try:
             self._admit(request)
         except InvalidToken as exc:
-            return refuse(401, str(exc))
+            return error_response(401, str(exc))
         now = time.monotonic()
         while self._tickets and next(iter(self._tickets.values()))[1] < now:
             del self._tickets[next(iter(self._tickets))]
@@ -190,22 +190,24 @@ class SignalREmulator:
         try:
             hub, user = self._admit(websocket)
         except InvalidToken as exc:
-            await websocket.send_denial_response(refuse(401, str(exc)))
+            await websocket.send_denial_response(error_response(401, str(exc)))
             return
         connection_id = None
         if "id" in websocket.query_params:
             ticket = self._tickets.pop(websocket.query_params["id"], None)
             if ticket is None or ticket[1] < time.monotonic():
-                await websocket.send_denial_response(refuse(404, "Negotiate anew: unknown id."))
+                await websocket.send_denial_response(
+                    error_response(404, "Negotiate anew: unknown id.")
+                )
                 return
             connection_id = ticket[0]
         await websocket.accept()
         address = websocket.scope["client"]
         client = Client(connection_id, user, lambda: self._server.cut_off(address))
-        await converse(websocket, self._hub(hub), client)
+        await serve_client(websocket, self._hub(hub), client)
 
     async def _rest(self, request: Request) -> Response:
-        return await rest_api(request, self._endpoint, self._hub, self._tell_slow)
+        return await rest_api(request, self._endpoint, self._hub, self._report_slow)
 
     async def _keep_alive(self) -> None:
         while True:
@@ -218,7 +220,7 @@ class SignalREmulator:
                     elif now - client.wrote_at >= PING_SECONDS and client.is_idle:
                         client.put(PING)
 
-    def _tell_slow(self, count: int) -> None:
+    def _report_slow(self, count: int) -> None:
         if count:
             who, were = ("A browser", "was") if count == 1 else (f"{count} browsers", "were")
             self._console.line(

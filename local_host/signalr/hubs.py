@@ -31,14 +31,14 @@ class Hubs:
 
     @classmethod
     def find(
-        cls, settings: Collection[str], environ: Mapping[str, str], stand_in_url: str | None
+        cls, settings: Collection[str], environ: Mapping[str, str], emulator_url: str | None
     ) -> Hubs:
         """Reads the connection strings.
 
         Args:
             settings: what functions name.
             environ: app settings.
-            stand_in_url: where the emulator is; needed when one of the settings is empty.
+            emulator_url: where the emulator is; needed when one of the settings is empty.
 
         Raises:
             HostError: a connection string cannot be used.
@@ -50,8 +50,8 @@ class Hubs:
 
         emulator = None
         services: dict[str, SignalREndpoint] = {}
-        if stand_in_url is not None:
-            emulator = SignalREndpoint(stand_in_url, secrets.token_urlsafe(48))
+        if emulator_url is not None:
+            emulator = SignalREndpoint(emulator_url, secrets.token_urlsafe(48))
         for setting in sorted(settings):
             text = environ.get(setting, "").strip()
             if not text and emulator is not None:

@@ -18,7 +18,7 @@ from local_host.signalr.clients import Hub
 from local_host.signalr.endpoint import InvalidToken, SignalREndpoint
 from local_host.signalr.messages import GroupChange, Invocation, Receivers, SignalRError
 
-__all__ = ["bearer_token", "refuse", "rest_api"]
+__all__ = ["bearer_token", "error_response", "rest_api"]
 
 # The service's own limit for a message.
 LARGEST_BODY_BYTES = 1024 * 1024
@@ -32,7 +32,7 @@ def bearer_token(authorization: str | None) -> str:
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
-def refuse(status: int, message: str) -> Response:
+def error_response(status: int, message: str) -> Response:
     """An error that says why."""
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
     return JSONResponse({"error": {"message": message}}, status, headers)
@@ -42,7 +42,7 @@ async def rest_api(
     request: Request,
     endpoint: SignalREndpoint,
     hub_named: Callable[[str], Hub],
-    tell_slow: Callable[[int], None],
+    report_slow: Callable[[int], None],
 ) -> Response:
     """Answers one call.
 
@@ -50,7 +50,7 @@ async def rest_api(
         request: any method on a path under ``/api/``.
         endpoint: its key signs the tokens, its URL is what they must be made for.
         hub_named: finds or makes a hub.
-        tell_slow: is told how many clients were closed because they read too slowly.
+        report_slow: is told how many clients were closed because they read too slowly.
     """
     raw_path: bytes = request.scope.get("raw_path") or request.url.path.encode()
     path = raw_path.decode("ascii", "replace").partition("?")[0]
@@ -61,14 +61,14 @@ async def rest_api(
     if parts == ["health"] and request.method in ("GET", "HEAD"):
         return Response(status_code=200)
     if len(parts) < 2 or parts[0] != "hubs":
-        return refuse(404, "The paths are /api/health and /api/hubs/{hub}/….")
+        return error_response(404, "The paths are /api/health and /api/hubs/{hub}/….")
     try:
         endpoint.read_token(
             bearer_token(request.headers.get("authorization")), _audiences(endpoint.url, path)
         )
     except InvalidToken as exc:
-        return refuse(401, f"{exc}. The audience must be this URL without its query.")
-    return await _Call(request, hub_named(parts[1]), tell_slow).answer(parts[2:])
+        return error_response(401, f"{exc}. The audience must be this URL without its query.")
+    return await _Call(request, hub_named(parts[1]), report_slow).answer(parts[2:])
 
 
 def _audiences(url: str, path: str) -> set[str]:
@@ -76,10 +76,10 @@ def _audiences(url: str, path: str) -> set[str]:
 
 
 class _Call:
-    def __init__(self, request: Request, hub: Hub, tell_slow: Callable[[int], None]) -> None:
+    def __init__(self, request: Request, hub: Hub, report_slow: Callable[[int], None]) -> None:
         self._request = request
         self._hub = hub
-        self._tell_slow = tell_slow
+        self._report_slow = report_slow
 
     async def answer(self, parts: list[str]) -> Response:
         """``parts`` is what follows the hub in the path."""
@@ -111,7 +111,7 @@ class _Call:
             ):
                 action: Literal["add", "remove"] = "add" if method == "PUT" else "remove"
                 return self._change(GroupChange(action, members, name, group))
-        return refuse(404, "There is no such path, or not with this method.")
+        return error_response(404, "There is no such path, or not with this method.")
 
     async def _send(self, receivers: Receivers, name: str) -> Response:
         try:
@@ -121,13 +121,13 @@ class _Call:
                 raise ValueError
             excluded = self._request.query_params.getlist("excluded")
             invocation = Invocation(target, arguments, receivers, name)
-            self._tell_slow(self._hub.send(invocation, excluded))
+            self._report_slow(self._hub.send(invocation, excluded))
         except OverflowError:
-            return refuse(413, f"A message has at most {LARGEST_BODY_BYTES} bytes.")
+            return error_response(413, f"A message has at most {LARGEST_BODY_BYTES} bytes.")
         except (ValueError, KeyError, TypeError, RecursionError, SignalRError):
-            return refuse(400, 'The body must be {"target": "…", "arguments": […]}.')
+            return error_response(400, 'The body must be {"target": "…", "arguments": […]}.')
         except ClientDisconnect:
-            return refuse(400, "The body ended early.")
+            return error_response(400, "The body ended early.")
         return Response(status_code=202)
 
     async def _body(self) -> dict[str, object]:

@@ -1,8 +1,8 @@
 """SignalR in the local host: what the rest of it uses.
 
 A function's ``signalRConnectionInfo`` input is ``connection_info``; what it gives to a ``signalR``
-output goes to a ``Sender``: the real ``Service`` when ``AzureSignalRConnectionString`` is set,
-else the ``SignalREmulator``.
+output goes to a ``Sender``: the real ``AzureSignalRService`` when ``AzureSignalRConnectionString``
+is set, else the ``SignalREmulator``.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from local_host.signalr.azure_service import Service
+from local_host.signalr.azure_service import AzureSignalRService
 from local_host.signalr.emulator import SignalREmulator
 from local_host.signalr.endpoint import SignalREndpoint, connection_info
 from local_host.signalr.messages import SignalRError, parse_message
 
 __all__ = [
     "Sender",
-    "Service",
+    "AzureSignalRService",
     "SignalREndpoint",
     "SignalRError",
     "SignalREmulator",

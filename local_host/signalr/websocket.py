@@ -18,7 +18,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from local_host.signalr.clients import Client, Hub
 from local_host.signalr.messages import RECORD_END, to_json
 
-__all__ = ["converse"]
+__all__ = ["serve_client"]
 
 Record = dict[str, Any]
 
@@ -33,7 +33,7 @@ LISTEN_ONLY = (
 NOT_A_RECORD = "The client sent something that is not a SignalR record in JSON."
 
 
-async def converse(websocket: WebSocket, hub: Hub, client: Client) -> None:
+async def serve_client(websocket: WebSocket, hub: Hub, client: Client) -> None:
     """Serves an accepted connection until its end; the client is in the hub meanwhile."""
     with contextlib.suppress(WebSocketDisconnect):
         records = _records(websocket)

@@ -57,7 +57,7 @@ class Admin:
                     Route("/host/ping", self.ping, methods=["GET", "POST"]),
                     Route("/functions", self.functions),
                     Route("/functions/{name}", self.function),
-                    Route("/functions/{name}", self.run, methods=["POST"]),
+                    Route("/functions/{name}", self.call, methods=["POST"]),
                 ],
             )
         ]
@@ -90,7 +90,7 @@ class Admin:
         function = self._config.table.find(request.path_params["name"])
         return JSONResponse(self._describe(function)) if function else Response(status_code=404)
 
-    async def run(self, request: Request) -> Response:
+    async def call(self, request: Request) -> Response:
         """``POST /admin/functions/{name}`` with ``{"input": "…"}``: runs it, answers at once."""
         try:
             body = json.loads(await request.body())
@@ -101,13 +101,13 @@ class Admin:
         function = self._config.table.find(request.path_params["name"])
         if function is None:
             return Response(status_code=404)
-        task = asyncio.create_task(self._run(function, body.get("input")))
+        task = asyncio.create_task(self._call(function, body.get("input")))
         # The loop keeps only weak references to tasks.
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return Response(status_code=202)
 
-    async def _run(self, function: Function, given: Any) -> None:
+    async def _call(self, function: Function, given: Any) -> None:
         loaded = self._loaded.get(function.name)
         if loaded is None:
             self._console.line(self._load_errors[function.name], "red")

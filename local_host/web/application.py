@@ -14,7 +14,7 @@ from local_host.config import HostConfig
 from local_host.console import Console
 from local_host.functions.function_table import Function
 from local_host.functions.http_messages import (
-    ClientGone,
+    ClientDisconnected,
     body_length,
     read_body,
     to_request,
@@ -86,7 +86,7 @@ class FunctionRoutes(BaseRoute):
             try:
                 async with self._throttle.turn:
                     response = await self._answer(scope["function"], scope, receive)
-            except ClientGone:
+            except ClientDisconnected:
                 return
             finally:
                 self._throttle.leave()

@@ -29,7 +29,7 @@ def writes(root: Path, *, is_base64: bool = True, **values: Any) -> list[Write]:
     write_function(write_app(root), "f", "", bindings=BINDINGS)
     table = FunctionTable.read(root, environ)
     named = {"$return" if name == "signalr" else name: value for name, value in values.items()}
-    targets = BindingTargets.of(table, environ)
+    targets = BindingTargets.resolve(table, environ)
     return to_writes(table.functions[0], named, targets, is_base64=is_base64)
 
 

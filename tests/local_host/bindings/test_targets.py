@@ -20,7 +20,7 @@ def queue(kind: str = "queueTrigger", **settings: Any) -> dict[str, Any]:
 
 def wire(root: Path, bindings: list[dict[str, Any]], **environ: str) -> BindingTargets:
     write_function(write_app(root), "f", "", bindings=bindings)
-    return BindingTargets.of(FunctionTable.read(root, environ), environ)
+    return BindingTargets.resolve(FunctionTable.read(root, environ), environ)
 
 
 def test_settings_are_put_into_names_and_capitals_are_lowered(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ import azure.functions as func
 import pytest
 from azure.functions.meta import Datum
 
-from local_host.functions.converters import converter_for
-from local_host.functions.http_messages import RESPONSE, to_response
+from local_host.functions.converters import RESPONSE, converter_for
+from local_host.functions.http_messages import to_response
 
 
 def with_headers(**headers: str) -> func.HttpResponse:

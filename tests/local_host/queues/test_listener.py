@@ -21,12 +21,11 @@ from azure.storage.queue import (
 from local_host.configuration.queue_settings import QueueSettings
 from local_host.console import Console
 from local_host.queues.listener import QueueListener
-from local_host.queues.message import QueueCall
+from local_host.queues.message import QueueCall, WorkerGone
 from local_host.queues.queue_target import QueueTarget
-from local_host.queues.runner import WorkerGone
 from local_host.queues.storage_account import StorageAccount
-from local_host.queues.storage_client import StorageLost, StorageQueues
-from local_host.queues.storage_monitor import StorageWatch
+from local_host.queues.storage_client import StorageQueues, StorageUnavailable
+from local_host.queues.storage_monitor import StorageMonitor
 from tests.support.azurite import Queue, frozen
 from tools.azurite import Azurite
 from tools.bootstrap.azurite_emulator import ACCOUNT, KEY
@@ -50,7 +49,7 @@ class Recorder:
     async def ready(self) -> None:
         pass
 
-    async def run(self, call: QueueCall) -> bool:
+    async def call_function(self, call: QueueCall) -> bool:
         self.calls.append(call)
         id = call.message.id
         self.at_once[id] = self.at_once.get(id, 0) + 1
@@ -90,7 +89,7 @@ async def listening(
     lines: list[str] = []
     console = Console(lines.append)
     account = StorageAccount.parse(connection_string or azurite.connection_string, "S")
-    storage = service(account, StorageWatch(account, ["f"], console))
+    storage = service(account, StorageMonitor(account, ["f"], console))
     listener = QueueListener(
         "f",
         QueueTarget(queue.name, account),
@@ -283,7 +282,7 @@ def test_message_that_is_handed_out_twice_runs_once_and_is_deleted(azurite: Azur
         """What a bad network does: renewals do not get through."""
 
         async def hide(self, queue: str, id: str, pop_receipt: str, seconds: int) -> str:
-            raise StorageLost("cut off")
+            raise StorageUnavailable("cut off")
 
     async def scenario() -> None:
         runner = Recorder(slow)

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from local_host.queues.storage_account import StorageAccount
-from local_host.queues.storage_client import StorageLost, StorageQueues
+from local_host.queues.storage_client import StorageQueues, StorageUnavailable
 from tests.support.azurite import Queue
 from tests.support.servers import free_port
 from tools.azurite import Azurite
@@ -82,7 +82,7 @@ def test_service_that_keeps_closing_or_is_busy_is_lost_with_the_reason() -> None
         async with badly_behaved(None, None, BUSY) as text:
             storage = StorageQueues(StorageAccount.parse(text, "S"), trouble.append)
             for reason in ("disconnected", "503 ServerBusy"):
-                with pytest.raises(StorageLost, match=reason):
+                with pytest.raises(StorageUnavailable, match=reason):
                     await storage.put("q", "one")
             await storage.close()
         assert len(trouble) == 2 and None not in trouble
@@ -94,7 +94,7 @@ def test_service_that_is_not_there_is_lost_with_the_reason() -> None:
     async def scenario() -> None:
         text = f"AccountName=a;AccountKey=a2V5;QueueEndpoint=http://127.0.0.1:{free_port()}/a"
         storage = StorageQueues(StorageAccount.parse(text, "S"))
-        with pytest.raises(StorageLost, match=r"^connection refused$"):
+        with pytest.raises(StorageUnavailable, match=r"^connection refused$"):
             await storage.get("q", 1, 30)
         await storage.close()
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from local_host.signalr import azure_service
-from local_host.signalr.senders import Service, SignalREndpoint, SignalRError
+from local_host.signalr.senders import AzureSignalRService, SignalREndpoint, SignalRError
 from tests.support.servers import free_port
 from tests.support.signalr_client.node_clients import NodeClients
 from tests.support.signalr_client.running import HUB, KEY, RunningEmulator
@@ -27,7 +27,7 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def send(endpoint: SignalREndpoint, *messages: dict[str, Any]) -> None:
     async def run() -> None:
-        service = Service(endpoint)
+        service = AzureSignalRService(endpoint)
         try:
             for message in messages:
                 await service.send(HUB, message)
