@@ -15,7 +15,7 @@ from typing import NamedTuple
 # TensorFlow's start-up chatter is not about speed. Read when it is imported, so set before.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from benchmarks.data.workload import ROOT
+from benchmarks import ROOT
 from benchmarks.entries import (
     custom_vision,
     grpc_clients,

@@ -8,9 +8,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks import ROOT
 from benchmarks.harness.case import WrongAnswer
 
-_ROOT = Path(__file__).resolve().parents[2]
 # The hash of a model.pb -> its model.onnx: several benchmarks want the same one.
 _made: dict[str, bytes] = {}
 
@@ -32,7 +32,7 @@ def add_onnx_files(folders: Sequence[Path]) -> None:
     if missing:
         command = [sys.executable, "-m", "tools.convert", *map(str, missing)]
         done = subprocess.run(
-            command, cwd=_ROOT, capture_output=True, text=True, encoding="utf-8", errors="replace"
+            command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", errors="replace"
         )
         if done.returncode != 0:
             raise WrongAnswer(f"A model cannot be converted:\n{done.stdout}{done.stderr}")

@@ -7,7 +7,7 @@ import sysconfig
 from collections.abc import Iterable
 from pathlib import Path
 
-from benchmarks.data.workload import ROOT
+from benchmarks import ROOT
 
 __all__ = ["CAN_FORGET", "FORGOTTEN", "forget", "what_starts_read"]
 

@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from benchmarks import ROOT
 from benchmarks.data.onnx_files import add_onnx_files
 from benchmarks.data.synthetic_images import jpeg
 from image_classifier import Classifier, Settings
 
-ROOT = Path(__file__).resolve().parents[2]
 FIXTURES = ROOT.parent / "shared" / "fixtures"
 REAL_MODEL = "viktordudas-catdog"
 REAL_IMAGES = ("catdog", "tutorial")

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.data.workload import ROOT
+from benchmarks import ROOT
 from benchmarks.harness.case import WrongAnswer
 
 __all__ = ["CLASSIFIERS", "DETECTOR", "build", "write_predictions"]

@@ -13,8 +13,9 @@ from typing import Any
 
 from PIL import Image
 
+from benchmarks import ROOT
 from benchmarks.data.synthetic_images import varied_photo
-from benchmarks.data.workload import ROOT, Workload, real_images
+from benchmarks.data.workload import Workload, real_images
 from benchmarks.harness.answer_checks import probabilities, probability_difference
 from benchmarks.harness.case import Case, Goal, Measured
 from benchmarks.harness.statistics import Samples

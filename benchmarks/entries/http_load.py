@@ -15,7 +15,7 @@ from benchmarks.data.workload import Workload
 from benchmarks.harness.answer_checks import check_same_answer
 from benchmarks.harness.case import MILLISECONDS, RATE, Case, Measured, WrongAnswer
 from benchmarks.harness.statistics import Samples
-from benchmarks.load.generator import Load
+from benchmarks.load.plan import Load
 from benchmarks.load.process import Sender, sender
 from benchmarks.servers.app_host import Client, classify_path, local_host, wait_until_ready
 

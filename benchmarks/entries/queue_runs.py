@@ -17,7 +17,8 @@ from typing import Any
 
 import psutil
 
-from benchmarks.data.workload import ROOT, Workload
+from benchmarks import ROOT
+from benchmarks.data.workload import Workload
 from benchmarks.harness.case import Measured, WrongAnswer
 from benchmarks.servers.queue_pipeline import QueueHost, copy_app, put, queue_host
 from benchmarks.servers.signalr_viewer import Viewer

@@ -13,8 +13,9 @@ from typing import Any
 
 import azure.functions as func
 
+from benchmarks import ROOT
 from benchmarks.data.synthetic_images import jpeg
-from benchmarks.data.workload import ROOT, Workload, workload
+from benchmarks.data.workload import Workload, workload
 from benchmarks.harness.answer_checks import check_same_answer
 from benchmarks.harness.case import Case, Measured
 from benchmarks.harness.statistics import Samples

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 
-from benchmarks.data.workload import ROOT
+from benchmarks import ROOT
 from benchmarks.harness.case import WrongAnswer
-from benchmarks.load.generator import Load, Outcome
+from benchmarks.load.plan import Load, Outcome
 
 __all__ = ["Sender", "sender"]
 

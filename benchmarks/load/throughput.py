@@ -11,7 +11,7 @@ from benchmarks.data.synthetic_images import jpeg
 from benchmarks.data.workload import Workload
 from benchmarks.harness.case import MILLISECONDS, RATE, Case, Goal, Measured, WrongAnswer
 from benchmarks.harness.statistics import Samples
-from benchmarks.load.generator import Load
+from benchmarks.load.plan import Load
 from benchmarks.load.process import Sender
 
 __all__ = ["CLIENTS", "Endpoint", "image_bytes", "rates_case"]

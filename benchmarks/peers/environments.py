@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from benchmarks.data.workload import ROOT
+from benchmarks import ROOT
 from tools.bootstrap.environments import (
     EnvironmentSetupError,
     find_python,

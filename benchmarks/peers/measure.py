@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from benchmarks.harness.case import WrongAnswer
 from benchmarks.harness.statistics import Summary
-from benchmarks.load.generator import Load, Outcome
+from benchmarks.load.plan import Load, Outcome
 from benchmarks.load.process import Sender, sender
 from benchmarks.peers import schedule as plans
 from benchmarks.peers.confidence import Blocks

@@ -19,7 +19,7 @@ from typing import IO
 
 import psutil
 
-from benchmarks.data.workload import ROOT
+from benchmarks import ROOT
 from benchmarks.harness.case import WrongAnswer
 from benchmarks.peers.servers import Server
 from benchmarks.servers.app_host import ADDRESS, START_SECONDS

@@ -14,7 +14,7 @@ from typing import IO
 
 import psutil
 
-from benchmarks.data.workload import ROOT
+from benchmarks import ROOT
 from benchmarks.harness.case import WrongAnswer
 
 STOP_SECONDS = 15

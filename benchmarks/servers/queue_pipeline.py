@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 from azure.storage.queue import QueueClient
 
+from benchmarks import ROOT
 from benchmarks.servers.app_host import free_ports, wait_until_ready
 from benchmarks.servers.processes import Program, running
 from tools.azurite import Azurite
@@ -32,7 +33,6 @@ __all__ = [
     "queue_host",
 ]
 
-ROOT = Path(__file__).resolve().parents[2]
 IMAGES, FAILED, POISON = QUEUES = ("images", "images-failed", "images-poison")
 SENDERS = 2
 SECONDS = 1.0

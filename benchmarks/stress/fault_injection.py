@@ -24,6 +24,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from benchmarks import ROOT
 from benchmarks.servers.app_host import free_ports
 from benchmarks.servers.queue_pipeline import (
     FAILED,
@@ -37,7 +38,6 @@ from benchmarks.servers.queue_pipeline import (
 from benchmarks.servers.signalr_viewer import Viewer
 from tools.azurite import Azurite
 
-ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "frontend" / "samples"
 FROZEN_SECONDS = 4.0
 # What the run has to end in: nothing was heard for so long, and the queue is empty.

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.data.workload import ROOT
+from benchmarks import ROOT
 from benchmarks.harness import report
 from benchmarks.harness.machine import describe, load_average
 from benchmarks.stress.fuzz_target import first_inputs, fuzz_classifier, try_input

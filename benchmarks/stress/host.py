@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.data.workload import ROOT
+from benchmarks import ROOT
 from benchmarks.servers.app_host import ADDRESS, wait_until_ready
 from benchmarks.servers.processes import Program, running
 from benchmarks.stress.requests import Ask

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.harness.case import WrongAnswer
-from benchmarks.load.generator import Load, Outcome, send
+from benchmarks.load.generator import send
+from benchmarks.load.plan import Load, Outcome
 from benchmarks.peers import entry, schedule
 from benchmarks.peers.confidence import difference_interval, median_interval, ratio_interval
 from benchmarks.peers.goals import verdicts

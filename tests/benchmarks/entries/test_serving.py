@@ -23,7 +23,7 @@ from benchmarks.entries.serving import (
 )
 from benchmarks.harness.case import MILLISECONDS, RATE, WrongAnswer
 from benchmarks.harness.measure import run_case
-from benchmarks.load.generator import Load
+from benchmarks.load.plan import Load
 from benchmarks.load.process import Sender, sender
 from benchmarks.servers.app_host import local_host, wait_until_ready
 

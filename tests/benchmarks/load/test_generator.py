@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.load.generator import Load, Outcome, send
+from benchmarks.load.generator import send
+from benchmarks.load.plan import Load, Outcome
 from benchmarks.load.process import sender
 from benchmarks.servers.app_host import free_ports
 
