@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import NamedTuple
 from uuid import UUID
 
 __all__ = [
     "CONTAINER_NAME",
     "PublishedName",
-    "StorageSettings",
     "containers",
     "count",
     "decode",
@@ -32,34 +30,6 @@ __all__ = [
 CONTAINER_NAME = re.compile(r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*")
 # Here the Functions host keeps its keys and locks, and the platform the app's own code.
 _PLATFORMS_CONTAINERS = ("azure-webjobs-", "app-package-")
-
-
-@dataclass(frozen=True)
-class StorageSettings:
-    """What the host's own setting AzureWebJobsStorage says; each part may be empty.
-
-    Attributes:
-        connection_string: of an account; a secret.
-        account_name: of an account that the app's identity opens.
-        blob_service_uri: the address of that account's blobs.
-        client_id: which identity, if the app has several.
-    """
-
-    connection_string: str = field(default="", repr=False)
-    account_name: str = ""
-    blob_service_uri: str = ""
-    client_id: str = ""
-
-    @classmethod
-    def from_environ(cls, environ: Mapping[str, str]) -> StorageSettings:
-        """Reads it as the Functions host does."""
-        name = "AzureWebJobsStorage"
-        return cls(
-            environ.get(name, "").strip(),
-            environ.get(f"{name}__accountName", "").strip(),
-            environ.get(f"{name}__blobServiceUri", "").strip(),
-            environ.get(f"{name}__clientId", "").strip(),
-        )
 
 
 def text(value: str) -> str:

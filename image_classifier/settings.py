@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from image_classifier import setting_parsers
 from image_classifier.errors import SettingsError
-
-if TYPE_CHECKING:
-    from image_classifier.storage_settings import OwnBlobs
+from image_classifier.storage_settings import OwnBlobs, StorageSettings
 
 __all__ = ["SETTINGS", "Setting", "Settings"]
 
@@ -213,7 +211,7 @@ class Settings:
     api_keys: tuple[str, ...]
     allow_anonymous: bool
     development: bool
-    storage: setting_parsers.StorageSettings
+    storage: StorageSettings
     own_blobs: OwnBlobs | None
 
     @classmethod
@@ -242,9 +240,11 @@ class Settings:
         development = environ.get("AZURE_FUNCTIONS_ENVIRONMENT", "").lower() == "development"
         # The switch counts only in Development: a published copy of local settings stays safe.
         values["fetch_allow_private_addresses"] &= development
-        storage = setting_parsers.StorageSettings.from_environ(environ)
+        storage = StorageSettings.from_environ(environ)
         opened = values["fetch_blob_containers"]
-        own_blobs = _own_blobs(environ, opened) if values["fetch_blob_identity"] else None
+        own_blobs = (
+            OwnBlobs.from_environ(environ, opened) if values["fetch_blob_identity"] else None
+        )
         return cls(development=development, storage=storage, own_blobs=own_blobs, **values)
 
     def __repr__(self) -> str:
@@ -252,9 +252,3 @@ class Settings:
         shown = {**vars(self), "api_keys": f"<{len(self.api_keys)} keys>"}
         shown["models_dir"] = self.models_dir.partition("?")[0]  # then comes a signature
         return f"Settings({', '.join(f'{key}={value!r}' for key, value in shown.items())})"
-
-
-def _own_blobs(environ: Mapping[str, str], containers: frozenset[str]) -> OwnBlobs:
-    from image_classifier.storage_settings import OwnBlobs  # few apps need it
-
-    return OwnBlobs.from_environ(environ, containers)

@@ -188,19 +188,17 @@ def _make_client(location: BlobLocation) -> ContainerClient:
 
     for name in ("azure.core.pipeline.policies.http_logging_policy", "azure.identity"):
         logging.getLogger(name).setLevel(logging.WARNING)  # a line for each request otherwise
-    credential: Any = location.sas or None
-    if location.account_key:
-        credential = {
-            "account_name": location.account_name,
-            "account_key": location.account_key,
-        }
-    elif location.identity and not location.sas:
+    account = location.account
+    credential: Any = account.sas or None
+    if account.key:
+        credential = {"account_name": account.name, "account_key": account.key}
+    elif account.identity and not account.sas:
         from azure.identity import DefaultAzureCredential
 
-        client_id = location.client_id or None
+        client_id = account.client_id or None
         credential = DefaultAzureCredential(managed_identity_client_id=client_id)
     return ContainerClient(
-        location.account_url,
+        account.url,
         location.container,
         credential=credential,
         api_version=_API_VERSION,

@@ -69,7 +69,7 @@ def translate_errors(
     except exceptions.HttpResponseError as exc:
         raise _refused(location, where, exc, writing=writing) from None
     except exceptions.AzureError as exc:
-        host = location.account_url.partition("//")[2].partition("/")[0]
+        host = location.account.url.partition("//")[2].partition("/")[0]
         words = f"{where} cannot be reached: nothing answers at {host}."
         if any(each in str(exc) for each in ("resolve", "getaddrinfo", "Name or service")):
             words = f"{where} cannot be reached: there is no host {host}. Check the name."
@@ -84,7 +84,7 @@ def _not_installed(where: str, exc: ImportError) -> StorageError:
 
 def _refused(location: BlobLocation, where: str, exc: Any, *, writing: bool) -> StorageError:
     status, code = exc.status_code, getattr(exc, "error_code", None) or exc.reason or ""
-    if status is None and not location.identity:  # nothing could be signed with it
+    if status is None and not location.account.identity:  # nothing could be signed with it
         return StorageError(f"{where} was not asked. {_READING[_opened_by(location)]}")
     if status is None:  # the clients for identities did not get as far as asking
         return StorageError(
@@ -103,5 +103,6 @@ def _refused(location: BlobLocation, where: str, exc: Any, *, writing: bool) -> 
 
 
 def _opened_by(location: BlobLocation) -> str:
-    kinds = {"signature": location.sas, "key": location.account_key, "identity": location.identity}
+    account = location.account
+    kinds = {"signature": account.sas, "key": account.key, "identity": account.identity}
     return next((kind for kind, it in kinds.items() if it), "")

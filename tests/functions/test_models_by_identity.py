@@ -15,6 +15,7 @@ import pytest
 import trustme
 from azure.storage.blob import ContainerClient
 
+from image_classifier.storage_settings import BlobAccount
 from image_classifier.stores.blob_location import BlobLocation
 from image_classifier.stores.storage_errors import StorageError, translate_errors
 from tests.image_classifier.stores.test_blob_store import demo_model
@@ -110,7 +111,7 @@ def test_an_app_with_an_identity_needs_no_key(
 def test_a_machine_without_an_identity_is_told_what_to_do() -> None:
     from azure.identity import CredentialUnavailableError
 
-    location = BlobLocation("https://a.blob.core.windows.net", "models", identity=True)
+    location = BlobLocation(BlobAccount("https://a.blob.core.windows.net", identity=True), "models")
     with (
         pytest.raises(StorageError, match="no identity here that could open it.*az login"),
         translate_errors(location),

@@ -7,7 +7,7 @@ import pytest
 from image_classifier.errors import SettingsError
 from image_classifier.fetching.urls import parse_url
 from image_classifier.settings import Settings
-from image_classifier.storage_settings import OwnBlobs
+from image_classifier.storage_settings import BlobAccount, OwnBlobs, StorageSettings
 
 IMAGES = frozenset({"images", "cat-photos"})
 CONNECTION = "DefaultEndpointsProtocol=https;AccountName=store;AccountKey=c2VjcmV0"
@@ -40,7 +40,12 @@ CONNECTION = "DefaultEndpointsProtocol=https;AccountName=store;AccountKey=c2Vjcm
             {"": "BlobEndpoint=https://store.z01.blob.storage.azure.net/;SharedAccessSignature=x"},
             "store.z01.blob.storage.azure.net",
         ),
-        ({"": CONNECTION, "__accountName": "newer"}, "newer.blob.core.windows.net"),
+        ({"": CONNECTION, "__accountName": "other"}, "store.blob.core.windows.net"),
+        (
+            {"": CONNECTION, "__blobServiceUri": "https://other.blob.core.windows.net"},
+            "store.blob.core.windows.net",
+        ),
+        ({"": " ", "__accountName": "other"}, "other.blob.core.windows.net"),
     ],
 )
 def test_the_account_is_the_one_that_the_host_uses(environ: dict[str, str], host: str) -> None:
@@ -55,6 +60,8 @@ def test_the_account_is_the_one_that_the_host_uses(environ: dict[str, str], host
         {},
         {"": "UseDevelopmentStorage=true"},
         {"": "not a connection string"},
+        {"": "AccountName=store"},
+        {"": f"{CONNECTION};BlobEndpoint=http://store.blob.core.windows.net"},
         {"__accountName": "store.evil.example/"},
         {"__accountName": "st"},
         {"__blobServiceUri": "http://store.blob.core.windows.net"},
@@ -76,6 +83,25 @@ def test_an_app_without_such_an_account_does_not_start(environ: dict[str, str]) 
 
     assert "c2VjcmV0" not in str(error.value)
     assert Settings.from_environ(named).own_blobs is None
+
+
+def test_models_and_images_are_in_the_account_that_the_host_uses() -> None:
+    """The Functions host passes over the settings for an identity beside a connection string."""
+    both = {
+        "AzureWebJobsStorage": CONNECTION,
+        "AzureWebJobsStorage__accountName": "other",
+        "AzureWebJobsStorage__clientId": "c-1",
+    }
+    connection_string = StorageSettings.from_environ(both).account()
+    identity = StorageSettings.from_environ(both | {"AzureWebJobsStorage": ""}).account()
+
+    assert connection_string == BlobAccount(
+        "https://store.blob.core.windows.net", "store", "c2VjcmV0"
+    )
+    assert identity == BlobAccount(
+        "https://other.blob.core.windows.net", identity=True, client_id="c-1"
+    )
+    assert StorageSettings.from_environ({}).account() is None
 
 
 def test_the_endpoints_key_does_not_show() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from image_classifier import Settings
 from image_classifier.errors import SettingsError
-from image_classifier.setting_parsers import StorageSettings
+from image_classifier.storage_settings import BlobAccount, StorageSettings
 from image_classifier.stores.blob_location import BlobLocation, find_location
 
 KEY = "c2VjcmV0LWtleQ=="
@@ -39,21 +39,21 @@ def test_an_address_with_a_signature_is_opened_by_it() -> None:
 
     assert found.shown == "https://other.blob.core.windows.net/models/live/v2"
     assert (found.container, found.prefix) == ("models", "live/v2/")
-    assert (found.sas, found.account_key, found.identity) == (SIGNED, "", False)
+    assert found.account == BlobAccount("https://other.blob.core.windows.net", sas=SIGNED)
     assert "secret" not in repr(found)
 
 
 def test_an_address_in_the_apps_own_account_is_opened_by_its_key() -> None:
     found = find("https://own.blob.core.windows.net/models")
 
-    assert (found.account_name, found.account_key, found.prefix) == ("own", KEY, "")
+    assert (found.account.name, found.account.key, found.prefix) == ("own", KEY, "")
     assert KEY not in repr(found)
 
 
 def test_a_key_is_never_taken_to_another_account() -> None:
     found = find("https://other.blob.core.windows.net/models")
 
-    assert found == BlobLocation("https://other.blob.core.windows.net", "models")
+    assert found == BlobLocation(BlobAccount("https://other.blob.core.windows.net"), "models")
 
 
 def test_azure_means_the_account_of_the_app() -> None:
@@ -64,7 +64,7 @@ def test_azure_means_the_account_of_the_app() -> None:
     shared = StorageSettings(
         "BlobEndpoint=https://own.blob.core.windows.net/;SharedAccessSignature=?sig=s"
     )
-    assert (find("azure://models", shared).sas) == "sig=s"
+    assert find("azure://models", shared).account.sas == "sig=s"
 
 
 @pytest.mark.parametrize("storage", [IDENTITY, BY_ADDRESS], ids=["by name", "by address"])
@@ -74,17 +74,17 @@ def test_an_identity_opens_its_own_account_and_others_of_azure(storage: StorageS
     elsewhere = find("https://files.example.com/models", storage)
     by_url = find("https://own.blob.core.windows.net/models", storage)
 
-    assert own.account_url == "https://own.blob.core.windows.net"
-    assert own.identity and own.client_id == "c-1"
+    assert own.account.url == "https://own.blob.core.windows.net"
+    assert own.account.identity and own.account.client_id == "c-1"
     assert by_url == own
-    assert other.identity and other.client_id == "c-1"
-    assert not elsewhere.identity, "what proves the identity is not for others to see"
+    assert other.account.identity and other.account.client_id == "c-1"
+    assert not elsewhere.account.identity, "what proves the identity is not for others to see"
 
 
 def test_the_emulator_has_its_account_in_the_path() -> None:
     found = find("http://127.0.0.1:10005/devstoreaccount1/models/live")
 
-    assert found.account_url == "http://127.0.0.1:10005/devstoreaccount1"
+    assert found.account.url == "http://127.0.0.1:10005/devstoreaccount1"
     assert (found.container, found.prefix) == ("models", "live/")
 
 

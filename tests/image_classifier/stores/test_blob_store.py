@@ -16,7 +16,7 @@ from image_classifier import Classifier, Settings
 from image_classifier.bindings import http
 from image_classifier.bindings.status import status
 from image_classifier.errors import ModelError
-from image_classifier.setting_parsers import StorageSettings
+from image_classifier.storage_settings import StorageSettings
 from image_classifier.stores.blob_location import find_location
 from tests.support.azurite import Container, wait_until
 from tests.support.builders import request

@@ -6,14 +6,15 @@ from typing import Any
 import pytest
 from azure.core import exceptions
 
+from image_classifier.storage_settings import BlobAccount
 from image_classifier.stores.blob_location import BlobLocation
 from image_classifier.stores.storage_errors import StorageError, translate_errors
 
 URL = "https://a.blob.core.windows.net"
-PUBLIC = BlobLocation(URL, "models")
-SIGNED = BlobLocation(URL, "models", sas="sig=very-secret")
-KEYED = BlobLocation(URL, "models", account_name="a", account_key="very-secret")
-IDENTITY = BlobLocation(URL, "models", identity=True)
+PUBLIC = BlobLocation(BlobAccount(URL), "models")
+SIGNED = BlobLocation(BlobAccount(URL, sas="sig=very-secret"), "models")
+KEYED = BlobLocation(BlobAccount(URL, "a", "very-secret"), "models")
+IDENTITY = BlobLocation(BlobAccount(URL, identity=True), "models")
 
 
 def refused(status: int, code: str) -> exceptions.HttpResponseError:
