@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from PIL import Image
@@ -35,9 +34,9 @@ SIZE = (640, 480)
 class Subject:
     """The model and the image of a run."""
 
-    found: Workload
+    workload: Workload
     asked: Asked
-    about: str
+    description: str
 
 
 def parts(quick: bool) -> Iterator[Part]:
@@ -48,10 +47,27 @@ def parts(quick: bool) -> Iterator[Part]:
     """
     if sys.platform == "win32":
         raise WrongAnswer("The peers do not run on Windows. Use Linux, macOS or WSL.")
-    with _subject() as subject:
-        servers, notes = _servers(subject.found)
-        measured = measure(servers, subject.asked, QUICK if quick else Plan())
-    yield from as_parts(measured, verdicts(measured, servers), subject.about, notes)
+    with workload() as own:
+        servers, notes = _servers(own)
+        yield from measured_parts(subject(own), servers, QUICK if quick else Plan(), notes)
+
+
+def measured_parts(
+    subject: Subject, servers: Sequence[Server], plan: Plan, notes: Sequence[str] = ()
+) -> Iterator[Part]:
+    """Measures some servers; a part for each load.
+
+    Args:
+        subject: the model, which all servers have, and the image.
+        servers: among them the app and both references.
+        plan: how often and how long.
+        notes: for the first load.
+
+    Raises:
+        WrongAnswer: a server does not come up, or its first answers are not right.
+    """
+    measured = measure(servers, subject.asked, plan)
+    yield from as_parts(measured, verdicts(measured, servers), subject.description, notes)
 
 
 def as_parts(
@@ -87,34 +103,32 @@ def load_record(measured: Measured, load: str, about: str) -> Record:
     return rows_record(load, about, samples)
 
 
-def _servers(found: Workload) -> tuple[list[Server], list[str]]:
-    """Those that can be had here, and notes on them."""
-    servers, notes = own_servers(found.models_dir, found.model), [f"Peers: {versions()}."]
+def _servers(own: Workload) -> tuple[list[Server], list[str]]:
+    """Lists the servers that can be installed here, and notes on them."""
+    servers, notes = own_servers(own.models_dir, own.model), [f"Peers: {versions()}."]
     for name in PEERS:
         try:
-            servers += peer_servers(name, found.folder)
+            servers += peer_servers(name, own.folder)
         except NotInstalled as exc:
             notes.append(f"{name} was left out: {exc}.")
             print(f"{name} is left out: {exc}", file=sys.stderr)
-    return [*servers, twin_server(found.folder)], notes
+    return [*servers, twin_server(own.folder)], notes
 
 
-@contextmanager
-def _subject() -> Iterator[Subject]:
-    """The workload, and the image with the answer that is right."""
-    with workload() as found:
-        image, name = photo(*SIZE), "a generated image"
-        model = "the demo model digits"
-        if FIXTURES.is_dir():
-            image = Image.open(PHOTO).convert("RGB").resize(SIZE, Image.Resampling.LANCZOS)
-            name, model = f"a photograph ({PHOTO.name})", f"the real export {REAL_MODEL}"
-        file = found.models_dir / "image.jpg"
-        file.write_bytes(encoded(image, "JPEG", quality=90))
-        classifier = found.classifier(ENGINE_THREADS=str(THREADS))
-        top = max(classifier.classify_bytes(file.read_bytes()).tags, key=lambda t: t.probability)
-        yield Subject(
-            found,
-            Asked(file=file, tag=top.tag_name, probability=top.probability),
-            f"{model} as ONNX with {THREADS} thread for each inference; {name}, JPEG of "
-            f"{SIZE[0]} x {SIZE[1]}, {file.stat().st_size / 1000:.0f} kB",
-        )
+def subject(own: Workload) -> Subject:
+    """A workload with one image, whose right answer the app gives in this process."""
+    image, name = photo(*SIZE), "a generated image"
+    model = "the demo model digits"
+    if FIXTURES.is_dir():
+        image = Image.open(PHOTO).convert("RGB").resize(SIZE, Image.Resampling.LANCZOS)
+        name, model = f"a photograph ({PHOTO.name})", f"the real export {REAL_MODEL}"
+    file = own.models_dir / "image.jpg"
+    file.write_bytes(encoded(image, "JPEG", quality=90))
+    classifier = own.classifier(ENGINE_THREADS=str(THREADS))
+    top = max(classifier.classify_bytes(file.read_bytes()).tags, key=lambda t: t.probability)
+    return Subject(
+        own,
+        Asked(file=file, tag=top.tag_name, probability=top.probability),
+        f"{model} as ONNX with {THREADS} thread for each inference; {name}, JPEG of "
+        f"{SIZE[0]} x {SIZE[1]}, {file.stat().st_size / 1000:.0f} kB",
+    )

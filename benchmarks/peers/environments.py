@@ -1,11 +1,15 @@
-"""The peers' virtual environments: made when first needed, beside the project's own."""
+"""Makes the peers' virtual environments beside the project's own, each when it is first needed."""
 
 from __future__ import annotations
 
 import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks import ROOT
+from benchmarks.peers.app_packages import app_packages
 from tools.bootstrap.environments import (
     EnvironmentSetupError,
     find_python,
@@ -13,48 +17,66 @@ from tools.bootstrap.environments import (
     venv_python,
 )
 
-PYTHON = "3.11"
-# What the shared work needs, in the project's own versions.
-SHARED = (
-    "certifi==2026.10.18",
-    "idna==3.20",
-    "numpy==2.4.6",
-    "onnxruntime==1.31.1",
-    "pillow==13.0.0",
-)
+__all__ = ["PEERS", "NotInstalled", "peer_python"]
+
 PEERS = {
     "azureml": "azureml-inference-server-http==1.5.1",
     "litserve": "litserve==0.2.19",
     "bentoml": "bentoml==1.4.39",
 }
+# The peers run on the Python of the app that they are compared with.
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 STAMP = ".installed"
 
 
 class NotInstalled(Exception):
-    """A peer cannot be had here; the message says why."""
+    """A peer cannot be installed here; the message says why."""
 
 
-def peer_python(name: str) -> Path:
-    """The interpreter of a peer's environment, which is made now unless it is there.
+def peer_python(name: str, root: Path = ROOT) -> Path:
+    """Returns the interpreter of a peer's environment and makes the environment if it is missing.
+
+    An environment is kept as long as the versions in its stamp are the requested ones, also from
+    one checkout to the next: a cache of ``.venv-peer-*`` saves the installation.
+
+    Args:
+        name: a key of ``PEERS``.
+        root: the folder of the environments.
 
     Raises:
         NotInstalled: there is no such Python, or pip failed.
     """
-    folder = ROOT / f".venv-peer-{name}"
-    wanted = "\n".join([PYTHON, PEERS[name], *SHARED])
-    stamp = folder / STAMP
-    if stamp.is_file() and stamp.read_text("utf-8") == wanted:
+    folder = root / f".venv-peer-{name}"
+    requirements = [PEERS[name], *app_packages()]
+    requested = "\n".join([PYTHON, *requirements])
+    with _lock():
+        stamp = folder / STAMP
+        if stamp.is_file() and stamp.read_text("utf-8") == requested:
+            return venv_python(folder)
+        try:
+            _install(folder, requirements)
+        except EnvironmentSetupError as exc:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise NotInstalled(str(exc)) from exc
+        stamp.write_text(requested, "utf-8")
         return venv_python(folder)
+
+
+def _install(folder: Path, requirements: list[str]) -> None:
     python = find_python(PYTHON)
     if python is None:
         raise NotInstalled(f"Python {PYTHON} is not here")
     pip = [str(venv_python(folder)), "-m", "pip", "--disable-pip-version-check", "--no-input"]
-    what = f"Installing {PEERS[name]} into {folder.name} (300 MB, once)"
-    try:
-        run_quietly([python, "-m", "venv", "--clear", str(folder)], f"Making {folder.name}", "")
-        run_quietly([*pip, "install", PEERS[name], *SHARED], what, "")
-    except EnvironmentSetupError as exc:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise NotInstalled(str(exc)) from exc
-    stamp.write_text(wanted, "utf-8")
-    return venv_python(folder)
+    title = f"Installing {requirements[0]} into {folder.name} (300 MB, once)"
+    run_quietly([python, "-m", "venv", "--clear", str(folder)], f"Making {folder.name}", "")
+    run_quietly([*pip, "install", *requirements], title, "")
+
+
+@contextmanager
+def _lock() -> Iterator[None]:
+    """Lets one process at a time make environments."""
+    import fcntl  # not on Windows, where the peers do not run
+
+    with Path(__file__).open() as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield

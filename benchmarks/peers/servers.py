@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from benchmarks.servers.app_host import ADDRESS
 
 OURS, REFERENCE, BARE, TWIN = "ours", "reference", "bare reference", "tutorial's twin"
 APPS = "benchmarks.peers.apps"
+WORKER_COUNTS = (1, 2)
 THREADS = 1  # for one inference, everywhere
 CORES = 2  # threads in the pool of each of the reference's processes: more gain nothing
 
@@ -41,11 +42,13 @@ class Server:
         return f"{self.who}, {self.workers} worker{'s' if self.workers > 1 else ''}"
 
 
-def own_servers(models_dir: Path, model: str) -> list[Server]:
-    """The local host and the references, with one and with two workers."""
+def own_servers(
+    models_dir: Path, model: str, *, worker_counts: Sequence[int] = WORKER_COUNTS
+) -> list[Server]:
+    """Lists the local host and the references, one of each for each number of workers."""
     return [
         make
-        for workers in (1, 2)
+        for workers in worker_counts
         for make in (
             _ours(models_dir, model, workers),
             _reference(REFERENCE, models_dir / model / "1", workers, decoder="checked"),
@@ -54,15 +57,17 @@ def own_servers(models_dir: Path, model: str) -> list[Server]:
     ]
 
 
-def peer_servers(name: str, folder: Path) -> list[Server]:
-    """A peer with one and with two workers.
+def peer_servers(
+    name: str, folder: Path, *, worker_counts: Sequence[int] = WORKER_COUNTS
+) -> list[Server]:
+    """Lists a peer's servers, one for each number of workers.
 
     Raises:
-        NotInstalled: it cannot be had here.
+        NotInstalled: it cannot be installed here.
     """
     python = peer_python(name)
     make = {"azureml": _azureml, "litserve": _litserve, "bentoml": _bentoml}[name]
-    return [make(python, folder, workers) for workers in (1, 2)]
+    return [make(python, folder, workers) for workers in worker_counts]
 
 
 def twin_server(folder: Path) -> Server:

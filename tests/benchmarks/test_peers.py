@@ -1,22 +1,32 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
+from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
+from benchmarks import ROOT
+from benchmarks.__main__ import Entry, main
+from benchmarks.data.workload import Workload
 from benchmarks.harness.case import WrongAnswer
+from benchmarks.harness.records import Part
 from benchmarks.load.generator import send
 from benchmarks.load.plan import Load, Outcome
-from benchmarks.peers import entry, schedule
+from benchmarks.peers import entry, environments, schedule
+from benchmarks.peers.app_packages import app_packages, requirements_of
 from benchmarks.peers.confidence import difference_interval, median_interval, ratio_interval
+from benchmarks.peers.environments import NotInstalled
 from benchmarks.peers.goals import verdicts
 from benchmarks.peers.measure import Asked, Measured, measure
 from benchmarks.peers.process_groups import running
 from benchmarks.peers.schedule import EIGHT_CLIENTS, ONE_CLIENT, SHARES, Plan, Turn
-from benchmarks.peers.servers import BARE, OURS, REFERENCE, Server, own_servers
+from benchmarks.peers.servers import BARE, OURS, REFERENCE, Server, own_servers, peer_servers
 from benchmarks.servers.app_host import free_ports
+from tools.bootstrap.environments import venv_python
 
 DEMO = Path(__file__).resolve().parents[2] / "models"
 needs_process_groups = pytest.mark.skipif(
@@ -215,3 +225,64 @@ def test_a_reference_is_started_measured_and_ended(tmp_path: Path, image: Path) 
         outcome = asyncio.run(send(load))
     assert "status 500" in outcome.errors[0]  # it decodes: this is no image
     assert group.process.poll() is not None
+
+
+def test_a_peers_environment_has_the_packages_that_the_apps_code_imports() -> None:
+    """The image of one request goes through the app's own code in each of them."""
+    deployed = (ROOT / "requirements.txt").read_text("utf-8")
+    names = [requirement.partition("==")[0] for requirement in app_packages()]
+
+    assert {"numpy", "onnxruntime", "pillow", "pybase64"} <= set(names)
+    assert [name for name in names if not re.search(rf"(?m)^{name}==", deployed)] == []
+    assert list(app_packages()) == [f"{name}=={metadata.version(name)}" for name in names]
+
+
+def test_packages_are_found_by_the_modules_that_were_imported() -> None:
+    modules = ["json", "PIL.Image", "PIL", "pybase64._pybase64", "benchmarks", "image_classifier"]
+
+    names = [requirement.partition("==")[0] for requirement in requirements_of(modules)]
+
+    assert names == ["pillow", "pybase64"]
+
+
+def test_an_environment_whose_stamp_fits_is_not_made_again(tmp_path: Path) -> None:
+    folder = tmp_path / ".venv-peer-litserve"
+    folder.mkdir()
+    requested = "\n".join([environments.PYTHON, environments.PEERS["litserve"], *app_packages()])
+    (folder / environments.STAMP).write_text(requested, "utf-8")
+
+    python = environments.peer_python("litserve", tmp_path)
+
+    assert python == venv_python(folder)
+    assert [path.name for path in folder.iterdir()] == [environments.STAMP]
+
+
+@needs_process_groups
+def test_a_peer_is_measured_beside_the_app(
+    demo: Workload, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The quick form of ``python -m benchmarks peers``: one peer, one worker each, for real."""
+    try:
+        peers = peer_servers("litserve", demo.folder, worker_counts=[1])
+    except NotInstalled as exc:
+        if not re.search("(?i)connection|resolution|timed out|could not fetch", str(exc)):
+            raise
+        pytest.skip(f"the package index cannot be reached: {exc}")
+    servers = [*own_servers(demo.models_dir, demo.model, worker_counts=[1]), *peers]
+    short = Plan(
+        warm_up_seconds=0.1,
+        blocks=1,
+        rounds=1,
+        seconds=0.3,
+        one_client_rounds=1,
+        one_client_seconds=0.3,
+    )
+
+    def parts(quick: bool) -> Iterator[Part]:
+        yield from entry.measured_parts(entry.subject(demo), servers, short)
+
+    assert main(["peers", "--quick"], {"peers": Entry("the app and a peer", 1, parts)}) == 0
+    shown = capsys.readouterr().out
+    for words in ("ours, 1 worker", "reference, 1 worker", "LitServe, 1 worker", "1 client"):
+        assert words in shown
+    assert re.search(r"errors and wrong answers +\| 0 +\| 0 of \d+ +\| met", shown)
