@@ -132,12 +132,12 @@ def tensor_case(found: Workload, grpc_port: int, *, quick: bool) -> Iterator[Cas
             yield _tensor_case(
                 found,
                 {
-                    SESSION: lambda data: engine.run(tensor),
+                    SESSION: lambda data: engine.predict(tensor),
                     BARE: lambda data: Measured(None, _timed(bare, data)[1]),
                     TENSORS: lambda data: _answered(*_timed(predict, data)),
                 },
                 request,
-                engine.run(tensor),
+                engine.predict(tensor),
                 quick=quick,
             )
 

@@ -84,7 +84,7 @@ def _engines(folder: Path) -> dict[str, Engine]:
 
 def _answer(engine: Engine, data: bytes) -> NDArray[np.float32]:
     tensor = preprocess(decode(data, max_pixels=MAX_PIXELS), engine.input_spec)
-    scores: NDArray[np.float32] = engine.run(tensor[None])[0]
+    scores: NDArray[np.float32] = engine.predict(tensor[None])[0]
     return scores
 
 

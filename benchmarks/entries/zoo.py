@@ -116,7 +116,7 @@ def _turn(engine: Engine, data: bytes) -> Measured:
     for _ in range(IMAGES):
         started = time.perf_counter()
         tensor = preprocess(decode(data, max_pixels=MAX_PIXELS), engine.input_spec)
-        answers.append(engine.run(tensor[None])[0])
+        answers.append(engine.predict(tensor[None])[0])
         latencies.append((time.perf_counter() - started) * 1000)
     rate = IMAGES / (time.perf_counter() - began)
     return Measured(np.stack(answers), {MILLISECONDS: latencies, RATE: rate})

@@ -22,7 +22,7 @@ class Engine(Protocol):
 
     input_spec: InputSpec
 
-    def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+    def predict(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """Runs the graph.
 
         Args:

@@ -80,8 +80,8 @@ class OnnxEngine:
         is_map = "map(" in outputs[self._output]
         self._labels = read_labels(weights.parent) if is_map else None
 
-    def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """See ``Engine.run``; ModelError if the model cannot take the batch."""
+    def predict(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See ``Engine.predict``; ModelError if the model cannot take the batch."""
         if self._channels_first:
             batch = batch.transpose(0, 3, 1, 2)
         fed = np.ascontiguousarray(batch, self._dtype)

@@ -91,8 +91,8 @@ class OpenVinoEngine:
         # A request holds the tensors of one run. They are made when they are needed, and kept.
         self._requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
-    def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """See ``Engine.run``; ModelError if the model cannot take the batch."""
+    def predict(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See ``Engine.predict``; ModelError if the model cannot take the batch."""
         if self._channels_first:
             batch = batch.transpose(0, 3, 1, 2)
         fed = np.ascontiguousarray(batch, self._dtype)

@@ -60,10 +60,10 @@ class SavedModel:
             self._session.close()
             raise
 
-    def run(
+    def run_signature(
         self, signature_name: str, inputs: Mapping[str, Array], outputs: Sequence[str]
     ) -> dict[str, Array]:
-        """See ``Servable.run``."""
+        """See ``Servable.run_signature``."""
         signature = self.signatures[signature_name]
         feeds = {signature.inputs[key].name: value for key, value in inputs.items()}
         fetches = tuple(signature.outputs[key].name for key in outputs)
@@ -133,8 +133,8 @@ class _Classifier:
         self._model = model
         self._feed, self._fetch = feed, (fetch,)
 
-    def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """See ``Engine.run``; ModelError if the graph cannot take the batch."""
+    def predict(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See ``Engine.predict``; ModelError if the graph cannot take the batch."""
         try:
             scores: NDArray[np.float32] = self._model.run_tensors({self._feed: batch}, self._fetch)[
                 0

@@ -97,8 +97,8 @@ class FrozenGraphEngine:
         """Gives back what the session holds; nothing may run any more."""
         self._session.close()
 
-    def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """See ``Engine.run``; ModelError if the graph cannot take the batch."""
+    def predict(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See ``Engine.predict``; ModelError if the graph cannot take the batch."""
         try:
             scores: NDArray[np.float32] = self._run(batch)
         except (ValueError, TypeError, tf.errors.OpError) as exc:

@@ -93,8 +93,8 @@ class TfliteEngine:
         """Gives back what the interpreters hold; nothing may run any more."""
         self._idle.clear()
 
-    def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """See ``Engine.run``; ModelError if the model cannot take the batch."""
+    def predict(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See ``Engine.predict``; ModelError if the model cannot take the batch."""
         try:
             interpreter = self._idle.pop()
         except IndexError:

@@ -83,7 +83,7 @@ class Servable(Protocol):
 
     signatures: Mapping[str, Signature]
 
-    def run(
+    def run_signature(
         self, signature_name: str, inputs: Mapping[str, Array], outputs: Sequence[str]
     ) -> dict[str, Array]:
         """Runs one signature.

@@ -28,7 +28,7 @@ def warm_up(saved: SavedModelEngine) -> None:
         signature = saved.signatures[BYTES]
         files = {key: np.array([_TINY_PNG], object) for key in signature.inputs}
         with contextlib.suppress(ClassifierError):  # a signature of another meaning
-            saved.run(BYTES, files, tuple(signature.outputs))
+            saved.run_signature(BYTES, files, tuple(signature.outputs))
 
 
 def check_output(engine: Engine, weights: Path, labels: tuple[str, ...]) -> None:
@@ -44,7 +44,7 @@ def check_output(engine: Engine, weights: Path, labels: tuple[str, ...]) -> None
     """
     input_spec = engine.input_spec
     shape = (1, input_spec.height, input_spec.width, CHANNELS[input_spec.channels])
-    scores = engine.run(np.zeros(shape, np.float32))
+    scores = engine.predict(np.zeros(shape, np.float32))
     if scores.ndim != 2 or scores.shape[0] != 1:
         raise ModelError(
             f"{weights} is not a classifier: its output {input_spec.output_name} has shape "

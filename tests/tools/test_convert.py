@@ -37,7 +37,7 @@ class Fixed:
     def __init__(self, *scores: float) -> None:
         self._scores = np.array([scores], np.float32)
 
-    def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+    def predict(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         return self._scores
 
 

@@ -66,7 +66,7 @@ def compare(reference: Engine, other: Engine, tensors: Tensors) -> Agreement:
     """Runs both, one input at a time."""
     inputs, same_top, largest = 0, 0, 0.0
     for tensor in tensors:
-        wanted, got = reference.run(tensor[None])[0], other.run(tensor[None])[0]
+        wanted, got = reference.predict(tensor[None])[0], other.predict(tensor[None])[0]
         inputs += 1
         same_top += int(wanted.argmax() == got.argmax())
         difference = float(np.abs(wanted - got).max())

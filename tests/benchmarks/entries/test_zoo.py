@@ -92,7 +92,7 @@ def test_a_detector_becomes_a_graph_with_all_its_predictions_in_a_row(tmp_path: 
     input_spec = read_input_spec(tmp_path / "row" / "model.json")
     graph = ENGINES["tensorflow"].load(tmp_path / "row" / "model.pb", input_spec, EngineOptions())
     batch = np.random.default_rng(0).normal(size=(2, SIDE, SIDE, 3)).astype(np.float32)
-    found = graph.run(batch)
+    found = graph.predict(batch)
     expected = [
         np.asarray(tensor).reshape(2, -1)
         for level in sorted(detector(batch).items(), key=lambda item: int(item[0][5:]))

@@ -138,7 +138,7 @@ def test_the_five_real_exports_load(fixtures: Path) -> None:
         input_spec = loaded.engine.input_spec
 
         assert (input_spec.height, input_spec.width, input_spec.channels) == (227, 227, "BGR")
-        assert loaded.engine.run(np.zeros((2, 227, 227, 3), np.float32)).shape == (
+        assert loaded.engine.predict(np.zeros((2, 227, 227, 3), np.float32)).shape == (
             2,
             len(loaded.labels),
         )

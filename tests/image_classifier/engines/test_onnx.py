@@ -168,7 +168,7 @@ def test_the_engine_setting_chooses_where_both_files_are(tmp_path: Path, colours
 
 def test_batches_run(tmp_path: Path) -> None:
     folder = onnx_folder(tmp_path / "models", colour_onnx(metadata=BGR8))
-    scores = Model("m", 1, folder).load().engine.run(np.zeros((4, 32, 32, 3), np.float32))
+    scores = Model("m", 1, folder).load().engine.predict(np.zeros((4, 32, 32, 3), np.float32))
 
     assert scores.shape == (4, 3)
     assert scores.dtype == np.float32

@@ -67,7 +67,7 @@ def test_a_model_json_says_it_for_any_other_file(tmp_path: Path, channels_first:
     red = np.zeros((1, 32, 32, 3), np.float32)
     red[..., 2] = 255
 
-    assert engine.run(red)[0].argmax() == COLOURS.index("Red")
+    assert engine.predict(red)[0].argmax() == COLOURS.index("Red")
 
 
 @pytest.mark.parametrize(
@@ -101,17 +101,17 @@ def test_a_device_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_a_batch_runs_and_a_wrong_shape_is_an_error(tmp_path: Path) -> None:
     engine = load(onnx_folder(tmp_path / "models", colour_onnx(metadata=BGR8)))
 
-    assert engine.run(np.zeros((4, 32, 32, 3), np.float32)).shape == (4, 3)
+    assert engine.predict(np.zeros((4, 32, 32, 3), np.float32)).shape == (4, 3)
     with pytest.raises(ModelError, match=r"shape \[1, 3, 16, 16\]"):
-        engine.run(np.zeros((1, 16, 16, 3), np.float32))
+        engine.predict(np.zeros((1, 16, 16, 3), np.float32))
 
 
 def test_many_threads_get_each_their_own_answer() -> None:
     engine = openvino.load(DEMO, None, EngineOptions())
     tensors = [tensor[None] for tensor in random_tensors(16, engine.input_spec)]
-    alone = [engine.run(tensor) for tensor in tensors]
+    alone = [engine.predict(tensor) for tensor in tensors]
     with ThreadPoolExecutor(8) as pool:
-        together = list(pool.map(engine.run, tensors * 4))
+        together = list(pool.map(engine.predict, tensors * 4))
 
     for number, scores in enumerate(together):
         np.testing.assert_allclose(scores, alone[number % 16], atol=1e-6)
@@ -120,9 +120,9 @@ def test_many_threads_get_each_their_own_answer() -> None:
 def test_an_answer_does_not_change_when_the_next_one_is_computed() -> None:
     engine = openvino.load(DEMO, None, EngineOptions())
     first, second = (tensor[None] for tensor in random_tensors(2, engine.input_spec))
-    scores = engine.run(first)
+    scores = engine.predict(first)
     kept = scores.copy()
-    engine.run(second)
+    engine.predict(second)
 
     np.testing.assert_array_equal(scores, kept)
 

@@ -50,7 +50,9 @@ def test_a_shape_other_than_the_signatures_is_the_graphs_business(half: Path) ->
     assert saved is not None
 
     for shape in ((3,), (1, 3), (2, 1), (2, 2, 2)):
-        found = saved.run("serving_default", {"x": np.ones(shape, np.float32)}, ["y"])["y"]
+        found = saved.run_signature("serving_default", {"x": np.ones(shape, np.float32)}, ["y"])[
+            "y"
+        ]
         assert found.shape == shape
         assert (found == 2.5).all()
 
@@ -67,7 +69,7 @@ def test_every_dtype_goes_in_and_comes_out(types: Path, name: str) -> None:
 
     assert saved.signatures[signature].inputs["value"].dtype == name
     assert saved.signatures[signature].inputs["value"].shape is None
-    found = saved.run(signature, {"value": value}, ["value"])["value"]
+    found = saved.run_signature(signature, {"value": value}, ["value"])["value"]
 
     assert found.dtype == dtype
     assert (found == value).all()
@@ -78,7 +80,7 @@ def test_an_input_that_the_graph_refuses_is_the_callers_mistake(half: Path) -> N
     examples = np.array([b"no example"], object)
 
     with pytest.raises(InvalidRequest, match="Could not parse example input"):
-        saved.run("regress_x_to_y", {"inputs": examples}, ["outputs"])
+        saved.run_signature("regress_x_to_y", {"inputs": examples}, ["outputs"])
 
 
 def test_a_saved_model_without_labels_is_no_image_classifier(tmp_path: Path) -> None:

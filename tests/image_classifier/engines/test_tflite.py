@@ -85,7 +85,7 @@ def test_a_model_json_says_it_for_any_other_file(tmp_path: Path, channels_first:
     engine = Model("m", 1, folder).load().engine
 
     # By the names that the signature gives them: the tensors' own are serving_default_image:0 …
-    assert engine.run(colour_batch()).argmax(axis=1).tolist() == [0, 1, 2]
+    assert engine.predict(colour_batch()).argmax(axis=1).tolist() == [0, 1, 2]
 
 
 @cache
@@ -113,7 +113,7 @@ def test_a_size_that_the_file_leaves_open_is_that_of_the_model_json(tmp_path: Pa
     folder = tflite_folder(tmp_path / "models", any_size(), input_spec=input_spec)
     engine = Model("m", 1, folder).load().engine
 
-    assert engine.run(np.zeros((2, 48, 40, 3), np.float32)).shape == (2, 3)
+    assert engine.predict(np.zeros((2, 48, 40, 3), np.float32)).shape == (2, 3)
 
 
 @cache
@@ -132,29 +132,29 @@ def test_batches_run_and_so_does_none(tmp_path: Path) -> None:
     engine = Model("m", 1, folder).load().engine
     batch = colour_batch()
 
-    scores = engine.run(batch)
+    scores = engine.predict(batch)
     assert scores.dtype == np.float32
     assert scores.argmax(axis=1).tolist() == [0, 1, 2]
-    assert np.array_equal(scores, np.concatenate([engine.run(image[None]) for image in batch]))
-    assert engine.run(batch[:0]).shape == (0, 3)
+    assert np.array_equal(scores, np.concatenate([engine.predict(image[None]) for image in batch]))
+    assert engine.predict(batch[:0]).shape == (0, 3)
 
 
 def test_what_cannot_be_run_is_refused_and_the_next_runs(tmp_path: Path) -> None:
     folder = tflite_folder(tmp_path / "models", colours())
     engine = Model("m", 1, folder).load().engine
-    before = engine.run(colour_batch())
+    before = engine.predict(colour_batch())
 
     with pytest.raises(ModelError, match=r"input of shape \[1, 31, 32, 3\].*Got 31") as error:
-        engine.run(np.zeros((1, 31, 32, 3), np.float32))
+        engine.predict(np.zeros((1, 31, 32, 3), np.float32))
     assert "\n" not in error.value.message
-    assert np.array_equal(engine.run(colour_batch()), before)
+    assert np.array_equal(engine.predict(colour_batch()), before)
 
 
 def test_threads_that_run_at_once_get_their_own_answers(tmp_path: Path) -> None:
     data = exports.tflite(exports.general_graph())
     engine = Model("m", 1, tflite_folder(tmp_path / "models", data)).load().engine
     batch = colour_batch(224)
-    wanted = engine.run(batch)
+    wanted = engine.predict(batch)
     start = threading.Barrier(8)
     found: list[tuple[int, NDArray[np.float32]]] = []
 
@@ -162,7 +162,7 @@ def test_threads_that_run_at_once_get_their_own_answers(tmp_path: Path) -> None:
         start.wait()
         for turn in range(30):
             which = (first + turn) % 3
-            found.append((which, engine.run(batch[which : which + 1])))
+            found.append((which, engine.predict(batch[which : which + 1])))
 
     threads = [threading.Thread(target=ask, args=(first,)) for first in range(8)]
     for thread in threads:
@@ -177,7 +177,7 @@ def test_threads_that_run_at_once_get_their_own_answers(tmp_path: Path) -> None:
 def test_threads_for_one_inference_can_be_set(tmp_path: Path) -> None:
     folder = tflite_folder(tmp_path / "models", colours())
     answers = [
-        load(folder / "model.tflite", None, EngineOptions(threads=threads)).run(colour_batch())
+        load(folder / "model.tflite", None, EngineOptions(threads=threads)).predict(colour_batch())
         for threads in (0, 1, 3)
     ]
 
@@ -198,7 +198,7 @@ def test_pixels_are_rounded_as_tensorflow_lite_rounds_them(
     )
     halves = (np.arange(-100, 924) / 2).astype(np.float32).reshape(1, 32, 32, 1)
 
-    assert np.array_equal(inside.run(halves), outside.run(halves))
+    assert np.array_equal(inside.predict(halves), outside.predict(halves))
 
 
 PIXELS = InputSpec(
@@ -301,7 +301,7 @@ for path in sorted(Path(sys.argv[1]).iterdir()):
     try:
         engine = tflite.load(path, None, EngineOptions(threads=1))
         size = engine.input specification.height, engine.input specification.width
-        engine.run(np.zeros((1, *size, 3), np.float32))
+        engine.predict(np.zeros((1, *size, 3), np.float32))
         ran += 1
     except ModelError as exc:
         assert str(path) in exc.message or exc.message.startswith("The model cannot run"), exc
@@ -457,8 +457,8 @@ batch = np.random.default_rng(0).uniform(0, 255, (3, 32, 32, 3)).astype(np.float
 engines = []
 for kind in (ENGINES["tflite"], ENGINES["tensorflow"]):
     engines.append(kind.load(kind.find(Path(sys.argv[1])), None, EngineOptions()))
-    engines[-1].run(batch)
-scores = [engine.run(batch) for engine in engines]
+    engines[-1].predict(batch)
+scores = [engine.predict(batch) for engine in engines]
 print(np.abs(scores[0] - scores[1]).max())
 """
 
@@ -481,7 +481,7 @@ def test_tensorflow_may_be_in_the_process_before_it(tmp_path: Path) -> None:
     tensorflow, tflite = (Model("m", 1, folder, engine=n) for n in ("tensorflow", "tflite"))
     batch = np.random.default_rng(0).uniform(0, 255, (3, 32, 32, 3)).astype(np.float32)
 
-    scores = [model.load().engine.run(batch) for model in (tensorflow, tflite, tensorflow)]
+    scores = [model.load().engine.predict(batch) for model in (tensorflow, tflite, tensorflow)]
     assert np.abs(np.subtract(scores, scores[0])).max() < 1e-5
 
 
