@@ -11,7 +11,6 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from benchmarks.harness.case import WrongAnswer
 from benchmarks.harness.statistics import Summary
 from benchmarks.load.plan import Load, Outcome
 from benchmarks.load.process import Sender, sender
@@ -126,8 +125,7 @@ class _Run:
             for group in groups:
                 outcome = self._send(group.server, clients=8, seconds=self._plan.warm_up_seconds)
                 if outcome.errors:
-                    name, words = group.server.name, group.last_words()
-                    raise WrongAnswer(f"{name}: {outcome.errors[0]}. {words}")
+                    raise group.program.failure(f"answered wrongly: {outcome.errors[0]}")
             yield
 
     def take(self, turns: Sequence[Turn], what: str) -> None:

@@ -14,12 +14,10 @@ from typing import Any
 from urllib.parse import quote
 
 from benchmarks.harness.case import WrongAnswer
-from benchmarks.servers.processes import Program, ProgramFailed, running
+from benchmarks.servers.processes import Program, ProgramFailed, answers_get, running
 
 ADDRESS = "127.0.0.1"
-START_SECONDS = 120
 REQUEST_SECONDS = 60
-POLL_SECONDS = 0.01
 
 
 @contextmanager
@@ -47,19 +45,10 @@ def local_host(
 
 def wait_until_ready(program: Program, port: int) -> None:
     """Polls until the host says that it can take requests."""
-    give_up = time.monotonic() + START_SECONDS
-    while program.is_running() and time.monotonic() < give_up:
-        client = http.client.HTTPConnection(ADDRESS, port, timeout=REQUEST_SECONDS)
-        try:
-            client.request("GET", "/admin/host/status")
-            if client.getresponse().status == 200:
-                return
-        except OSError:
-            pass
-        finally:
-            client.close()
-        time.sleep(POLL_SECONDS)
-    raise program.failure("did not become ready")
+    program.wait_until(
+        lambda: answers_get(ADDRESS, port, "/admin/host/status", seconds=REQUEST_SECONDS),
+        "did not become ready",
+    )
 
 
 @dataclass(frozen=True)

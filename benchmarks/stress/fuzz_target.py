@@ -126,10 +126,16 @@ def _answer(
         route_params={"kind": where},
     )
     if endpoint not in ENDPOINTS:
-        return http.answer(req, classify, classifier=classifier, methods="POST")
+        return http.answer(req, classify, service=classifier, function="classify", methods="POST")
     if "/" in endpoint:
         return custom_vision.answer(req, custom_vision.custom_vision(classifier))
-    return http.answer(req, custom_vision_container, classifier=classifier, methods="POST")
+    return http.answer(
+        req,
+        custom_vision_container,
+        service=classifier,
+        function="custom_vision_container",
+        methods="POST",
+    )
 
 
 def first_inputs() -> list[bytes]:

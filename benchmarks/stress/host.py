@@ -6,7 +6,6 @@ import contextlib
 import http.client
 import json
 import shutil
-import socket
 import sys
 import tempfile
 import threading
@@ -18,7 +17,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks import ROOT
-from benchmarks.servers.app_host import ADDRESS, wait_until_ready
+from benchmarks.servers.app_host import ADDRESS, free_ports, wait_until_ready
 from benchmarks.servers.processes import Program, running
 from benchmarks.stress.requests import Ask
 
@@ -37,12 +36,10 @@ def host(
         limits: other values for ``extensions.http`` in host.json.
         environ: added to the host's environment.
     """
-    with tempfile.TemporaryDirectory(prefix="app-") as name, socket.socket() as probe:
+    with tempfile.TemporaryDirectory(prefix="app-") as name:
         root = Path(name)
         _copy_app(root, limits or {})
-        probe.bind((ADDRESS, 0))
-        port = int(probe.getsockname()[1])
-        probe.close()
+        (port,) = free_ports(1)
         arguments = ["--root", name, "--address", ADDRESS, "--port", str(port)]
         arguments += ["--settings", str(root / "local.settings.json.example")]
         with running("local_host", arguments, environ or {}) as program:
