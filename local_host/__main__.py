@@ -1,4 +1,4 @@
-"""``python -m local_host``: arguments and files -> configuration -> the host."""
+"""Reads the command line and the app's settings, and runs the host."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def _run(arguments: argparse.Namespace) -> int:
     host_file = HostFile.read(root)
     if (root / "function_app.py").exists():
         raise HostError(
-            f"{root / 'function_app.py'} is there: Azure would take this for an app of the v2 "
+            f"{root / 'function_app.py'} exists: Azure would treat this as an app of the v2 "
             "model and ignore every function folder. Remove or rename it."
         )
     images: Path | None = arguments.images and arguments.images.resolve()
     if images is not None and not images.is_dir():
-        raise HostError(f"--images {arguments.images}: there is no such folder.")
+        raise HostError(f"--images {arguments.images}: the folder does not exist.")
     settings = LocalSettings.read(root, arguments.settings)
     skipped = settings.apply(os.environ)
     os.environ["AZURE_FUNCTIONS_ENVIRONMENT"] = arguments.environment
@@ -99,16 +99,16 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m local_host",
         description="Run this function app without Azure and without Azure Functions Core Tools.",
-        epilog="Reads host.json, local.settings.json (or local.settings.json.example when there "
-        "is none) and every */function.json of the app. What is set in the environment already "
-        "wins over local.settings.json. Stop with Ctrl+C.",
+        epilog="Reads host.json, local.settings.json (or else local.settings.json.example) and "
+        "every */function.json of the app. Environment variables win over "
+        "local.settings.json. Stop with Ctrl+C.",
     )
     parser.add_argument(
         "-p",
         "--port",
         type=int,
         help=f"default: Host.LocalHttpPort in local.settings.json, else {DEFAULT_PORT}; 0: any "
-        "free one",
+        "free port",
     )
     parser.add_argument(
         "--address",
@@ -120,13 +120,13 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         type=int,
         default=1,
         metavar="N",
-        help="processes that run functions; each loads a model of its own and counts host.json's "
-        "HTTP limits for itself (default: 1)",
+        help="processes that run functions; each loads its own model and applies host.json's "
+        "HTTP limits separately (default: 1)",
     )
     parser.add_argument(
         "--pin-workers",
         action="store_true",
-        help="bind each worker process to a core of its own (Linux); there must be enough of them",
+        help="bind each worker process to its own core (Linux; needs at least N cores)",
     )
     parser.add_argument(
         "--root",
@@ -139,21 +139,21 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         "--settings",
         type=Path,
         metavar="FILE",
-        help="read this file in place of local.settings.json",
+        help="read this file instead of local.settings.json",
     )
     parser.add_argument(
         "--images",
         type=Path,
         metavar="DIR",
         help="serve the images of this folder at /images/, for URLs to put into the queue; "
-        "whoever reaches the host can read them",
+        "everyone who can reach the host can read them",
     )
     parser.add_argument(
         "--environment",
         default="Development",
         metavar="NAME",
         help="AZURE_FUNCTIONS_ENVIRONMENT for the functions (default: Development, as with func "
-        "start); with any other name they behave as if they were in Azure",
+        "start); any other name makes them behave as in Azure",
     )
     arguments = parser.parse_args(argv)
     if arguments.port is not None and not 0 <= arguments.port < 65536:

@@ -1,3 +1,5 @@
+"""Describes one run of the host as plain data."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -15,24 +17,24 @@ __all__ = ["HostConfig", "address_url"]
 
 @dataclass(frozen=True)
 class HostConfig:
-    """What one run of the host is made of. Plain data: every worker process gets a copy.
+    """The configuration of one run. Plain data: every worker process gets a copy.
 
     Attributes:
         root: the app's root folder, absolute.
-        address: where the host listens.
-        port: where the host listens; the real one, also when 0 was asked for.
-        workers: how many processes run functions.
+        address: the address on which the host listens.
+        port: the port on which the host listens; the real port even if 0 was requested.
+        workers: the number of worker processes.
         body_limit: largest request body, in bytes.
-        threads: threads for functions that are not ``async``, for each worker; None: by cores.
-        colour: whether lines on the console may have colours.
+        threads: threads of each worker for functions that are not ``async``; None: by cores.
+        colour: whether console lines may have colours.
         host_file: host.json.
-        cors: the ``Host`` block's CORS.
+        cors: the CORS settings of the ``Host`` block.
         table: the functions.
-        targets: what their bindings mean.
+        targets: the queues and hubs of their bindings.
         environment: AZURE_FUNCTIONS_ENVIRONMENT.
-        hubs: the SignalR services that they mean.
-        images: a folder to be served under ``/images/``.
-        pin_workers: whether each worker process is bound to a core of its own.
+        hubs: the SignalR services of their bindings.
+        images: a folder to serve under ``/images/``.
+        pin_workers: whether each worker process is bound to its own core.
     """
 
     root: Path
@@ -53,23 +55,23 @@ class HostConfig:
 
     @property
     def url(self) -> str:
-        """Where people find the host, without a slash at the end."""
+        """The host's URL for users, without a trailing slash."""
         return address_url(self.address, self.port)
 
     def function_url(self, function: Function) -> str:
-        """The address of an HTTP function, with its route template as it is."""
+        """The URL of an HTTP function, with its route template unexpanded."""
         parts = (self.host_file.route_prefix, function.route.strip("/"))
         path = "/".join(part for part in parts if part)
         return f"{self.url}/{quote(path, safe='/{}:*?()|^$,=+')}"
 
     @property
     def has_pages(self) -> bool:
-        """Whether there is a page to show at ``/``."""
+        """Whether the app has a page to show at ``/``."""
         return (self.root / "frontend" / "index.html").is_file()
 
 
 def address_url(address: str, port: int) -> str:
-    """How people name a place where the host listens, without a slash at the end."""
+    """The URL for users of a listening address, without a trailing slash."""
     if address in ("127.0.0.1", "0.0.0.0", "::1", "::", ""):
         name = "localhost" if address != "::1" else "[::1]"
     else:

@@ -1,7 +1,7 @@
-"""Lines on the terminal, in the manner of ``func start``.
+"""Writes lines to the terminal in the style of ``func start``.
 
-Writing must not hold up the event loop, so lines go into a queue and a thread writes what has
-gathered there, a few hundred lines with one call when the host is busy.
+Writing must not block the event loop, so lines go into a queue, which a thread writes in batches:
+a few hundred lines per call when the host is busy.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ COLOURS = {"red": "31", "yellow": "33", "grey": "90"}
 
 
 def use_colour() -> bool:
-    """Whether the terminal wants and understands colours."""
+    """Whether the terminal supports colours and NO_COLOR is not set."""
     if "NO_COLOR" in os.environ or not sys.stdout.isatty():
         return False
     return sys.platform != "win32" or "WT_SESSION" in os.environ
 
 
 def write_to_stdout(text: str) -> None:
-    """Writes and flushes; whoever reads may go away (``| head``) without an error."""
+    """Writes and flushes; a reader that closes the pipe (``| head``) causes no error."""
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
     except OSError:
-        # Without this the interpreter complains once more when it flushes at exit.
+        # Without this the interpreter reports the error again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class Console:
-    """Writes lines with time stamps; may be called from any thread."""
+    """Writes lines with time stamps. Thread-safe."""
 
     def __init__(self, write: Callable[[str], None], *, colour: bool = False) -> None:
         self._write = write
@@ -55,19 +55,19 @@ class Console:
         self.plain(f"[{now}Z] {text}", colour)
 
     def plain(self, text: str, colour: str | None = None) -> None:
-        """Writes the text as it is."""
+        """Writes the text without a time stamp."""
         if colour and self._colour:
             text = f"\x1b[{COLOURS[colour]}m{text}\x1b[0m"
         self.raw(text + "\n")
 
     def raw(self, text: str) -> None:
-        """Writes text that has its time stamps and line ends already."""
+        """Writes text that already has its time stamps and line ends."""
         self._lines.append(text)
         if not self._waiting.is_set():
             self._waiting.set()
 
     def close(self) -> None:
-        """Writes what is left and ends the thread."""
+        """Writes the remaining lines and ends the thread."""
         self._closing.set()
         self._waiting.set()
         self._thread.join(timeout=2)
@@ -76,10 +76,10 @@ class Console:
         while not self._closing.is_set():
             self._waiting.wait()
             self._closing.wait(GATHER_SECONDS)
-            # While lines keep coming it goes by the clock: to wake it costs whoever writes a line.
+            # While lines keep coming the thread polls: waking it would cost the writers time.
             if not self._drain():
                 self._waiting.clear()
-                self._drain()  # what came before this was known
+                self._drain()  # lines that were added before the event was cleared
         self._drain()
 
     def _drain(self) -> bool:
@@ -107,7 +107,7 @@ class _ConsoleHandler(logging.Handler):
 
 
 def route_logging_to(console: Console) -> None:
-    """Makes what functions log show up as lines, from INFO on, as ``func start`` does."""
+    """Shows the log records of functions as lines, from INFO on, as ``func start`` does."""
     root = logging.getLogger()
     root.addHandler(_ConsoleHandler(console))
     root.setLevel(logging.INFO)

@@ -1,3 +1,5 @@
+"""Opens the sockets on which the host listens."""
+
 from __future__ import annotations
 
 import errno
@@ -12,27 +14,28 @@ BACKLOG = 2048
 
 
 def listen(address: str, port: int) -> socket.socket:
-    """Binds and listens at once, so that early callers wait for the host instead of failing.
+    """Binds and listens at once, so that early requests wait for the host instead of failing.
 
     Raises:
-        HostError: the port is taken or the address is not ours; the message says what to do.
+        HostError: the port is in use, or this machine does not have the address; the message
+            gives the remedy.
     """
-    # As `func start`: the name may stand for ::1 first, and then 127.0.0.1 would not answer.
+    # As `func start`: the name may resolve to ::1 first, and 127.0.0.1 would not answer.
     host = "127.0.0.1" if address == "localhost" else address.strip("[]")
     try:
-        family, _, _, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        family, _, _, _, endpoint = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except OSError as exc:
         raise HostError(f"--address {address} is not an address: {exc}.") from exc
-    # The protocol must be named: asyncio turns Nagle's algorithm off only on sockets that say
-    # TCP, and with it on every answer on a kept-alive connection takes 40 ms longer.
+    # The protocol must be given: asyncio disables Nagle's algorithm only on sockets whose protocol
+    # is TCP, and with it every response on a kept-alive connection takes 40 ms longer.
     sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if sys.platform == "win32":
-            # There SO_REUSEADDR would let two hosts have the same port.
+            # On Windows SO_REUSEADDR would let two hosts share a port.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
         else:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind(place)
+        sock.bind(endpoint)
         sock.listen(BACKLOG)
     except OSError as exc:
         sock.close()

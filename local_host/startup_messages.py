@@ -1,4 +1,4 @@
-"""What the host says when it starts."""
+"""Prints the host's messages at its start."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def show_start(
     skipped: Sequence[str],
     environment: str,
 ) -> None:
-    """Says what this is and where its settings come from."""
+    """Prints the versions and the source of the settings."""
     workers = "1 worker" if config.workers == 1 else f"{config.workers} worker processes"
     source = settings.path.name if settings.path else "none (no local.settings.json)"
     console.plain("")
-    console.plain("Local host (stands in for Azure Functions Core Tools)")
+    console.plain("Local host (emulates Azure Functions Core Tools)")
     console.plain(
         f"Python {platform.python_version()}, azure-functions {azure.functions.__version__}, "
         f"{workers}",
@@ -45,11 +45,11 @@ def show_start(
 
 
 def show_functions(console: Console, config: HostConfig, load_errors: Mapping[str, str]) -> None:
-    """Lists the functions, HTTP first, then where to look and what is wrong."""
+    """Lists the functions, HTTP first, then their errors and the host's URLs."""
     routes = RouteTable(config.table.functions, config.host_file.route_prefix)
     console.line("Worker process started and initialized.")
     console.plain("\nFunctions:", "yellow")
-    # A route that is off is not listed, as with `func start`; a queue is, for it can be turned on.
+    # A disabled route is not listed, as with `func start`; a disabled queue is, with its remedy.
     listed = [
         one
         for one in config.table.functions
@@ -82,11 +82,13 @@ def show_functions(console: Console, config: HostConfig, load_errors: Mapping[st
     if config.has_pages:
         console.plain(f"Page: {config.url}/")
     if config.images is not None:
-        console.plain(f"Images: {config.url}/images/ serves those in {config.images}")
+        console.plain(f"Images: {config.url}/images/ serves the images in {config.images}")
     if config.hubs.emulator is not None:
-        real = config.hubs.emulator
-        empty = sorted(name for name, one in config.hubs.services.items() if one == real)
-        console.plain(f"SignalR: an emulator at {real.url}, because {' and '.join(empty)} is empty")
+        emulator = config.hubs.emulator
+        empty = sorted(name for name, one in config.hubs.services.items() if one == emulator)
+        console.plain(
+            f"SignalR: an emulator at {emulator.url}, because {' and '.join(empty)} is empty"
+        )
     console.plain("Stop with Ctrl+C.\n")
 
 

@@ -1,1 +1,1 @@
-"""Connects the bindings of function.json with their values."""
+"""Resolves the bindings of function.json to targets and converts their values."""

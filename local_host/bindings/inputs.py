@@ -1,4 +1,4 @@
-"""Values for input bindings other than the trigger."""
+"""Resolves the values of input bindings other than the trigger."""
 
 from __future__ import annotations
 
@@ -27,26 +27,29 @@ def resolve_input(
     hubs: Hubs,
     environ: Mapping[str, str],
 ) -> str:
-    """What a function gets for an input binding; ``signalRConnectionInfo`` is the only one known.
+    """Resolves the value of a ``signalRConnectionInfo`` binding.
 
     Args:
-        function: which function.
-        binding: which of its bindings.
-        trigger_value: what starts it; ``userId`` may name a part of it.
-        targets: what the bindings mean.
+        function: the function.
+        binding: one of its bindings.
+        trigger_value: the trigger's value; ``userId`` may name a part of it.
+        targets: the targets of all bindings.
         hubs: the SignalR services.
         environ: app settings.
 
+    Returns:
+        a JSON object with ``url`` and ``accessToken``.
+
     Raises:
-        HostError: the binding cannot be used.
-        NotImplementedError: it is of another type.
+        HostError: the binding is invalid.
+        NotImplementedError: the binding has another type.
     """
     if binding.type.lower() != "signalrconnectioninfo":
         raise NotImplementedError(
-            f"The local host cannot give the input binding '{binding.name}' of type "
-            f"'{binding.type}' a value."
+            f"The local host does not support the type '{binding.type}' of the input binding "
+            f"'{binding.name}'."
         )
-    # Imported late: most apps do without.
+    # Imported late: most apps do not need it.
     from local_host.signalr.endpoint import connection_info
 
     target = targets.target(function, binding)
@@ -59,7 +62,7 @@ def resolve_input(
 
 
 def _part(expression: str, value: Any) -> str:
-    """One of ``headers.…``, ``query.…`` or a route parameter; empty when it is not there."""
+    """The value of ``headers.…``, ``query.…`` or a route parameter; empty if it is missing."""
     if not isinstance(value, HttpRequest):
         return ""
     kind, dot, name = expression.partition(".")

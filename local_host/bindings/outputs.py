@@ -1,7 +1,7 @@
-"""What a function gave to its output bindings -> what is to be written. Pure.
+"""Converts the outputs of a function to writes, without performing them.
 
-The process that ran the function does this, so that a value which cannot be converted fails it
-there; ``delivery.py`` does the writing, once for all processes.
+The process that ran the function converts, so that an unusable value fails the call there. The
+parent process performs the writes of all workers.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from local_host.signalr.messages import parse_message
 
 __all__ = ["OutputFailed", "OutputWriter", "QueueWrite", "SignalRWrite", "Write", "to_writes"]
 
-# The most that the service takes, in the message's text as it is stored.
+# The service's limit for the stored text of a message.
 LARGEST_TEXT_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True)
 class QueueWrite:
-    """One message for a queue, encoded."""
+    """One encoded message for a queue."""
 
     target: QueueTarget
     text: str
@@ -52,18 +52,18 @@ class OutputFailed(Exception):
 def to_writes(
     function: Function, values: Mapping[str, Any], targets: BindingTargets, *, is_base64: bool
 ) -> list[Write]:
-    """Everything to be written for one call, in the order of the bindings.
+    """Returns the writes of one call, in the order of the bindings.
 
     Args:
-        function: which function.
+        function: the function.
         values: each output binding's Datum by name, ``$return`` included.
-        targets: what the bindings mean.
-        is_base64: how queue messages are encoded.
+        targets: the targets of all bindings.
+        is_base64: whether queue messages are encoded.
 
     Raises:
-        HostError: a binding cannot be used.
+        HostError: a binding is invalid.
         ValueError: a text is too long for a queue.
-        SignalRError: a value is no SignalR message.
+        SignalRError: a value is not a SignalR message.
     """
     writes: list[Write] = []
     for binding in function.bindings:
@@ -83,7 +83,7 @@ def to_writes(
 
 
 def _elements(kind: str, value: Any) -> list[Any]:
-    """A JSON array stands for its elements; text may hold one."""
+    """Splits a JSON array into its elements; a text may contain one."""
     if kind == "json" and not isinstance(value, (str, bytes)):
         return list(value) if isinstance(value, (list, tuple)) else [value]
     text = value.decode() if kind == "json" and isinstance(value, bytes) else value
@@ -104,16 +104,16 @@ def _queue_text(element: Any, queue: str, is_base64: bool) -> str:
         content = text.encode()
     stored = base64.b64encode(content) if is_base64 else content
     if len(stored) > LARGEST_TEXT_BYTES:
-        most = LARGEST_TEXT_BYTES // 4 * 3 if is_base64 else LARGEST_TEXT_BYTES
+        limit = LARGEST_TEXT_BYTES // 4 * 3 if is_base64 else LARGEST_TEXT_BYTES
         raise ValueError(
-            f"A message for queue '{queue}' has {len(content)} bytes; at most {most} fit."
+            f"A message for queue '{queue}' has {len(content)} bytes; at most {limit} fit."
         )
     return stored.decode()
 
 
 def _signalr_message(element: Any) -> Mapping[str, Any]:
     if isinstance(element, (str, bytes, bytearray)):
-        with contextlib.suppress(ValueError):  # the check says what a message is
+        with contextlib.suppress(ValueError):  # parse_message reports the error
             element = json.loads(element)
     parse_message(element)
     return dict(element)

@@ -1,4 +1,4 @@
-"""What the bindings of all functions mean on this machine: queues, hubs, and who reads what."""
+"""Resolves the bindings of all functions to queues and hubs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DEFAULT_SIGNALR_SETTING = "AzureSignalRConnectionString"
 
 @dataclass(frozen=True)
 class HubTarget:
-    """One hub of the SignalR service that a setting names."""
+    """One hub of the SignalR service in a setting."""
 
     hub: str
     setting: str
@@ -28,14 +28,14 @@ Target = QueueTarget | HubTarget
 
 @dataclass(frozen=True)
 class BindingTargets:
-    """Plain data: every worker process gets a copy.
+    """The targets of all bindings. Plain data: every worker process gets a copy.
 
     Attributes:
-        targets: function and binding -> the queue or hub that it means.
-        readers: functions that a queue starts and that are on -> their queue.
-        off: functions whose queue cannot be read with the settings that there are -> why.
-        errors: functions with another binding that cannot be used -> why.
-        hub_settings: the SignalR settings of all functions that are on.
+        targets: (function, binding) -> its queue or hub.
+        readers: enabled functions with a queue trigger -> their queue.
+        off: functions whose queue cannot be resolved with the current settings -> the reason.
+        errors: functions with another invalid binding -> the reason.
+        hub_settings: the SignalR settings of all enabled functions.
     """
 
     targets: Mapping[tuple[str, str], Target] = field(default_factory=dict)
@@ -46,7 +46,7 @@ class BindingTargets:
 
     @classmethod
     def resolve(cls, table: FunctionTable, environ: Mapping[str, str]) -> BindingTargets:
-        """Resolves every binding; what is wrong with a function that is off does not matter."""
+        """Resolves every binding; errors of disabled functions are ignored."""
         targets: dict[tuple[str, str], Target] = {}
         readers: dict[str, QueueTarget] = {}
         off: dict[str, str] = {}
@@ -69,15 +69,15 @@ class BindingTargets:
         return cls(targets, readers, off, errors, frozenset(hub_settings))
 
     def target(self, function: Function, binding: Binding) -> Target:
-        """What a binding means.
+        """Returns the target of a binding.
 
         Raises:
-            HostError: it cannot be used.
+            HostError: the binding is invalid.
         """
-        found = self.targets.get((function.name, binding.name))
-        if found is None:
-            raise HostError(f"Binding {binding.name} cannot be used with the settings there are.")
-        return found
+        target = self.targets.get((function.name, binding.name))
+        if target is None:
+            raise HostError(f"Binding {binding.name} cannot be used with the current settings.")
+        return target
 
 
 def _target(binding: Binding, environ: Mapping[str, str]) -> Target | None:
@@ -87,8 +87,8 @@ def _target(binding: Binding, environ: Mapping[str, str]) -> Target | None:
     if kind not in SIGNALR:
         return None
     key = f"Binding {binding.name}: hubName"
-    given = binding.settings.get("hubName")
-    if not isinstance(given, str) or not given:
+    hub = binding.settings.get("hubName")
+    if not isinstance(hub, str) or not hub:
         raise HostError(f"{key} is missing.")
     setting = str(binding.settings.get("connectionStringSetting") or DEFAULT_SIGNALR_SETTING)
-    return HubTarget(resolve_settings(given, key, environ), setting)
+    return HubTarget(resolve_settings(hub, key, environ), setting)

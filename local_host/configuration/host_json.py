@@ -1,4 +1,4 @@
-"""host.json: what it says about HTTP, about queues and about time."""
+"""Reads host.json: the limits for HTTP, queues and running times."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ DEFAULT_TIMEOUT_SECONDS = 30 * 60.0
 
 @dataclass(frozen=True)
 class HostFile:
-    """The keys of host.json that this host honours, with the real host's defaults.
+    """The supported keys of host.json, with the real host's defaults.
 
     Attributes:
-        route_prefix: comes before every route, without slashes at its ends.
-        max_outstanding_requests: requests running and waiting; one more gets 429. -1: no limit.
-        max_concurrent_requests: requests running at once; others wait. -1: no limit.
-        function_timeout_seconds: longest run of one function; None: no limit.
+        route_prefix: the start of every route, without slashes at its ends.
+        max_outstanding_requests: largest number of running and waiting requests; one more gets
+            429. -1: no limit.
+        max_concurrent_requests: largest number of running requests; others wait. -1: no limit.
+        function_timeout_seconds: time limit of a function call; None: no limit.
         queues: ``extensions.queues``.
     """
 
@@ -39,7 +40,7 @@ class HostFile:
         """Reads ``host.json`` in the app's root.
 
         Raises:
-            HostError: there is none, or a value in it cannot be used.
+            HostError: the file is missing or has an invalid value.
         """
         path = root / "host.json"
         if not path.is_file():
@@ -52,7 +53,7 @@ class HostFile:
         http = _object(extensions, "http", path)
         prefix = http.get("routePrefix", cls.route_prefix)
         if not isinstance(prefix, str):
-            raise HostError(f"{path}: extensions.http.routePrefix={prefix!r} must be a text.")
+            raise HostError(f"{path}: extensions.http.routePrefix={prefix!r} must be a string.")
         return cls(
             route_prefix=prefix.strip("/"),
             max_outstanding_requests=_limit(http, "maxOutstandingRequests", path),

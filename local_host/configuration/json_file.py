@@ -18,13 +18,13 @@ def read_json_object(path: Path) -> dict[str, Any]:
     """Reads a file that holds one JSON object; a byte order mark is allowed.
 
     Raises:
-        HostError: the file cannot be read or is not a JSON object; the message names the place.
+        HostError: the file cannot be read or is not a JSON object; the message gives the position.
     """
     try:
         data = json.loads(path.read_text("utf-8-sig"))
     except json.JSONDecodeError as exc:
-        place = f"line {exc.lineno}, column {exc.colno}"
-        raise HostError(f"{path} is not valid JSON: {exc.msg} ({place}).") from exc
+        position = f"line {exc.lineno}, column {exc.colno}"
+        raise HostError(f"{path} is not valid JSON: {exc.msg} ({position}).") from exc
     except (OSError, UnicodeDecodeError) as exc:
         raise HostError(f"{path} cannot be read: {exc}.") from exc
     if not isinstance(data, dict):
@@ -33,7 +33,7 @@ def read_json_object(path: Path) -> dict[str, Any]:
 
 
 def parse_time_span(value: Any) -> float | None:
-    """Seconds of a .NET time span, ``[days.]hh:mm:ss[.fraction]``; None when it is not one."""
+    """The seconds of a .NET time span, ``[days.]hh:mm:ss[.fraction]``; None if it is invalid."""
     match = TIME_SPAN.fullmatch(str(value))
     if not match:
         return None

@@ -1,4 +1,4 @@
-"""local.settings.json: app settings for the environment, and the ``Host`` block."""
+"""Reads local.settings.json: the app settings and the ``Host`` block."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EXAMPLE = "local.settings.json.example"
 
 @dataclass(frozen=True)
 class Cors:
-    """``Host.CORS`` and ``Host.CORSCredentials``; no origins: the host adds no CORS at all."""
+    """``Host.CORS`` and ``Host.CORSCredentials``; without origins there are no CORS headers."""
 
     origins: tuple[str, ...] = ()
     credentials: bool = False
@@ -26,14 +26,14 @@ class Cors:
 
 @dataclass(frozen=True)
 class LocalSettings:
-    """What the settings file says.
+    """The contents of the settings file.
 
     Attributes:
-        path: the file that was read; None when there is none.
+        path: the file that was read; None without a file.
         values: ``Values``, the app settings.
-        cors: who may call from another origin.
-        port: ``Host.LocalHttpPort``, None when not set.
-        address: ``Host.LocalHttpAddress``, None when not set.
+        cors: the origins that may call from browsers.
+        port: ``Host.LocalHttpPort``, None if not set.
+        address: ``Host.LocalHttpAddress``, None if not set.
     """
 
     path: Path | None = None
@@ -47,7 +47,7 @@ class LocalSettings:
         """Reads ``path``, else local.settings.json in the root, else the example beside it.
 
         Raises:
-            HostError: the file cannot be used; the message names file and key.
+            HostError: the file or a value in it is invalid; the message names file and key.
         """
         if path is None:
             candidates = (root / name for name in (FILE, EXAMPLE))
@@ -72,10 +72,10 @@ class LocalSettings:
         )
 
     def apply(self, environ: MutableMapping[str, str]) -> list[str]:
-        """Puts the values into the environment; variables that are there already win.
+        """Adds the values to the environment; existing variables win.
 
         Returns:
-            the names that were skipped for that reason.
+            the names of the values that were skipped.
         """
         skipped = [name for name in self.values if name in environ]
         for name, value in self.values.items():
@@ -85,11 +85,11 @@ class LocalSettings:
 
 def _values(values: Any, path: Path) -> dict[str, str]:
     if not isinstance(values, dict):
-        raise HostError(f"{path}: Values must be a JSON object of names and texts.")
+        raise HostError(f"{path}: Values must be a JSON object of names and strings.")
     texts: dict[str, str] = {}
     for name, value in values.items():
         if isinstance(value, (dict, list)):
-            raise HostError(f"{path}: Values.{name} must be a text; app settings are flat.")
+            raise HostError(f"{path}: Values.{name} must be a string; app settings are flat.")
         if isinstance(value, bool):
             value = str(value).lower()
         texts[name] = "" if value is None else str(value)
@@ -99,7 +99,7 @@ def _values(values: Any, path: Path) -> dict[str, str]:
 def _cors(host: dict[str, Any], path: Path) -> Cors:
     text = host.get("CORS") or ""
     if not isinstance(text, str):
-        raise HostError(f"{path}: Host.CORS must be a text: origins separated by commas.")
+        raise HostError(f"{path}: Host.CORS must be a string: origins separated by commas.")
     origins = tuple(origin.strip() for origin in text.split(",") if origin.strip())
     credentials = str(host.get("CORSCredentials", False)).lower() == "true"
     if credentials and "*" in origins:

@@ -1,4 +1,4 @@
-"""host.json's ``extensions.queues``."""
+"""Reads ``extensions.queues`` of host.json."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ ENCODINGS = ("base64", "none")
 
 @dataclass(frozen=True)
 class QueueSettings:
-    """How queue triggers read, with the real host's defaults.
+    """The settings of queue triggers, with the real host's defaults.
 
     Attributes:
-        batch_size: messages fetched at once, 1 to 32.
-        new_batch_threshold: fetch again when so many or fewer run; None: half a batch a core.
-        max_polling_seconds: longest pause between two looks into an empty queue; None: 2 s in
+        batch_size: messages fetched by one request, 1 to 32.
+        new_batch_threshold: fetch again when at most this many run; None: half a batch per core.
+        max_polling_seconds: longest pause between two requests to an empty queue; None: 2 s in
             Development, 60 s elsewhere.
-        visibility_timeout_seconds: how long a message that failed is out of sight.
+        visibility_timeout_seconds: how long a failed message stays hidden.
         max_dequeue_count: tries before a message goes to the poison queue.
-        is_base64: whether messages are base64, and not plain text.
+        is_base64: whether messages are base64 rather than plain text.
     """
 
     batch_size: int = 16
@@ -47,7 +47,7 @@ class QueueSettings:
         """Reads the block of host.json that ``path`` names.
 
         Raises:
-            HostError: a value cannot be used; the message names file, key and value.
+            HostError: a value is invalid; the message names file, key and value.
         """
         encoding = data.get("messageEncoding", "base64")
         if str(encoding).lower() not in ENCODINGS:
@@ -67,22 +67,22 @@ class QueueSettings:
 
     @property
     def threshold(self) -> int:
-        """The threshold in force on this machine."""
+        """The effective threshold on this machine."""
         if self.new_batch_threshold is not None:
             return self.new_batch_threshold
         return self.batch_size // 2 * (os.cpu_count() or 1)
 
     @property
     def parallel(self) -> int:
-        """The most messages of one function that run at once in the whole host."""
+        """The largest number of running messages of one function in the whole host."""
         return self.batch_size + self.threshold
 
     def polling_seconds(self, environment: str) -> float:
-        """The longest pause in force in that environment."""
+        """The effective longest pause in an environment, in seconds."""
         if self.max_polling_seconds is not None:
             return self.max_polling_seconds
-        is_here = environment.lower() == "development"
-        return DEVELOPMENT_POLLING_SECONDS if is_here else POLLING_SECONDS
+        is_development = environment.lower() == "development"
+        return DEVELOPMENT_POLLING_SECONDS if is_development else POLLING_SECONDS
 
 
 def _error(path: Path, key: str, value: Any, allowed: str) -> HostError:

@@ -1,1 +1,1 @@
-"""Loads and calls the functions, as Microsoft's worker does."""
+"""Reads, loads and calls the functions, as Microsoft's worker does."""

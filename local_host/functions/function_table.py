@@ -1,4 +1,4 @@
-"""Every ``*/function.json`` of the app as a Function record. Nothing is imported here."""
+"""Reads every ``*/function.json`` of the app into Function records, without importing code."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PRIMARY_FILES = ("index.js", "index.mjs", "index.cjs", "__init__.py")
 
 @dataclass(frozen=True)
 class Binding:
-    """One entry of ``bindings``; ``settings`` is the whole entry as written."""
+    """One entry of ``bindings``; ``settings`` is the complete entry."""
 
     name: str
     type: str
@@ -28,7 +28,7 @@ class Binding:
 
     @property
     def is_trigger(self) -> bool:
-        """Whether this binding starts the function."""
+        """Whether this binding triggers the function."""
         return self.type.lower().endswith("trigger")
 
 
@@ -38,12 +38,12 @@ class Function:
 
     Attributes:
         name: the folder's name.
-        folder: where it is.
-        script: the Python file that holds the entry point.
-        entry_point: the name of the callable in it.
-        bindings: as in function.json, in order.
-        disabled: whether a setting or function.json turns its trigger off.
-        config: function.json as read.
+        folder: the folder's path.
+        script: the Python file with the entry point.
+        entry_point: the name of the callable in the script.
+        bindings: the bindings, in the order of function.json.
+        disabled: whether a setting or function.json disables the trigger.
+        config: the contents of function.json.
     """
 
     name: str
@@ -56,28 +56,28 @@ class Function:
 
     @property
     def trigger(self) -> Binding:
-        """The binding that starts it."""
+        """The trigger's binding."""
         return next(binding for binding in self.bindings if binding.is_trigger)
 
     @property
     def is_http(self) -> bool:
-        """Whether HTTP requests start it."""
+        """Whether HTTP requests trigger the function."""
         return self.trigger.type.lower() == "httptrigger"
 
     @property
     def route(self) -> str:
-        """The route template without the prefix; the function's name when none is given."""
+        """The route template without the prefix; the function's name by default."""
         return str(self.trigger.settings.get("route") or self.name)
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """The methods it answers, in capitals; empty means all."""
+        """The accepted methods in upper case; empty means all."""
         return tuple(str(method).upper() for method in self.trigger.settings.get("methods") or ())
 
 
 @dataclass(frozen=True)
 class FunctionTable:
-    """All functions in the host's order, and the folders whose function.json cannot be used."""
+    """All functions in the host's order, and the errors of invalid function folders."""
 
     functions: tuple[Function, ...] = ()
     errors: Mapping[str, str] = field(default_factory=dict)
@@ -94,21 +94,21 @@ class FunctionTable:
                 functions.append(_read_function(folder, environ))
             except HostError as exc:
                 errors[folder.name] = str(exc)
-        # Upper case, because that is how .NET compares when it ignores case: "_" sorts after "Z".
+        # Upper case, because .NET compares so when it ignores case: "_" sorts after "Z".
         functions.sort(key=lambda function: function.name.upper())
         return cls(tuple(functions), dict(sorted(errors.items())))
 
     def find(self, name: str) -> Function | None:
-        """The function of that name, whatever the case."""
-        wanted = name.lower()
-        return next((one for one in self.functions if one.name.lower() == wanted), None)
+        """The function with this name, ignoring case."""
+        key = name.lower()
+        return next((one for one in self.functions if one.name.lower() == key), None)
 
 
 def _read_function(folder: Path, environ: Mapping[str, str]) -> Function:
     name = folder.name
     if not NAME.fullmatch(name) or name.lower() == "host":
         raise HostError(
-            f"'{name}' is not a valid function name. It must start with a letter, go on with "
+            f"'{name}' is not a valid function name. It must start with a letter, continue with "
             "letters, digits, _ and -, and have at most 128 characters."
         )
     config = read_json_object(folder / "function.json")
@@ -145,11 +145,11 @@ def _bindings(entries: Any) -> tuple[Binding, ...]:
     return tuple(bindings)
 
 
-def _primary_script(folder: Path, named: Any) -> Path:
-    if named:
-        script = folder / str(named)
+def _primary_script(folder: Path, script_file: Any) -> Path:
+    if script_file:
+        script = folder / str(script_file)
         if not script.is_file():
-            raise HostError(f"scriptFile names a file that does not exist: {named}.")
+            raise HostError(f"scriptFile names a file that does not exist: {script_file}.")
         return script.resolve()
     files = [
         file for file in folder.iterdir() if file.is_file() and file.name.lower() != "function.json"
@@ -159,7 +159,7 @@ def _primary_script(folder: Path, named: Any) -> Path:
     for file in files:
         if file.stem.lower() == "run" or file.name.lower() in PRIMARY_FILES:
             return file.resolve()
-    raise HostError("There is no __init__.py, and scriptFile does not say which file to run.")
+    raise HostError("There is no __init__.py, and scriptFile names no other file to run.")
 
 
 def _is_disabled(name: str, legacy: Any, environ: Mapping[str, str]) -> bool:
@@ -169,5 +169,5 @@ def _is_disabled(name: str, legacy: Any, environ: Mapping[str, str]) -> bool:
     setting = environ.get(f"AzureWebJobs.{name}.Disabled")
     if setting is not None:
         return is_on(setting)
-    # function.json may say it itself, with true or with the name of a setting.
+    # function.json may contain the value itself or the name of a setting.
     return legacy if isinstance(legacy, bool) else is_on(environ.get(str(legacy), ""))

@@ -1,7 +1,7 @@
-"""ASGI request -> ``func.HttpRequest``; what a function returned -> response.
+"""Converts ASGI requests to ``func.HttpRequest`` and the results of functions to responses.
 
-Both as the real host does it, down to what it leaves out: no empty query values, one value for
-each header name, no body unless Content-Length says that there is one.
+Both conversions match the real host, down to its omissions: no empty query values, one value per
+header name, no body without Content-Length.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from local_host.functions.converters import RESPONSE, converter_for
 __all__ = ["ClientDisconnected", "body_length", "read_body", "to_request", "to_response"]
 
 TEXT = "text/plain; charset=utf-8"
-# Ours to set: they must fit the bytes that really go out.
+# Set by the server: they must match the bytes that are sent.
 FRAMING_HEADERS = {"content-length", "transfer-encoding", "connection"}
 STATUSES = range(100, 600)
 
 
 class ClientDisconnected(Exception):
-    """The caller went away before its request was complete."""
+    """The client disconnected before its request was complete."""
 
 
 def body_length(scope: Scope) -> int:
-    """What Content-Length says; 0 without one, so a chunked body counts as none."""
+    """The value of Content-Length; 0 without one, so a chunked body counts as empty."""
     for name, value in scope["headers"]:
         if name == b"content-length":
             return int(value)
@@ -39,10 +39,10 @@ def body_length(scope: Scope) -> int:
 
 
 async def read_body(receive: Receive) -> bytes:
-    """Reads the whole body.
+    """Reads the complete body.
 
     Raises:
-        ClientDisconnected: the connection ended first.
+        ClientDisconnected: the connection ended early.
     """
     chunks: list[bytes] = []
     more = True
@@ -56,7 +56,7 @@ async def read_body(receive: Receive) -> bytes:
 
 
 def to_request(scope: Scope, body: bytes, route_params: dict[str, str]) -> HttpRequest:
-    """Makes what a function gets as its request."""
+    """Builds the request that a function receives."""
     headers = _headers(scope["headers"])
     raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
     query: str = scope["query_string"].decode("utf-8", "replace")
@@ -95,13 +95,14 @@ def _query(query: str) -> dict[str, str]:
 
 
 def to_response(datum: Any) -> Response:
-    """Makes the response from what a function gave to its ``http`` binding.
+    """Builds the response from the value of a function's ``http`` binding.
 
-    ``datum`` is an ``azure.functions`` Datum: one that the binding's converter made, or a whole
-    HttpResponse of type ``RESPONSE``. None when the function set no response.
+    Args:
+        datum: an ``azure.functions`` Datum: the output of the binding's converter, or a complete
+            HttpResponse of type ``RESPONSE``. None if the function set no response.
 
     Raises:
-        ValueError: the status or a header is not one that HTTP has.
+        ValueError: HTTP does not allow the status or a header.
     """
     if datum is None or datum.type is None:
         return Response(status_code=204)
@@ -115,8 +116,8 @@ def to_response(datum: Any) -> Response:
 
 
 def _from_function(response: HttpResponse) -> Response:
-    """What the library's converter and ``_from_http`` would make of it, without the way there."""
-    headers: Any = response.headers  # typed as a plain mapping; it takes names in any case
+    """Gives the result of the library's converter and ``_from_http``, by a shorter path."""
+    headers: Any = response.headers  # typed as a plain mapping, but it ignores the case of names
     if "set-cookie" in headers:
         return _from_http(converter_for("http").encode(response, expected_type=None).value)
     texts = dict(headers.items())
@@ -137,7 +138,7 @@ def _from_http(value: dict[str, Any]) -> Response:
 
 
 def _from_text(text: str) -> Response:
-    """A text is the body, unless it is a JSON object that describes a response."""
+    """Uses the text as the body, unless it is a JSON object that describes a response."""
     if text.lstrip().startswith("{"):
         try:
             described = json.loads(text)

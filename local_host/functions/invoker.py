@@ -1,4 +1,4 @@
-"""One call of one function: arguments in, converted outputs out, two lines on the console."""
+"""Calls functions: resolves their arguments, converts their outputs, logs start and end."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ from local_host.functions.tracebacks import failure_text
 
 __all__ = ["CALLED_BY_HOST", "FunctionFailed", "Invoker", "Outputs", "ResolveInput", "WriteOutputs"]
 
-# The real host's words; also for HTTP requests.
+# The real host's text; it appears for HTTP requests, too.
 CALLED_BY_HOST = "This function was programmatically called via the host APIs."
 
-# What an input binding other than the trigger gives, made from the trigger's value.
+# Resolves the value of an input binding other than the trigger, from the trigger's value.
 ResolveInput = Callable[[Function, Binding, Any], Any]
-# Writes what the output bindings got; raises when one cannot be written.
+# Writes the values of the output bindings; raises if one cannot be written.
 WriteOutputs = Callable[[Function, Mapping[str, Any]], Awaitable[None]]
 
 
 class FunctionFailed(Exception):
-    """The function raised, ran too long, or gave what its bindings cannot take; it is logged."""
+    """The function raised, ran too long, or gave its bindings an unusable value; it is logged."""
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """What a function gave, converted: each binding's Datum by name, ``$return`` included."""
+    """The converted outputs of a call: each binding's Datum by name, ``$return`` included."""
 
     values: Mapping[str, Any] = field(default_factory=dict)
 
     def of_type(self, loaded: LoadedFunction, binding_type: str) -> Any:
-        """The value for the first ``out`` binding of a type; None when nothing was set."""
+        """The value of the first ``out`` binding of a type; None if it was not set."""
         for binding in loaded.function.bindings:
             if binding.direction == "out" and binding.type.lower() == binding_type:
                 return self.values.get(binding.name)
@@ -61,7 +61,7 @@ class _Out(azure.functions.Out[Any]):
 
 
 class _Context(azure.functions.Context):
-    """What a function gets as ``context``."""
+    """The ``context`` argument of a function."""
 
     _local = threading.local()
 
@@ -87,7 +87,7 @@ class _Context(azure.functions.Context):
 
     @property
     def trace_context(self) -> Any:
-        # The real host fills this from Application Insights, which is not here.
+        # The real host fills this from Application Insights, which is absent here.
         return types.SimpleNamespace(trace_parent="", trace_state="", attributes={})
 
     @property
@@ -96,7 +96,7 @@ class _Context(azure.functions.Context):
 
 
 class Invoker:
-    """Runs functions: plain ones in a pool of threads, ``async`` ones on the loop.
+    """Runs plain functions in a thread pool and ``async`` functions on the event loop.
 
     A thread cannot be ended from outside. So a plain function that exceeds the time limit is
     reported as failed at once, but its thread stays busy until the function returns.
@@ -115,17 +115,17 @@ class Invoker:
         self._resolve_input = resolve_input
         self._write_outputs = write_outputs
         self._timeout_seconds = timeout_seconds
-        # None is the worker's default too: min(32, cores + 4).
+        # None is Microsoft's worker's default, too: min(32, cores + 4).
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="function")
         self._in_threads: set[Future[Any]] = set()
 
     @property
     def has_busy_threads(self) -> bool:
-        """Whether a function still runs in a thread."""
+        """Whether a function is still running in a thread."""
         return any(future.running() for future in self._in_threads.copy())
 
     def close(self) -> None:
-        """Takes no more work and drops what has not begun; does not wait."""
+        """Rejects new calls and drops calls that have not started; does not wait."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     async def invoke(
@@ -135,19 +135,19 @@ class Invoker:
         reason: str = CALLED_BY_HOST,
         details: str | None = None,
     ) -> Outputs:
-        """Calls the function with a trigger value that is converted already.
+        """Calls the function with a converted trigger value.
 
         Args:
-            loaded: which function.
-            trigger_value: what it gets for its trigger.
-            reason: why it runs; for the console.
+            loaded: the function.
+            trigger_value: the argument for its trigger.
+            reason: the reason for the call; for the console.
             details: one more line for the console.
 
         Returns:
-            what it gave. All that goes elsewhere than into an HTTP answer is written already.
+            the outputs. All but the HTTP response are written already.
 
         Raises:
-            FunctionFailed: it did not come to a good end; the console says why.
+            FunctionFailed: the call failed; the console shows the reason.
         """
         name = f"Functions.{loaded.function.name}"
         invocation_id = str(uuid.uuid4())
@@ -164,10 +164,10 @@ class Invoker:
             raise  # the host stops
         except BaseException as exc:  # sys.exit() in a function must not end the host
             error = exc
-        took = (time.perf_counter() - start) * 1000
+        milliseconds = (time.perf_counter() - start) * 1000
         result = "Failed" if error else "Succeeded"
         self._console.line(
-            f"Executed '{name}' ({result}, Id={invocation_id}, Duration={took:.0f}ms)",
+            f"Executed '{name}' ({result}, Id={invocation_id}, Duration={milliseconds:.0f}ms)",
             "red" if error else None,
         )
         if error is not None:

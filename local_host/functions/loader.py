@@ -1,8 +1,8 @@
-"""Function -> Python callable, by the rules of Microsoft's Python worker.
+"""Loads functions as Python callables, by the rules of Microsoft's Python worker.
 
 A function folder is imported as ``__app__.<folder>`` and the app's root is last on ``sys.path``,
-so imports that would break or double a module in Azure do so here too. The checks of bindings
-against the signature use the worker's words, because those are what people search for.
+so imports that would break or duplicate a module in Azure do so here, too. The checks of bindings
+against the signature use the worker's messages, because developers search for them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ RETURN = "$return"
 
 
 class LoadError(Exception):
-    """A function cannot be loaded; calls of it fail, the others run."""
+    """A function cannot be loaded; its calls fail, other functions run."""
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(f"cannot load the {name} function: {reason}")
@@ -37,16 +37,16 @@ class LoadError(Exception):
 
 @dataclass(frozen=True)
 class LoadedFunction:
-    """A function that can be called.
+    """A callable function.
 
     Attributes:
         function: its record.
         call: the entry point.
-        is_async: whether it runs on the loop rather than in a thread.
+        is_async: whether it runs on the event loop rather than in a thread.
         wants_context: whether it has a ``context`` parameter.
         inputs: the ``in`` bindings, passed by name; the trigger is one of them.
-        outputs: the ``out`` bindings that it gets as ``func.Out`` objects.
-        return_type: type of the binding that converts what it returns; None: it returns nothing.
+        outputs: the ``out`` bindings, passed as ``func.Out`` objects.
+        return_type: type of the binding that converts the returned value; None: no value.
     """
 
     function: Function
@@ -59,10 +59,10 @@ class LoadedFunction:
 
 
 def prepare_imports(root: Path, host_root: Path) -> None:
-    """Puts the app's root last on ``sys.path`` and makes the ``__app__`` namespace.
+    """Puts the app's root last on ``sys.path`` and creates the ``__app__`` namespace.
 
-    ``host_root``, the folder that holds this package, goes: an app that imports it by accident
-    would work here and not in Azure.
+    Removes ``host_root``, the folder of this package: an app that imports it by accident would
+    work here but not in Azure.
     """
     dropped = {root.resolve()}
     if host_root.name not in ("site-packages", "dist-packages"):
@@ -78,8 +78,8 @@ def load_function(function: Function) -> LoadedFunction:
     """Imports the function and checks it against its bindings.
 
     Raises:
-        LoadError: the checks fail.
-        Exception: whatever the module raises when it is imported.
+        LoadError: a check failed.
+        Exception: any error that the module raises on import.
     """
     call = _entry_point(function)
     return _check_bindings(function, call)
@@ -127,21 +127,21 @@ def _check_bindings(function: Function, call: Callable[..., Any]) -> LoadedFunct
     wants_context = "context" in parameters and "context" not in bound
     if wants_context:
         parameters.discard("context")
-        wanted = annotations.get("context")
-        if wanted is not None and getattr(wanted, "__name__", "") != "Context":
+        annotation = annotations.get("context")
+        if annotation is not None and getattr(annotation, "__name__", "") != "Context":
             raise LoadError(
                 name,
                 'the "context" parameter is expected to be of type azure.functions.Context, '
-                f'got "{wanted!r}"',
+                f'got "{annotation!r}"',
             )
-    for extra, here, there in (
+    for extra, source, other in (
         (parameters - set(bound), "Python", "function.json"),
         (set(bound) - parameters, "function.json", "Python"),
     ):
         if extra:
             raise LoadError(
                 name,
-                f"the following parameters are declared in {here} but not in {there}: {extra!r}",
+                f"the following parameters are declared in {source} but not in {other}: {extra!r}",
             )
     for binding in bound.values():
         if binding.name in annotations:
@@ -182,25 +182,25 @@ def _check_parameter(name: str, binding: Binding, annotation: Any) -> None:
             f'binding {binding.name} is declared to have the "in" direction in function.json, '
             "but its annotation is azure.functions.Out in Python",
         )
-    wanted = annotation
+    value_type = annotation
     if is_out:
         arguments = typing.get_args(annotation)
         if len(arguments) != 1:
             raise LoadError(
                 name, f"binding {binding.name} has invalid Out annotation {annotation!r}"
             )
-        wanted = arguments[0]
-    if not _is_type(wanted):
+        value_type = arguments[0]
+    if not _is_type(value_type):
         raise LoadError(
             name, f"binding {binding.name} has invalid non-type annotation {annotation!r}"
         )
-    if wanted in (str, bytes):
+    if value_type in (str, bytes):
         return
-    if not accepts(binding.type, wanted, out=is_out):
+    if not accepts(binding.type, value_type, out=is_out):
         raise LoadError(
             name,
             f'type of {binding.name} binding in function.json "{binding.type}" does not match '
-            f'its Python annotation "{getattr(wanted, "__name__", wanted)}"',
+            f'its Python annotation "{getattr(value_type, "__name__", value_type)}"',
         )
 
 

@@ -1,3 +1,5 @@
+"""Binds worker processes to cores."""
+
 from __future__ import annotations
 
 import os
@@ -6,12 +8,12 @@ __all__ = ["can_pin", "pin_to_core"]
 
 
 def can_pin(workers: int) -> bool:
-    """Whether each of so many processes can have a core of its own here."""
+    """Whether each of ``workers`` processes can have its own core on this machine."""
     return hasattr(os, "sched_setaffinity") and workers <= len(os.sched_getaffinity(0))
 
 
 def pin_to_core(number: int) -> None:
-    """Binds this process, with the threads that it will start, to one of the cores that it has.
+    """Binds this process, with its future threads, to one of its available cores.
 
     Args:
         number: 1 for the first core.

@@ -1,7 +1,7 @@
-"""What there is one of for all workers: queue listeners, storage connections, SignalR.
+"""Owns the services of all workers: queue listeners, storage connections and SignalR.
 
-Lives where the workers are watched, on that event loop. Nothing of it is imported or opened before
-it is needed, so that an app without queues pays nothing and one with them starts as fast.
+Runs on the supervisor's event loop. Modules are imported and connections opened on first use, so
+that queues do not slow the start of the host.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ RELEASE_SECONDS = 1.0
 
 
 class Services:
-    """All of it, from ``start`` to ``stop``."""
+    """The shared services, from ``start`` to ``close``."""
 
     def __init__(
         self, config: HostConfig, console: Console, emulator: socket.socket | None = None
     ) -> None:
-        """Prepares; opens nothing.
+        """Prepares the services without opening a connection.
 
         Args:
-            config: what the host is made of.
-            console: where lines go.
-            emulator: where the clients of the SignalR emulator come in, if there is one.
+            config: the host's configuration.
+            console: receives the lines.
+            emulator: the socket for clients of the SignalR emulator, if there is one.
         """
         self._config = config
         self._console = console
@@ -55,26 +55,25 @@ class Services:
         self._stopping = False
 
     def start(self, caller: FunctionCaller, broken: Collection[str]) -> None:
-        """Begins to read queues, on the running loop.
+        """Starts to read queues, on the running loop.
 
         Args:
             caller: calls the functions.
-            broken: functions that did not load; their messages stay where they are.
+            broken: functions that did not load; their messages stay in the queue.
         """
         self._starting = asyncio.create_task(self._start(caller, broken))
         if self._emulator_socket is not None:
             try:
                 asyncio.get_running_loop().add_reader(self._emulator_socket, self._open_emulator)
-            except (
-                NotImplementedError
-            ):  # Windows' event loop cannot wait for a socket's first client
+            except NotImplementedError:
+                # Windows' event loop cannot watch a socket for its first client.
                 self._open_emulator()
 
     async def write(self, writes: Sequence[Write]) -> None:
-        """Writes what a function put out, one after the other.
+        """Performs the writes of one call, in order.
 
         Raises:
-            OutputFailed: one of them was not written; those before it were.
+            OutputFailed: a write failed; the writes before it were performed.
         """
         for write in writes:
             if isinstance(write, QueueWrite):
@@ -83,17 +82,17 @@ class Services:
                 await self._send(write)
 
     def stop_polling(self) -> None:
-        """Fetches no more messages; those that run go on."""
+        """Stops fetching messages; running messages continue."""
         self._stopping = True
         for listener in self._listeners:
             listener.stop_polling()
 
     async def drain(self, seconds: float) -> None:
-        """Waits for the messages that run, so many seconds at most."""
+        """Waits at most ``seconds`` for the running messages to end."""
         await asyncio.gather(*(listener.drain(seconds) for listener in self._listeners))
 
     async def close(self) -> None:
-        """Gives back the messages that did not end and closes all connections."""
+        """Releases the messages that did not end and closes all connections."""
         if self._starting is not None:
             await self._starting
         if self._opening is not None:
@@ -103,12 +102,12 @@ class Services:
                 asyncio.get_running_loop().remove_reader(self._emulator_socket)
         counts = [await listener.release(RELEASE_SECONDS) for listener in self._listeners]
         if sum(counts):
-            what = (
+            summary = (
                 "1 message back to its queue: it had"
                 if sum(counts) == 1
                 else (f"{sum(counts)} messages back to their queues: they had")
             )
-            self._console.line(f"Gave {what} not ended.", "yellow")
+            self._console.line(f"Gave {summary} not ended.", "yellow")
         for storage in self._storages.values():
             await storage.close()
         for sender in self._senders.values():
@@ -121,7 +120,7 @@ class Services:
         names = [name for name in readers if name not in broken]
         if not names:
             return
-        # Imports go to a thread: they take a third of a second, and the first requests are there.
+        # In a thread: the imports take a third of a second, and the first requests are waiting.
         await asyncio.to_thread(importlib.import_module, "local_host.queues.listener")
         from local_host.queues.listener import QueueListener
 
@@ -142,7 +141,7 @@ class Services:
             listener.start()
 
     def _open_emulator(self) -> None:
-        """When its first client comes, or the first message for one; most runs see neither."""
+        """Starts the emulator at its first client or message; most runs have neither."""
         if self._opening is not None or self._emulator_socket is None:
             return
         with contextlib.suppress(NotImplementedError):
@@ -180,8 +179,8 @@ class Services:
         if account not in self._storages:
             targets = self._config.targets.readers.items()
             readers = [name for name, target in targets if target.account == account]
-            watch = StorageMonitor(account, readers, self._console)
-            self._storages[account] = StorageQueues(account, watch)
+            monitor = StorageMonitor(account, readers, self._console)
+            self._storages[account] = StorageQueues(account, monitor)
         return self._storages[account]
 
     async def _put(self, write: QueueWrite) -> None:

@@ -1,17 +1,17 @@
-"""The parent: binds the socket's workers to life, and owns what must be single.
+"""Supervises the worker processes and owns the shared services.
 
-With one worker everything runs in this process. With more, each worker is a process of its own,
-started with ``spawn`` (the only way that Windows has), and they share the listening socket. The
-pipe between a worker and its parent carries small tuples, the first of which is their kind:
+With one worker everything runs in this process. With more, each worker is a separate process,
+started with ``spawn`` (the only method on Windows), and they share the listening socket. The pipe
+between a worker and its parent carries small tuples, whose first element is their kind:
 
     worker -> parent   ("ready", {function: load error})   ("lines", text)
-                       ("called", number, whether all went well)   ("write", number, [write])
+                       ("called", number, succeeded)               ("write", number, [write])
     parent -> worker   ("stop",)
                        ("call", number, QueueCall)         ("written", number, error or None)
 
-When the parent is gone, the pipe ends and the worker ends too. What must exist once for all workers
-(polling queues, their leases, storage, SignalR) is in ``Services``, on the same loop as this; the
-messages go to the workers through ``WorkerPool``, which knows what a worker that died was doing.
+When the parent dies, the pipe closes and the worker ends, too. ``Services`` owns everything that
+must exist once for all workers (queue polling, leases, storage, SignalR), on the same event loop.
+``WorkerPool`` distributes the messages to the workers and knows the calls of a worker that died.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ __all__ = ["run_host"]
 STOP_SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)
 )
-# A worker that cannot even get ready so many times in a row will not do so the next time.
+# After this many failed starts in a row another try is futile.
 FAILED_STARTS = 3
 RESTART_SECONDS = 0.5
 
@@ -54,11 +54,11 @@ def run_host(
     """Runs until SIGINT or SIGTERM.
 
     Args:
-        config: what to run.
-        sock: listening already.
-        emulator: listening already; for the SignalR emulator, if there is to be one.
-        console: where lines go.
-        on_ready: called once, with the load errors, when the first request can be answered.
+        config: the host's configuration.
+        sock: a listening socket.
+        emulator: a listening socket for the SignalR emulator, if one is needed.
+        console: receives the lines.
+        on_ready: called once with the load errors, when the host can answer requests.
 
     Returns:
         the exit status.
@@ -110,7 +110,7 @@ def _run_alone(
 
 
 class Supervisor:
-    """The parent of several workers."""
+    """Starts, restarts and stops several worker processes."""
 
     def __init__(
         self,
@@ -132,7 +132,7 @@ class Supervisor:
         self._status = 0
 
     async def run(self) -> int:
-        """Keeps the workers alive until a signal comes; returns the exit status."""
+        """Keeps the workers alive until a signal arrives; returns the exit status."""
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         for number in STOP_SIGNALS:
@@ -188,16 +188,16 @@ class Supervisor:
         self._pool.remove(worker)
         if self._stop.is_set():
             return
-        what = f"Worker {worker.number} (process {worker.pid}) ended: {worker.ending}."
+        ending = f"Worker {worker.number} (process {worker.pid}) ended: {worker.ending}."
         if worker.is_ready:
-            self._console.line(f"{what} Starting another.", "red")
+            self._console.line(f"{ending} Starting another.", "red")
             self._start(worker.number)
             return
         self._failed_starts += 1
         if self._failed_starts >= FAILED_STARTS:
-            self._console.line(f"{what} Workers cannot start, so the host stops.", "red")
+            self._console.line(f"{ending} Workers cannot start, so the host stops.", "red")
             self._status = 1
             self._stop.set()
             return
-        self._console.line(f"{what} It was not ready yet. Starting another.", "red")
+        self._console.line(f"{ending} It was not ready yet. Starting another.", "red")
         self._loop.call_later(RESTART_SECONDS, self._start, worker.number)

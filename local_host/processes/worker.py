@@ -1,6 +1,6 @@
-"""One process' worth of host: loads the functions and serves them on the shared socket.
+"""Loads the functions in one process and serves them on the shared socket.
 
-With one worker it lives in the only process there is; with more, ``supervisor`` runs one in each.
+With one worker it runs in the only process; with more, ``supervisor`` runs one in each process.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from local_host.web.application import build_app
 
 __all__ = ["GRACE_SECONDS", "Worker", "exit_now"]
 
-# Requests that run when the host is stopped get this long to end.
+# The time that running requests get to end when the host is stopped.
 GRACE_SECONDS = 2
-# As the real host's web server; a short one makes clients trip over connections that just closed.
+# As in the real host's web server; a shorter time makes clients use connections just closed.
 KEEP_ALIVE_SECONDS = 130
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, with what is not its business here taken away."""
+    """uvicorn's server without signal handling, with a callback and a longer backlog."""
 
     def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
         super().__init__(config)
@@ -45,24 +45,23 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leaves signals to the supervisor; uvicorn would raise them anew after the clean stop."""
+        """Leaves signals to the supervisor; uvicorn would raise them again after the clean stop."""
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         for sock in sockets or ():
-            # uvicorn's backlog of 1 makes a worker accept one connection at a time, so that the
-            # others get theirs; the queue before it must stay long all the same.
+            # uvicorn's backlog of 1 makes a worker accept one connection at a time, so that other
+            # workers get a share; the kernel's queue must stay long nevertheless.
             sock.listen(BACKLOG)
         self._on_ready()
 
 
 class Worker:
-    """Loads, serves, stops.
+    """Loads the functions, serves them and stops.
 
     Attributes:
-        load_errors: for each function that did not load, what the console shows.
-        is_serving: whether ``stop`` has something to end gracefully.
+        load_errors: function -> the console's text, for each function that did not load.
     """
 
     def __init__(self, config: HostConfig, console: Console, write: OutputWriter) -> None:
@@ -83,26 +82,27 @@ class Worker:
 
     @property
     def is_serving(self) -> bool:
+        """Whether ``serve`` runs, so that ``stop`` can end it gracefully."""
         return self._server is not None and self._server.started
 
     @property
     def has_busy_threads(self) -> bool:
-        """Whether a function keeps a thread, so that the interpreter would wait at its exit."""
+        """Whether a function occupies a thread, for which the interpreter would wait at exit."""
         return self._invoker.has_busy_threads
 
     def load(self) -> None:
-        """Loads every function; one that fails answers 500 and the others run.
+        """Loads every function; a function that fails answers 500, the others run.
 
-        Disabled ones too, as the real host does: they can be run by hand.
+        As in the real host, disabled functions are loaded, too: the admin endpoint can call them.
         """
         route_logging_to(self._console)
         host_root = Path(__file__).resolve().parents[2]
         prepare_imports(self._config.root, host_root)
         os.chdir(self._config.root)
         for function in self._config.table.functions:
-            unusable = self._config.targets.errors.get(function.name)
-            if unusable:
-                text = f"The '{function.name}' function is in error: {unusable}"
+            error = self._config.targets.errors.get(function.name)
+            if error:
+                text = f"The '{function.name}' function is in error: {error}"
                 self.load_errors[function.name] = text
                 continue
             try:
@@ -134,10 +134,14 @@ class Worker:
         await self._server.serve(sockets=[sock])
 
     async def ready(self) -> None:
-        """Whoever asks was told already."""
+        """Returns at once: the services start after this worker."""
 
     async def call_function(self, call: QueueCall) -> bool:
-        """Calls a function for a queue message; what goes wrong is on the console."""
+        """Calls a function for a queue message; the console shows its errors.
+
+        Returns:
+            whether the function succeeded.
+        """
         loaded = self._loaded.get(call.function)
         if loaded is None:
             self._console.line(self.load_errors[call.function], "red")
@@ -150,12 +154,12 @@ class Worker:
         return True
 
     def close(self) -> None:
-        """Runs nothing more; what runs in threads is not waited for."""
+        """Rejects new calls; does not wait for functions in threads."""
         self._invoker.close()
 
     def stop(self) -> None:
-        """Ends ``serve`` soon; a second call ends it without waiting for requests."""
-        # uvicorn reports requests that it cuts off as errors, with a traceback for each.
+        """Makes ``serve`` return soon; a second call makes it abandon running requests."""
+        # uvicorn reports abandoned requests as errors, with a traceback for each.
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         if self._server is not None:
             self._server.force_exit = self._stopping
@@ -174,19 +178,19 @@ class Worker:
 
 
 def exit_now(console: Console) -> NoReturn:
-    """Ends the process although functions still run; the interpreter would wait for them."""
+    """Ends the process while functions still run; the interpreter would wait for them."""
     console.line("Stopped while functions were running; they did not end.", "yellow")
     console.close()
     os._exit(0)
 
 
 def _fastest_parser() -> Any:
-    # httptools has no wheel for some machines; h11 comes with uvicorn.
+    # httptools has no wheel for some platforms; h11 comes with uvicorn.
     return "httptools" if importlib.util.find_spec("httptools") else "h11"
 
 
 def _explain(name: str, error: Exception) -> str:
-    """What the console says about a function that did not load."""
+    """Returns the console's text for a function that did not load."""
     if isinstance(error, LoadError):
         return f"The '{name}' function is in error: {error}"
     hint = (

@@ -1,4 +1,4 @@
-"""A worker process as its parent sees it: the process, the pipe to it, the calls it has."""
+"""Starts a worker process for its parent and exchanges messages with it."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ __all__ = ["WorkerHandle"]
 
 
 class WorkerHandle:
-    """One worker process. All methods but ``stop_all`` belong to the parent's loop.
+    """One worker process. Call all methods but ``stop_all`` on the parent's event loop.
 
     Attributes:
-        number: 1 for the first worker, and so on; one that replaces another has its number.
-        is_ready: whether it serves.
+        number: 1 for the first worker, and so on; a replacement keeps the number.
+        is_ready: whether the worker serves requests.
     """
 
     def __init__(self, number: int, config: HostConfig, sock: socket.socket) -> None:
@@ -41,12 +41,12 @@ class WorkerHandle:
 
     @property
     def pid(self) -> int | None:
-        """The id of the process."""
+        """The process id."""
         return self._process.pid
 
     @property
     def ending(self) -> str:
-        """How the process ended, in words."""
+        """The exit status or signal of the process, as text."""
         code = self._process.exitcode
         if code is not None and code < 0:
             with contextlib.suppress(ValueError):
@@ -59,7 +59,13 @@ class WorkerHandle:
         on_message: Callable[..., None],
         on_end: Callable[[WorkerHandle], None],
     ) -> None:
-        """Calls back on the loop: ``on_message(worker, kind, …)``, and ``on_end(worker)`` last."""
+        """Starts to exchange messages with the worker.
+
+        Args:
+            loop: the event loop for the callbacks.
+            on_message: called with the worker, the message's kind and its contents.
+            on_end: called last, when the process has ended.
+        """
 
         def receive() -> None:
             with contextlib.suppress(RuntimeError):  # the loop has closed
@@ -71,21 +77,21 @@ class WorkerHandle:
                 loop.call_soon_threadsafe(on_end, self)
 
         # Threads, because Windows' event loop cannot wait for a pipe of multiprocessing; one for
-        # each direction, so that a worker that does not read cannot hold up the loop.
-        for work in (receive, self._send):
-            threading.Thread(target=work, name=f"worker-{self.number}", daemon=True).start()
+        # each direction, so that a worker that does not read cannot block the loop.
+        for target in (receive, self._send):
+            threading.Thread(target=target, name=f"worker-{self.number}", daemon=True).start()
 
     def send(self, *message: Any) -> None:
-        """Sends a message; a worker that is gone is reported by ``on_end``."""
+        """Sends a message; ``on_end`` reports a worker that has died."""
         self._outbox.put(message)
 
     def close(self) -> None:
-        """To be called when the process has ended."""
+        """Closes the pipe; call it when the process has ended."""
         self._pipe.close()
 
     @staticmethod
     def stop_all(workers: list[WorkerHandle], seconds: float) -> None:
-        """Tells all to stop and waits; those that do not are killed. Blocks."""
+        """Stops the workers, and kills those still alive after ``seconds``. Blocks."""
         for worker in workers:
             worker.send("stop")
         deadline = time.monotonic() + seconds

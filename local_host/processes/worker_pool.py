@@ -1,3 +1,5 @@
+"""Distributes the calls for queue messages to the worker processes."""
+
 from __future__ import annotations
 
 import asyncio
@@ -10,7 +12,7 @@ __all__ = ["WorkerPool"]
 
 
 class WorkerPool:
-    """The workers that are ready: hands each call to the one that has the fewest."""
+    """The ready workers; each call goes to the worker with the fewest calls."""
 
     def __init__(self) -> None:
         self._calls: dict[WorkerHandle, dict[int, asyncio.Future[bool]]] = {}
@@ -18,12 +20,12 @@ class WorkerPool:
         self._any = asyncio.Event()
 
     def add(self, worker: WorkerHandle) -> None:
-        """A worker is ready."""
+        """Adds a worker that is ready."""
         self._calls[worker] = {}
         self._any.set()
 
     def remove(self, worker: WorkerHandle) -> None:
-        """A worker is gone, and with it the calls that it had."""
+        """Removes a worker that has died; its calls raise WorkerGone."""
         for future in self._calls.pop(worker, {}).values():
             if not future.done():
                 future.set_exception(WorkerGone())
@@ -31,7 +33,7 @@ class WorkerPool:
             self._any.clear()
 
     def on_called(self, worker: WorkerHandle, number: int, succeeded: bool) -> None:
-        """A call has ended."""
+        """Records the result of a call."""
         future = self._calls.get(worker, {}).get(number)
         if future is not None and not future.done():
             future.set_result(succeeded)
@@ -41,10 +43,13 @@ class WorkerPool:
         await self._any.wait()
 
     async def call_function(self, call: QueueCall) -> bool:
-        """Has a worker make the call; True when all went well.
+        """Sends the call to a worker and waits for its result.
+
+        Returns:
+            whether the function succeeded.
 
         Raises:
-            WorkerGone: the worker died meanwhile.
+            WorkerGone: the worker died during the call.
         """
         await self.ready()
         worker = min(self._calls, key=lambda one: len(self._calls[one]))

@@ -1,4 +1,4 @@
-"""What a worker process runs, and its end of the pipe to the parent."""
+"""Runs a worker in its own process, with its end of the pipe to the parent."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ __all__ = ["worker_main"]
 
 
 def worker_main(number: int, config: HostConfig, sock: socket.socket, pipe: Connection) -> None:
-    """Serves until the parent says stop or is gone."""
+    """Serves until the parent sends stop or dies."""
     if config.pin_workers:
         pin_to_core(number)
-    # Ctrl+C reaches every process of the terminal; the parent alone decides.
+    # Ctrl+C reaches every process of the terminal; only the parent handles it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     channel = ParentChannel(pipe)
     console = Console(lambda text: channel.send("lines", text), colour=config.colour)
@@ -58,7 +58,7 @@ def worker_main(number: int, config: HostConfig, sock: socket.socket, pipe: Conn
 
 
 class ParentChannel:
-    """The pipe: ``supervisor`` lists what goes over it."""
+    """The pipe to the parent; ``supervisor`` lists its messages."""
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
@@ -68,20 +68,20 @@ class ParentChannel:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def join_loop(self, worker: Worker) -> None:
-        """Calls of ``worker`` are made on the running loop from now on."""
+        """Makes the calls of ``worker`` on the running loop from now on."""
         self._worker = worker
         self._loop = asyncio.get_running_loop()
 
     def send(self, kind: str, *content: Any) -> None:
-        """Sends a message; a parent that is gone ends this process soon."""
+        """Sends a message; if the parent has died, this process ends soon."""
         with self._sending, contextlib.suppress(OSError):
             self._pipe.send((kind, *content))
 
     async def write(self, writes: Sequence[Write]) -> None:
-        """Has the parent write, and waits for it.
+        """Sends the writes to the parent and waits until they are performed.
 
         Raises:
-            OutputFailed: with the parent's words.
+            OutputFailed: a write failed; the parent gives the message.
         """
         number = next(self._numbers)
         future = self._writes[number] = self._loop.create_future()
@@ -94,7 +94,7 @@ class ParentChannel:
             raise OutputFailed(error)
 
     def receive(self, on_stop: Callable[[], None]) -> None:
-        """Receives until the parent says stop or is gone."""
+        """Receives messages until the parent sends stop or dies; then calls ``on_stop``."""
         with contextlib.suppress(EOFError, OSError):
             while (message := self._pipe.recv()) != ("stop",):
                 with contextlib.suppress(RuntimeError):  # the loop has closed

@@ -1,23 +1,23 @@
+"""Holds one message of a queue until it is deleted or released."""
+
 from __future__ import annotations
 
 import asyncio
 import time
 
+from local_host.queues.backoff import retry_pauses
 from local_host.queues.message import RawMessage
 from local_host.queues.storage_client import StorageError, StorageQueues, StorageUnavailable
 
 __all__ = ["Lease"]
 
-FIRST_PAUSE_SECONDS = 0.1
-LONGEST_PAUSE_SECONDS = 2.0
-
 
 class Lease:
-    """One message that is ours until it is deleted, released, or out of time.
+    """One message that this host holds until it is deleted, released or expired.
 
     Attributes:
-        message: as it was fetched last.
-        is_done: whether its function has ended, whatever came of it.
+        message: the message as last fetched.
+        is_done: whether its function has ended, with any outcome.
     """
 
     def __init__(
@@ -28,25 +28,25 @@ class Lease:
         self._hidden_seconds = hidden_seconds
         self._receipt = message.pop_receipt
         self._since = time.monotonic()
-        # A receipt is good for one change only, so changes go one after the other.
+        # A receipt is valid for one change only, so changes are made one at a time.
         self._changing = asyncio.Lock()
-        self._fetched_anew = asyncio.Event()
+        self._adopted = asyncio.Event()
         self.message = message
         self.is_done = False
 
     def adopt(self, message: RawMessage) -> None:
-        """Takes over the receipt of the same message, which the service handed out once more."""
+        """Takes over the receipt of the same message, which the service delivered again."""
         self.message = message
         self._receipt = message.pop_receipt
         self._since = time.monotonic()
-        self._fetched_anew.set()
+        self._adopted.set()
 
     async def renew_if_due(self) -> None:
-        """Keeps the message out of sight for its whole time again, when half of it is over.
+        """Hides the message for its full time again, once half of that time is over.
 
         Raises:
             StorageUnavailable: the service cannot be reached.
-            StorageError: the message is not ours any more.
+            StorageError: this host no longer holds the message.
         """
         if time.monotonic() - self._since < self._hidden_seconds / 2:
             return
@@ -57,50 +57,53 @@ class Lease:
             self._since = time.monotonic()
 
     async def delete(self) -> None:
-        """Deletes the message, however long that takes."""
-        await self._insist(None)
+        """Deletes the message; retries until the service answers."""
+        await self._retry(None)
 
     async def release(self, seconds: int) -> None:
-        """Gives the message back, to be seen again in so many seconds, however long that takes."""
-        await self._insist(seconds)
+        """Makes the message visible again in ``seconds``; retries until the service answers."""
+        await self._retry(seconds)
 
     async def try_release(self) -> bool:
-        """Gives the message back at once, if the service does so at the first try."""
+        """Makes the message visible at once, with one try.
+
+        Returns:
+            whether it succeeded.
+        """
         try:
             await self._change(0)
         except (StorageError, StorageUnavailable):
             return False
         return True
 
-    async def _insist(self, seconds: int | None) -> None:
-        pause = FIRST_PAUSE_SECONDS
+    async def _retry(self, seconds: int | None) -> None:
+        pauses = retry_pauses()
         while True:
             try:
                 await self._change(seconds)
                 return
             except StorageUnavailable:
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+                await asyncio.sleep(next(pauses))
             except StorageError as exc:
-                # Not found: it is gone already. Else the receipt is stale, because an answer to a
-                # change was lost or our time was over: then the message comes once more, to us
-                # perhaps, and must not be run again.
-                if exc.status == 404 or not await self._comes_again():
+                # Not found: the message is gone already. Otherwise the receipt is stale, because an
+                # answer was lost or the lease expired: the service will deliver the message again,
+                # perhaps to this host, and it must not run again.
+                if exc.status == 404 or not await self._is_delivered_again():
                     return
 
     async def _change(self, seconds: int | None) -> None:
         async with self._changing:
-            self._fetched_anew.clear()
+            self._adopted.clear()
             id, receipt = self.message.id, self._receipt
             if seconds is None:
                 await self._storage.delete(self._queue, id, receipt)
             else:
                 await self._storage.hide(self._queue, id, receipt, seconds)
 
-    async def _comes_again(self) -> bool:
+    async def _is_delivered_again(self) -> bool:
         try:
             async with asyncio.timeout(2 * self._hidden_seconds):
-                await self._fetched_anew.wait()
+                await self._adopted.wait()
         except TimeoutError:
             return False
         return True

@@ -1,7 +1,7 @@
-"""One queue trigger: looks into its queue and has its function called for each message.
+"""Polls one queue and has its function called for each message.
 
-As the real host does it: fetch a batch, fetch again when few enough run, wait longer and longer
-while the queue is empty. Which process makes the calls is the caller's business.
+As in the real host: fetch a batch, fetch again when few enough messages run, wait longer and longer
+while the queue is empty. The FunctionCaller chooses the process for each call.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from local_host.queues.storage_client import StorageError, StorageQueues, Storag
 
 __all__ = ["QueueListener"]
 
-# The real host's, too. Renewed at half time for as long as the function runs.
+# As in the real host. Renewed at half time for as long as the function runs.
 HIDDEN_SECONDS = 600
 LONGEST_RENEWAL_PAUSE_SECONDS = 15.0
 
 
 class QueueListener:
-    """Reads one queue for one function, from ``start`` to ``stop``."""
+    """Reads one queue for one function, from ``start`` to ``stop_polling`` and ``drain``."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class QueueListener:
         self._processor = QueueProcessor(function, target, settings, storage, caller, console)
         self._backoff = Backoff(polling_seconds)
         self._hidden_seconds = hidden_seconds
-        # Everything that the service handed to us and has not taken back; by message id.
+        # All messages that this host holds, by message id.
         self._leases: dict[str, Lease] = {}
         self._running = 0
         self._room = asyncio.Event()
@@ -61,25 +61,25 @@ class QueueListener:
 
     @property
     def target(self) -> QueueTarget:
-        """The queue that it reads."""
+        """The queue of the trigger."""
         return self._target
 
     def start(self) -> None:
-        """Begins to read, on the running loop."""
+        """Starts to read, on the running loop."""
         self._polling = asyncio.create_task(self._poll())
         self._renewing = asyncio.create_task(self._renew())
 
     def wake(self) -> None:
-        """Makes it look into the queue now."""
+        """Polls the queue now."""
         self._backoff.reset()
         self._wake.set()
 
     def stop_polling(self) -> None:
-        """Fetches no more; what runs goes on."""
+        """Stops fetching; running messages continue."""
         self._polling.cancel()
 
     async def drain(self, seconds: float) -> None:
-        """Waits until all that runs has ended, so many seconds at most; waits for no more then."""
+        """Waits at most ``seconds`` for the running messages to end, and cancels the rest."""
         if self._fetching is not None:
             await asyncio.wait({self._fetching, *self._tasks}, timeout=seconds)
             self._fetching.cancel()
@@ -90,10 +90,10 @@ class QueueListener:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def release(self, seconds: float) -> int:
-        """Gives back what had not ended; the last call, when nothing can run any more.
+        """Releases the messages that had not ended; call it last, when nothing can run any more.
 
         Returns:
-            how many messages were released.
+            the number of released messages.
         """
         releases = (lease.try_release() for lease in self._unfinished)
         with contextlib.suppress(TimeoutError):
@@ -106,7 +106,7 @@ class QueueListener:
             await self._wait_for_room()
             await self._caller.ready()
             self._wake.clear()
-            # Not to be cut off: what a fetch brings must be run or given back.
+            # Shielded: the messages of a fetch must be run or released.
             self._fetching = asyncio.create_task(self._fetch())
             leases = await asyncio.shield(self._fetching)
             for lease in leases:
@@ -132,7 +132,7 @@ class QueueListener:
                 queue, self._settings.batch_size, self._hidden_seconds
             )
         except StorageUnavailable:
-            return []  # whoever watches the storage tells
+            return []  # the StorageMonitor reports it
         except StorageError as exc:
             self._report_refusal(exc)
             return []
@@ -142,9 +142,9 @@ class QueueListener:
         return [lease for message in messages if (lease := self._take(message))]
 
     def _take(self, message: RawMessage) -> Lease | None:
-        known = self._leases.get(message.id)
-        if known is not None:
-            known.adopt(message)
+        lease = self._leases.get(message.id)
+        if lease is not None:
+            lease.adopt(message)
             return None
         lease = Lease(self._storage, self._target.queue, message, self._hidden_seconds)
         self._leases[message.id] = lease
@@ -163,7 +163,7 @@ class QueueListener:
         except StorageError as exc:
             self._console.line(
                 f"Message {lease.message.id} could not be moved out of queue "
-                f"'{self._target.queue}' ({exc.status} {exc.code}): it will come again.",
+                f"'{self._target.queue}' ({exc.status} {exc.code}): it will be delivered again.",
                 "red",
             )
         finally:
@@ -195,8 +195,7 @@ class QueueListener:
         if error.code == "QueueNotFound":
             text = (
                 f"Function {self._function} waits for queue '{queue}', which does not exist yet at "
-                f"{account.endpoint}. Whoever puts the first message makes it; the host keeps "
-                "looking."
+                f"{account.endpoint}. The first message creates it; the host keeps polling."
             )
         else:
             text = (

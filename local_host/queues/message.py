@@ -1,4 +1,4 @@
-"""A queue message on its way from the service to a function."""
+"""Describes queue messages and their calls, and converts them for functions."""
 
 from __future__ import annotations
 
@@ -25,15 +25,16 @@ __all__ = [
 
 @dataclass(frozen=True)
 class RawMessage:
-    """A message as it is in the queue.
+    """A message as stored in the queue.
 
     Attributes:
-        text: not decoded.
-        pop_receipt: proves that we have it; each change of its visibility gives a new one.
-        dequeue_count: how often it was fetched, this time included.
-        inserted: when it was put into the queue.
-        expires: when the service drops it.
-        next_visible: when it will be seen again unless it is renewed.
+        id: the service's id of the message.
+        text: the stored text, not decoded.
+        pop_receipt: the proof that this host holds it; each change of visibility gives a new one.
+        dequeue_count: the number of fetches, this one included.
+        inserted: the time at which it was put into the queue.
+        expires: the time at which the service drops it.
+        next_visible: the time at which it becomes visible again unless renewed.
     """
 
     id: str
@@ -47,13 +48,13 @@ class RawMessage:
 
 @dataclass(frozen=True)
 class QueueCall:
-    """One call of a function for one message; goes to the process that makes it.
+    """One call of a function for one message; sent to the worker process that makes it.
 
     Attributes:
         function: the function's name.
         queue: the queue's name.
-        message: as it came.
-        body: the text, decoded; bytes where it is not UTF-8.
+        message: the message as fetched.
+        body: the decoded text; bytes if it is not UTF-8.
     """
 
     function: str
@@ -63,7 +64,7 @@ class QueueCall:
 
     @property
     def reason(self) -> str:
-        """The real host's words for why the function runs."""
+        """The real host's text for the reason of the call."""
         return f"New queue message detected on '{self.queue}'."
 
     @property
@@ -98,10 +99,13 @@ class FunctionCaller(Protocol):
 
 
 def decode_text(text: str, *, is_base64: bool) -> str | bytes:
-    """What a message says.
+    """Decodes the stored text of a message.
+
+    Returns:
+        the text; bytes if it is not UTF-8.
 
     Raises:
-        ValueError: it should be base64 and is not.
+        ValueError: ``is_base64`` is set and the text is not base64.
     """
     if not is_base64:
         return text
@@ -116,7 +120,7 @@ def decode_text(text: str, *, is_base64: bool) -> str | bytes:
 
 
 def trigger_value(call: QueueCall, trigger_type: str) -> Any:
-    """What the function gets: with ``azure.functions``' converter, a ``func.QueueMessage``."""
+    """Converts a call to its trigger's value, a ``func.QueueMessage``."""
     body = call.body
     datum = Datum(body, "string" if isinstance(body, str) else "bytes")
     converter = converter_for(trigger_type)
@@ -139,7 +143,7 @@ def _metadata(call: QueueCall) -> dict[str, Datum]:
 
 
 def _fields(body: str | bytes) -> dict[str, Datum]:
-    """A JSON object's fields, which the real host adds to the metadata."""
+    """Returns the fields of a JSON object, which the real host adds to the metadata."""
     if not isinstance(body, str) or not body.lstrip().startswith("{"):
         return {}
     try:

@@ -1,4 +1,4 @@
-"""What becomes of one message: run, then deleted, tried again or moved to the poison queue."""
+"""Runs one message, then deletes it, retries it or moves it to the poison queue."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import enum
 
 from local_host.configuration.queue_settings import QueueSettings
 from local_host.console import Console
-from local_host.queues.lease import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Lease
+from local_host.queues.backoff import retry_pauses
+from local_host.queues.lease import Lease
 from local_host.queues.message import (
     FunctionCaller,
     QueueCall,
@@ -22,7 +23,15 @@ __all__ = ["QueueProcessor", "Outcome"]
 
 
 class Outcome(enum.Enum):
-    """What becomes of a message."""
+    """The outcome of a message.
+
+    Attributes:
+        DONE: the function succeeded; the message is deleted.
+        RETRY: the function failed; the message becomes visible after the visibility timeout.
+        RELEASE: the worker died; the message becomes visible at once.
+        POISON: too many tries, or unreadable; the message moves to the poison queue.
+        KEEP_HIDDEN: failed without a poison queue; the message stays hidden until its lease ends.
+    """
 
     DONE = enum.auto()
     RETRY = enum.auto()
@@ -32,7 +41,7 @@ class Outcome(enum.Enum):
 
 
 class QueueProcessor:
-    """Deals with the messages of one queue for one function, by the real host's rules."""
+    """Processes the messages of one queue for one function, by the real host's rules."""
 
     def __init__(
         self,
@@ -51,9 +60,9 @@ class QueueProcessor:
         self._console = console
 
     async def process(self, lease: Lease) -> Outcome:
-        """Has the function called, if the message is fit for it."""
-        message, most = lease.message, self._settings.max_dequeue_count
-        if message.dequeue_count > most and self._target.poison:
+        """Decodes the message and has the function called; does not change the queue."""
+        message, limit = lease.message, self._settings.max_dequeue_count
+        if message.dequeue_count > limit and self._target.poison:
             return self._too_often()
         try:
             body = decode_text(message.text, is_base64=self._settings.is_base64)
@@ -66,16 +75,16 @@ class QueueProcessor:
         except WorkerGone:
             return Outcome.RELEASE
         if not self._target.poison:
-            # It stays hidden for its ten minutes: released, it would come again at once, for ever.
+            # It stays hidden for its ten minutes: released, it would run again at once, for ever.
             return Outcome.KEEP_HIDDEN
-        # Not the count from before: the message may have been handed to us once more meanwhile.
-        return self._too_often() if lease.message.dequeue_count >= most else Outcome.RETRY
+        # Not the earlier count: the service may have delivered the message again meanwhile.
+        return self._too_often() if lease.message.dequeue_count >= limit else Outcome.RETRY
 
     async def settle(self, lease: Lease, outcome: Outcome) -> None:
-        """Tells the service, however long that takes.
+        """Applies the outcome to the queue; retries until the service answers.
 
         Raises:
-            StorageError: the poison queue refuses the message; it is still in its own queue.
+            StorageError: the poison queue rejects the message; it is still in its own queue.
         """
         if outcome is Outcome.POISON and self._target.poison:
             await self._copy(lease.message.text, self._target.poison)
@@ -96,21 +105,22 @@ class QueueProcessor:
 
     def _unreadable(self, message: RawMessage) -> Outcome:
         poison = self._target.poison
-        where = f"Moving message to queue '{poison}'." if poison else "It stays hidden for a while."
+        action = (
+            f"Moving message to queue '{poison}'." if poison else "It stays hidden for a while."
+        )
         self._console.line(
             f"Message {message.id} in queue '{self._target.queue}' is not base64, which "
-            f"messageEncoding in host.json asks for. {where} Senders must encode their messages, "
+            f"messageEncoding in host.json asks for. {action} Senders must encode their messages, "
             "or extensions.queues.messageEncoding must be none.",
             "red",
         )
         return Outcome.POISON if poison else Outcome.KEEP_HIDDEN
 
     async def _copy(self, text: str, queue: str) -> None:
-        pause = FIRST_PAUSE_SECONDS
+        pauses = retry_pauses()
         while True:
             try:
                 await self._storage.put_and_create(queue, text)
                 return
             except StorageUnavailable:
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+                await asyncio.sleep(next(pauses))

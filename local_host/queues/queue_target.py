@@ -1,4 +1,4 @@
-"""What the queue bindings of function.json say, with the settings that they name."""
+"""Resolves the queue bindings of function.json, with the app settings that they name."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ class QueueTarget:
 
     @property
     def poison(self) -> str | None:
-        """Where messages that fail too often go; None when there can be no such queue."""
+        """The queue for messages that fail too often; None if it cannot exist."""
         if self.queue.endswith(POISON) or len(self.queue) + len(POISON) > LONGEST_NAME:
             return None
         return self.queue + POISON
 
 
 def queue_target(binding: Binding, environ: Mapping[str, str]) -> QueueTarget:
-    """The queue that a ``queueTrigger`` or ``queue`` binding means.
+    """Resolves the queue of a ``queueTrigger`` or ``queue`` binding.
 
     Raises:
-        HostError: a name or a setting is missing or cannot be used.
+        HostError: a name or a setting is missing or invalid.
     """
     key = f"Binding {binding.name}: queueName"
-    given = binding.settings.get("queueName")
-    if not isinstance(given, str) or not given:
+    template = binding.settings.get("queueName")
+    if not isinstance(template, str) or not template:
         raise HostError(f"{key} is missing.")
-    # As the real host does it; the service knows no capitals.
-    name = resolve_settings(given, key, environ).lower()
+    # As in the real host; the service accepts lower case only.
+    name = resolve_settings(template, key, environ).lower()
     if not 3 <= len(name) <= LONGEST_NAME or not QUEUE_NAME.fullmatch(name):
         raise HostError(
             f"{key}='{name}' is not a name of a queue: 3 to 63 letters, digits and single "
@@ -57,26 +57,27 @@ def queue_target(binding: Binding, environ: Mapping[str, str]) -> QueueTarget:
 def resolve_settings(
     text: str, key: str, environ: Mapping[str, str], *, parts: bool = False
 ) -> str:
-    """Puts in the values of app settings where the text has ``%Name%``.
+    """Replaces each ``%Name%`` in the text by the value of that app setting.
 
     Args:
-        text: as function.json has it.
-        key: what the text is, for messages.
+        text: the text of function.json.
+        key: the name of the text, for messages.
         environ: app settings.
-        parts: whether ``{…}`` is allowed too; it stays as it is.
+        parts: whether ``{…}`` is allowed, too; it is kept.
 
     Raises:
-        HostError: there is no such setting, or the text has what only the real host resolves.
+        HostError: a setting is missing, or the text has an expression that only the real host
+            resolves.
     """
 
     def value(match: re.Match[str]) -> str:
-        found = environ.get(match[1])
-        if found is None:
+        setting = environ.get(match[1])
+        if setting is None:
             raise HostError(
                 f"{key}='{text}': %{match[1]}% does not resolve to a value. Set {match[1]} in "
                 "local.settings.json."
             )
-        return found
+        return setting
 
     resolved = SETTING.sub(value, text)
     if "{" in resolved and not parts:

@@ -1,4 +1,4 @@
-"""Storage connection strings, and how requests for queues are signed with what they hold."""
+"""Reads storage connection strings and signs requests for queues."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ __all__ = [
     "find_account",
 ]
 
-# Every service and emulator of the last years knows this version of the protocol.
+# An API version that the service and all recent emulators support.
 API_VERSION = "2021-12-02"
-# What `UseDevelopmentStorage=true` stands for: the port of the emulator's queues, and the account
-# and the key that Microsoft publishes for it.
+# The meaning of `UseDevelopmentStorage=true`: the port of the emulator's queues, and the account
+# and key that Microsoft publishes for it.
 EMULATOR_PORT = 10001
 EMULATOR_ACCOUNT = "devstoreaccount1"
 EMULATOR_KEY = (
@@ -42,14 +42,14 @@ HINT = (
 
 @dataclass(frozen=True)
 class StorageAccount:
-    """Where an account's queues are and what opens them.
+    """The address and the credentials of an account's queues.
 
     Attributes:
-        endpoint: address of the account's queue service, without a slash at the end.
+        endpoint: URL of the account's queue service, without a trailing slash.
         name: the account's name; empty with a shared access signature.
         key: the account's key; empty with a shared access signature.
-        sas: the shared access signature, ready to be appended to a query; may be empty.
-        setting: the app setting that it comes from.
+        sas: the shared access signature, as part of a query; may be empty.
+        setting: the app setting with the connection string.
     """
 
     endpoint: str
@@ -63,7 +63,7 @@ class StorageAccount:
         """Reads a connection string.
 
         Raises:
-            HostError: it is not one; the message names the setting and never shows the key.
+            HostError: the text is invalid; the message names the setting and never shows the key.
         """
         parts = _parts(text, setting)
         if parts.get("usedevelopmentstorage", "").lower() == "true":
@@ -88,7 +88,7 @@ class StorageAccount:
         return cls(endpoint.rstrip("/"), name, b"" if sas else key, sas, setting)
 
     def url(self, path: str, query: Mapping[str, str]) -> str:
-        """The whole address of a request; ``path`` starts with a slash."""
+        """Returns the URL of a request; ``path`` starts with a slash."""
         texts = [f"{name}={quote(value, safe='')}" for name, value in query.items()]
         texts += [self.sas] if self.sas else []
         return f"{self.endpoint}{path}" + (f"?{'&'.join(texts)}" if texts else "")
@@ -96,7 +96,7 @@ class StorageAccount:
     def headers(
         self, method: str, path: str, query: Mapping[str, str], content: bytes
     ) -> dict[str, str]:
-        """The headers of a request, with its signature where the account has a key."""
+        """Returns the headers of a request, with its signature if the account has a key."""
         headers = {"x-ms-date": formatdate(usegmt=True), "x-ms-version": API_VERSION}
         kind = "application/xml" if content else ""
         if self.key:
@@ -104,7 +104,7 @@ class StorageAccount:
             resource = f"/{self.name}{urlsplit(self.endpoint).path}{path}"
             resource += "".join(f"\n{name.lower()}:{query[name]}" for name in sorted(query))
             length = str(len(content) or "")
-            # Verb, then 11 standard headers in their fixed order; we send two of them.
+            # The verb, then 11 standard headers in their fixed order, of which two are sent.
             text = f"{method}\n\n\n{length}\n\n{kind}\n\n\n\n\n\n\n{signed}{resource}"
             digest = hmac.new(self.key, text.encode(), hashlib.sha256).digest()
             headers["authorization"] = f"SharedKey {self.name}:{base64.b64encode(digest).decode()}"
@@ -114,32 +114,33 @@ class StorageAccount:
 
 
 def find_account(connection: str, environ: Mapping[str, str]) -> StorageAccount:
-    """The account that a binding's ``connection`` names; empty means AzureWebJobsStorage.
+    """Reads the account of a binding's ``connection``; empty means AzureWebJobsStorage.
 
     Raises:
-        HostError: there is no such setting, it is no connection string, or only settings for an
-            identity are there, which this host has none to show for.
+        HostError: the setting is missing or is not a connection string, or it is for a managed
+            identity, which this host does not have.
     """
     connection = connection or "Storage"
     candidates = (f"AzureWebJobs{connection}", connection)
-    found = next((name for name in candidates if environ.get(name, "").strip()), None)
-    if found is None:
-        wanted = "AzureWebJobsStorage" if connection == "Storage" else connection
+    setting = next((name for name in candidates if environ.get(name, "").strip()), None)
+    if setting is None:
+        expected = "AzureWebJobsStorage" if connection == "Storage" else connection
         if by_identity := _set_for_an_identity(candidates, environ):
             raise HostError(
                 f"{by_identity} names a storage account for the app's identity, and the local host "
-                f"opens queues with a connection string only. Set {wanted} to one as well, or turn "
-                f"off the functions with this connection (AzureWebJobs.NAME.Disabled=true). {HINT}"
+                f"opens queues with a connection string only. Set {expected} to one as well, or "
+                "turn off the functions with this connection (AzureWebJobs.NAME.Disabled=true). "
+                f"{HINT}"
             )
         raise HostError(
-            f"Storage account connection string '{wanted}' does not exist. Set {wanted} in "
+            f"Storage account connection string '{expected}' does not exist. Set {expected} in "
             f"local.settings.json. {HINT}"
         )
-    return StorageAccount.parse(environ[found], found)
+    return StorageAccount.parse(environ[setting], setting)
 
 
 def _set_for_an_identity(candidates: Sequence[str], environ: Mapping[str, str]) -> str | None:
-    """The setting that names an account to be opened by an identity, if there is one."""
+    """Returns the setting of an account for a managed identity, if there is one."""
     starts = tuple(f"{name}__" for name in candidates)
     ends = ("__accountname", "serviceuri")  # also blobServiceUri, queueServiceUri, tableServiceUri
     return next(

@@ -1,9 +1,9 @@
-"""Azure Storage queues over HTTP: the six requests that a host makes.
+"""Makes the six requests to Azure Storage queues that a host needs.
 
-``azure-storage-queue`` is not used here because of what it costs: fetching 32 messages and deleting
-each takes 1.5 ms of CPU a message with its asyncio client (2.0 ms with the other one; 1.4 ms with
-its pipeline cut down to what must be there), and this takes 0.4 ms, on 2 cores beside which the
-functions want to run. The tests talk to the same queues through Microsoft's client.
+``azure-storage-queue`` is not used because of its cost: fetching 32 messages and deleting each
+takes 1.5 ms of CPU a message with its asyncio client (2.0 ms with the synchronous one; 1.4 ms with
+a minimal pipeline), and 0.4 ms with this module. The functions need these cores. The tests use the
+same queues through Microsoft's client.
 """
 
 from __future__ import annotations
@@ -26,44 +26,45 @@ from local_host.queues.storage_account import StorageAccount
 __all__ = ["StorageError", "StorageUnavailable", "StorageQueues"]
 
 CONNECT_SECONDS = 5.0
-# Long, because what a request did that nobody waited for is unknown: messages that were fetched
-# for nobody are out of sight for ten minutes.
+# Long, because the effect of an abandoned request is unknown: the messages of an abandoned fetch
+# stay hidden for ten minutes.
 ANSWER_SECONDS = 60.0
-# An answer that takes longer counts as trouble; the request goes on.
+# A slower answer is reported; the request continues.
 SLOW_SECONDS = 5.0
-# Shorter than the emulator's five seconds: who closes first decides whether a request is lost.
+# Shorter than the emulator's five seconds: a request on a connection that the emulator is closing
+# would be lost.
 KEEP_ALIVE_SECONDS = 3.0
-# How it shows that the service closed a connection that it had kept for us; a new one may do.
+# The errors of a kept-alive connection that the service has closed; a new one may work.
 CLOSED = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
-# XML readers turn a bare carriage return into a line feed.
+# XML parsers turn a bare carriage return into a line feed.
 CR = {"\r": "&#13;"}
 
 
 class StorageError(Exception):
-    """The service refuses a request.
+    """The service rejects a request.
 
     Attributes:
         status: the HTTP status.
-        code: the service's name for what is wrong, such as ``QueueNotFound``.
+        code: the service's error code, such as ``QueueNotFound``.
     """
 
-    def __init__(self, status: int, code: str, what: str) -> None:
-        super().__init__(f"{what} -> {status} {code}".rstrip())
+    def __init__(self, status: int, code: str, request: str) -> None:
+        super().__init__(f"{request} -> {status} {code}".rstrip())
         self.status = status
         self.code = code
 
 
 class StorageUnavailable(Exception):
-    """The service cannot be reached or does not do its work now; later it may."""
+    """The service cannot be reached or fails; a later try may succeed."""
 
 
 class StorageQueues:
     """The queues of one account.
 
     Args:
-        account: where they are.
-        on_outcome: called with a reason each time that a request gets no answer in good time, and
-            with None each time that one does.
+        account: the account.
+        on_outcome: called with a reason for each request that gets no answer in time, and with
+            None for each request that gets one.
     """
 
     def __init__(
@@ -76,7 +77,7 @@ class StorageQueues:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS),
             cookie_jar=aiohttp.DummyCookieJar(),
-            # What is not signed must not be added.
+            # Headers that are not signed must not be added.
             skip_auto_headers=("content-type", "accept-encoding"),
             timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS, sock_connect=CONNECT_SECONDS),
             # A proxy is for the internet; the emulator is on this machine.
@@ -88,7 +89,7 @@ class StorageQueues:
         await self._session.close()
 
     async def get(self, queue: str, count: int, hidden_seconds: int) -> list[RawMessage]:
-        """Fetches up to ``count`` messages (1 to 32), which nobody else sees for that long."""
+        """Fetches up to ``count`` messages (1 to 32) and hides them for ``hidden_seconds``."""
         query = {"numofmessages": str(count), "visibilitytimeout": str(hidden_seconds)}
         _, content = await self._request("GET", f"/{quote(queue)}/messages", query)
         try:
@@ -97,13 +98,13 @@ class StorageQueues:
             raise StorageError(200, f"unreadable answer ({exc})", f"queue '{queue}'") from exc
 
     async def put(self, queue: str, text: str) -> None:
-        """Puts a message, which the service will not drop for its age."""
+        """Adds a message that never expires."""
         body = f"<QueueMessage><MessageText>{escape(text, CR)}</MessageText></QueueMessage>"
         query = {"messagettl": "-1"}
         await self._request("POST", f"/{quote(queue)}/messages", query, body.encode())
 
     async def put_and_create(self, queue: str, text: str) -> None:
-        """As ``put``, and makes the queue if there is none."""
+        """Adds a message, and creates the queue if it does not exist."""
         try:
             await self.put(queue, text)
         except StorageError as exc:
@@ -113,7 +114,7 @@ class StorageQueues:
             await self.put(queue, text)
 
     async def create(self, queue: str) -> None:
-        """Makes a queue; one that is there already is fine."""
+        """Creates a queue unless it exists."""
         try:
             await self._request("PUT", f"/{quote(queue)}", {})
         except StorageError as exc:
@@ -121,13 +122,13 @@ class StorageQueues:
                 raise
 
     async def hide(self, queue: str, id: str, pop_receipt: str, seconds: int) -> str:
-        """Sets when a message is seen again; 0 is at once. Returns the new pop receipt."""
+        """Hides a message for ``seconds``; 0 shows it at once. Returns the new pop receipt."""
         query = {"popreceipt": pop_receipt, "visibilitytimeout": str(seconds)}
         headers, _ = await self._request("PUT", f"/{quote(queue)}/messages/{quote(id)}", query)
         return headers.get("x-ms-popreceipt", pop_receipt)
 
     async def delete(self, queue: str, id: str, pop_receipt: str) -> None:
-        """Deletes a message for good."""
+        """Deletes a message."""
         query = {"popreceipt": pop_receipt}
         await self._request("DELETE", f"/{quote(queue)}/messages/{quote(id)}", query)
 
@@ -199,5 +200,5 @@ def _time(text: str) -> datetime:
     try:
         return parsedate_to_datetime(text)
     except ValueError:
-        # A message that never expires does so in the year 9999, beyond what some clocks hold.
+        # A message that never expires has the year 9999, beyond the range of some clocks.
         return datetime.max.replace(tzinfo=UTC)

@@ -1,3 +1,5 @@
+"""Reports the loss and the return of a storage account."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -10,23 +12,23 @@ __all__ = ["StorageMonitor"]
 
 
 class StorageMonitor:
-    """Says once when an account's storage is lost, and once when it is back.
+    """Prints one line when an account becomes unreachable, and one when it returns.
 
     Args:
-        account: which.
-        readers: the functions that wait for its queues.
-        console: where it says so.
+        account: the account.
+        readers: the functions that read its queues.
+        console: receives the lines.
     """
 
     def __init__(self, account: StorageAccount, readers: Sequence[str], console: Console) -> None:
         self._account = account
         self._readers = " and ".join(readers)
         self._console = console
-        self._was_there = False
+        self._was_reachable = False
         self._is_lost = False
 
     def __call__(self, reason: str | None) -> None:
-        """Takes the outcome of one request: why it failed, or None."""
+        """Records the outcome of one request: the reason of its failure, or None."""
         if reason is not None:
             self._on_failure(reason)
         else:
@@ -36,26 +38,26 @@ class StorageMonitor:
         if self._is_lost:
             return
         self._is_lost = True
-        if self._was_there or not self._readers:
-            text = f"Lost {self._where}: {reason}. The host keeps trying."
+        if self._was_reachable or not self._readers:
+            text = f"Lost {self._description}: {reason}. The host keeps trying."
         else:
             text = (
-                f"Function {self._readers} is off: {self._where} cannot be reached: {reason}. "
-                f"{self._advice} The host keeps trying; HTTP works meanwhile."
+                f"Function {self._readers} is off: {self._description} cannot be reached: "
+                f"{reason}. {self._advice} The host keeps trying; HTTP works meanwhile."
             )
         self._console.line(text, "yellow")
 
     def _on_success(self) -> None:
         if self._is_lost:
-            if self._was_there or not self._readers:
-                self._console.line(f"Found {self._where} again.")
+            if self._was_reachable or not self._readers:
+                self._console.line(f"Found {self._description} again.")
             else:
-                self._console.line(f"Function {self._readers} is on: {self._where} answers.")
+                self._console.line(f"Function {self._readers} is on: {self._description} answers.")
             self._is_lost = False
-        self._was_there = True
+        self._was_reachable = True
 
     @property
-    def _where(self) -> str:
+    def _description(self) -> str:
         return f"the storage at {self._account.endpoint} ({self._account.setting})"
 
     @property

@@ -1,1 +1,1 @@
-"""Sends messages to SignalR clients: by an emulator or by Azure SignalR Service."""
+"""Sends messages to SignalR clients, through an emulator or Azure SignalR Service."""

@@ -1,4 +1,4 @@
-"""Sends through a real Azure SignalR Service, by its REST API."""
+"""Sends messages through the REST API of Azure SignalR Service."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ __all__ = ["AzureSignalRService"]
 API_VERSION = "2022-06-01"
 CONNECT_SECONDS = 5.0
 TOTAL_SECONDS = 20.0
-# What of an answer that says no is shown.
+# The excerpt of an error response that is shown.
 EXCERPT_CHARACTERS = 300
 HINTS = {
-    401: "The AccessKey in AzureSignalRConnectionString is not one of this service's: copy it anew",
-    403: "The service's network or access rules refuse this machine",
-    404: "Is there such a connection, and is the service in Serverless mode?",
+    401: "The AccessKey in AzureSignalRConnectionString is not one of this service: copy it again",
+    403: "The service's network or access rules reject this machine",
+    404: "Does the connection exist, and is the service in Serverless mode?",
     413: "A message has at most 1 MB",
     429: "The service's quota of messages or connections is used up",
 }
 
 
 class AzureSignalRService:
-    """The real service. Belongs to one event loop; keeps its connections open between calls."""
+    """A client of the service for one event loop; keeps its connections open between calls."""
 
     def __init__(self, endpoint: SignalREndpoint) -> None:
         self._endpoint = endpoint
@@ -44,17 +44,17 @@ class AzureSignalRService:
     async def send(self, hub: str, message: Mapping[str, Any]) -> None:
         """Sends one message of a ``signalR`` output, or changes a group.
 
-        A call whose connection drops is made a second time, so a message may arrive twice.
+        A call whose connection drops is repeated once, so a message may arrive twice.
 
         Raises:
-            SignalRError: it is not a message, or the service did not take it.
+            SignalRError: the message is invalid, or the service did not accept it.
         """
         method, path, body = _call(hub, parse_message(message))
         url = self._endpoint.url + path
         status, text = await self._request(method, url, body)
-        gone = method == "DELETE" and status == 404  # the group does not have it, as wished
-        if not (200 <= status < 300 or gone):
-            hint = HINTS.get(status, "The service could not do it")
+        is_absent = method == "DELETE" and status == 404  # already outside the group
+        if not (200 <= status < 300 or is_absent):
+            hint = HINTS.get(status, "The service failed")
             raise SignalRError(
                 f"{method} {url} was answered with {status}. {hint}. "
                 f"{' '.join(text.split())[:EXCERPT_CHARACTERS]}".strip()
@@ -67,14 +67,14 @@ class AzureSignalRService:
             self._session = None
 
     async def _request(self, method: str, url: str, body: str | None) -> tuple[int, str]:
-        # Imported late: it takes a quarter of a second, and most hosts use the emulator.
+        # Imported late: the import takes a quarter of a second, and most hosts use the emulator.
         import aiohttp
         from yarl import URL
 
         if self._session is None:
             timeout = aiohttp.ClientTimeout(total=TOTAL_SECONDS, sock_connect=CONNECT_SECONDS)
             self._session = aiohttp.ClientSession(timeout=timeout, trust_env=True)
-        # Sent exactly as it was signed.
+        # Encoded already: the URL must be sent exactly as signed.
         signed_url = URL(f"{url}?api-version={API_VERSION}", encoded=True)
         headers = {
             "Authorization": f"Bearer {make_token(self._endpoint, url, {})}",
@@ -100,13 +100,13 @@ class AzureSignalRService:
                 reason = f"its answer was not HTTP: {exc}"
                 break
         raise SignalRError(
-            f"The SignalR service did not take a message: {reason}. Check the Endpoint in "
+            f"The SignalR service did not accept a message: {reason}. Check the Endpoint in "
             "AzureSignalRConnectionString, and the network."
         )
 
 
 def _call(hub: str, message: Invocation | GroupChange) -> tuple[str, str, str | None]:
-    """Method, path and body of the call that does it."""
+    """Returns method, path and body of the request for a message."""
     path = f"/api/hubs/{_quote(hub.lower())}"
     if isinstance(message, Invocation):
         body = to_json({"target": message.target, "arguments": message.arguments})

@@ -1,4 +1,4 @@
-"""The clients of the SignalR emulator: who is there, in which groups, and what waits for each."""
+"""Keeps the clients of the SignalR emulator: their connections, groups and queued messages."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from local_host.signalr.messages import RECORD_END, GroupChange, Invocation, Rec
 
 __all__ = ["Client", "Hub"]
 
-# What may wait for a browser that does not read; more, and it is closed. It is half a minute of a
-# busy page. A broadcast's text is one object in all outboxes, so many such browsers cost no more.
+# Limit of the text queued for a browser that does not read; beyond it the client is closed. It is
+# half a minute of a busy page. A broadcast's text is one object shared by all outboxes.
 OUTBOX_LIMIT_BYTES = 8 * 1024 * 1024
-# A lone message goes out at once. In a stream each write takes along what gathered meanwhile.
+# A single message is sent at once. In a stream each write includes the messages queued meanwhile.
 GATHER_SECONDS = 0.02
 BATCH_BYTES = 256 * 1024
-# A browser that is told to go and does not read that either is cut off.
+# A browser that does not read the close record is disconnected after this time.
 CLOSE_SECONDS = 5.0
 PING = to_json({"type": 6}) + RECORD_END
 TOO_SLOW = "The client reads too slowly: more than 8 MiB were waiting for it. Connect again."
 
 
 class Client:
-    """One connection, from its handshake to its end. Belongs to one event loop.
+    """One connection, from its handshake to its end, on one event loop.
 
     Attributes:
-        connection_id: how a message names it.
-        user_id: from its token, None without.
-        groups: those that this connection was put into.
-        heard_at: when the client last sent something; monotonic seconds.
-        wrote_at: when something was last sent to it; monotonic seconds.
+        connection_id: the id that messages use.
+        user_id: the user in its token; None without a user.
+        groups: the groups of this connection.
+        heard_at: monotonic time of the last record from the client, in seconds.
+        wrote_at: monotonic time of the last record to the client, in seconds.
     """
 
     def __init__(
         self, connection_id: str | None, user_id: str | None, cut_off: Callable[[], None]
     ) -> None:
-        """Makes the client; ``cut_off`` ends its connection without waiting for anything."""
+        """Creates the client; ``cut_off`` drops its connection without waiting."""
         self.connection_id = connection_id or secrets.token_urlsafe(16)
         self.user_id = user_id
         self.groups: set[str] = set()
@@ -52,19 +52,19 @@ class Client:
 
     @property
     def is_closing(self) -> bool:
-        """Whether nothing more is sent and nothing more is listened to."""
+        """Whether the client has ended or is sending its last records."""
         return self._is_closing
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing waits to be sent."""
+        """Whether no record is queued."""
         return not self._records
 
     def put(self, record: str) -> bool:
-        """Queues a record; never waits.
+        """Queues a record without waiting.
 
         Returns:
-            False when the client was closed by it, because too much was waiting.
+            False if this closed the client because its outbox is full.
         """
         if self._is_closing:
             return True
@@ -79,7 +79,7 @@ class Client:
         return True
 
     def close(self, error: str | None = None, *, reconnect: bool = False) -> None:
-        """Says goodbye after what waits; ``reconnect`` lets the client try again by itself."""
+        """Queues a close record; ``reconnect`` lets the client connect again by itself."""
         if self._is_closing:
             return
         self._is_closing = True
@@ -91,7 +91,7 @@ class Client:
         self._cutting = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._cut_off)
 
     async def write(self, send_text: Callable[[str], Awaitable[None]]) -> None:
-        """Sends what is queued until the goodbye is out."""
+        """Sends queued records until the close record is sent."""
         while not (self._is_closing and not self._records):
             await self._wake.wait()
             pause = self.wrote_at + GATHER_SECONDS - time.monotonic()
@@ -102,7 +102,7 @@ class Client:
             self.wrote_at = time.monotonic()
 
     def forget(self) -> None:
-        """The connection has ended."""
+        """Drops the queued records; call it when the connection has ended."""
         self._is_closing = True
         self._records.clear()
         if self._cutting is not None:
@@ -129,31 +129,31 @@ class Hub:
 
     def __init__(self) -> None:
         self.clients: dict[str, Client] = {}
-        # A user stays in a group while it has no connection. user -> group -> until when.
+        # A user stays in a group without a connection. user -> group -> expiry (monotonic seconds).
         self._groups_of_user: dict[str, dict[str, float]] = defaultdict(dict)
 
     def select(
         self, receivers: Receivers, name: str = "", excluded: Collection[str] = ()
     ) -> list[Client]:
-        """Those that a message is for."""
+        """Returns the receivers of a message."""
         if receivers == "connections":
             client = self.clients.get(name)
             return [client] if client else []
-        found: Iterable[Client] = self.clients.values()
+        clients: Iterable[Client] = self.clients.values()
         if receivers == "users":
-            found = (client for client in found if client.user_id == name)
+            clients = (client for client in clients if client.user_id == name)
         elif receivers == "groups":
-            found = (client for client in found if self._is_member(client, name))
-        return [client for client in found if client.connection_id not in excluded]
+            clients = (client for client in clients if self._is_member(client, name))
+        return [client for client in clients if client.connection_id not in excluded]
 
     def send(self, invocation: Invocation, excluded: Collection[str] = ()) -> int:
-        """Queues a message for all that it is for; returns how many were closed as too slow."""
+        """Queues a message for its receivers; returns how many were closed as too slow."""
         receivers = self.select(invocation.receivers, invocation.name, excluded)
         record = invocation.to_record()
         return sum(not client.put(record) for client in receivers)
 
     def change(self, change: GroupChange, ttl_seconds: float | None = None) -> bool:
-        """Changes who is in a group; False if there is no such connection, or it was not there."""
+        """Changes a group; returns False if the connection or its membership did not exist."""
         if change.members == "users":
             groups = self._groups_of_user[change.name]
             was_in = change.group in groups
@@ -180,8 +180,8 @@ class Hub:
         return was_in or change.action != "remove"
 
     def has_user_in_group(self, user: str, group: str) -> bool:
-        """Whether the user was put into the group, and for a time that is not over."""
-        # .get, because looking a user up must not make one.
+        """Whether the user is in the group and the membership has not expired."""
+        # .get, because a look-up must not add the user to the defaultdict.
         return self._groups_of_user.get(user, {}).get(group, 0.0) > time.monotonic()
 
     def _is_member(self, client: Client, group: str) -> bool:

@@ -1,8 +1,7 @@
-"""Stands in for Azure SignalR Service on a laptop: browsers connect to it as to the real one.
+"""Emulates Azure SignalR Service on a laptop; the official clients connect as to the real service.
 
-It lives once, in the parent process, on a socket of its own. Functions send through
-``SignalREmulator.send``, other programs through its REST API; the official clients need nothing
-else.
+It runs once, in the parent process, on its own socket. Functions send through
+``SignalREmulator.send``, other programs through its REST API.
 """
 
 from __future__ import annotations
@@ -34,11 +33,11 @@ from local_host.signalr.websocket import serve_client
 
 __all__ = ["SignalREmulator"]
 
-# Both as the service: it pings a client that it had nothing to tell for so long, and takes one
-# for gone that has said nothing, not even a ping, for so long.
+# As in the service: after PING_SECONDS without a message it pings a client, and after
+# SILENCE_SECONDS without a record from the client, not even a ping, it closes the connection.
 PING_SECONDS = 15.0
 SILENCE_SECONDS = 30.0
-# Between negotiation and connection.
+# The longest time between negotiation and connection.
 TICKET_SECONDS = 30.0
 GRACE_SECONDS = 1
 BACKLOG = 2048
@@ -52,33 +51,33 @@ class _Server(uvicorn.Server):
         yield
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Ends connections properly, and those of clients that do not read at all the hard way."""
+        """Closes the connections, and aborts those of clients that do not read."""
         await super().shutdown(sockets)
         self.cut_off(None)
 
     def cut_off(self, address: Any) -> None:
-        """Drops a client's connection, or all, without waiting for what it has not read yet."""
+        """Aborts a client's connection, or all with None, without waiting for unread data."""
         for connection in list(self.server_state.connections):
             if address is None or getattr(connection, "client", None) == address:
                 connection.transport.abort()
 
 
 class SignalREmulator:
-    """The service. ``send`` belongs to the event loop that runs ``serve``."""
+    """The emulated service. Call ``send`` on the event loop that runs ``serve``."""
 
     def __init__(self, sock: socket.socket, endpoint: SignalREndpoint, console: Console) -> None:
-        """Takes a listening socket; the caller closes it.
+        """Prepares the service on a listening socket, which the caller closes.
 
         Args:
-            sock: listening already.
+            sock: a listening socket.
             endpoint: its URL must be the one under which browsers reach ``sock``.
-            console: gets a line when a client is closed for a reason of its own.
+            console: receives a line when a client is closed because it reads too slowly.
         """
         self._sock = sock
         self._endpoint = endpoint
         self._console = console
         self._hubs: dict[str, Hub] = {}
-        # Connection token -> connection id and until when it is good; the oldest first.
+        # Connection token -> connection id and expiry (monotonic seconds); the oldest first.
         self._tickets: dict[str, tuple[str, float]] = {}
         self._ended = asyncio.Event()
         self._ended.set()
@@ -86,10 +85,10 @@ class SignalREmulator:
             uvicorn.Config(
                 self._build_app(),
                 ws="websockets-sansio",
-                # Clients and service ping each other with records of their own.
+                # Clients and service exchange SignalR's own ping records.
                 ws_ping_interval=None,
                 ws_max_size=LARGEST_FRAME_BYTES,
-                # On a laptop, time matters more than size.
+                # On a laptop, CPU time matters more than size.
                 ws_per_message_deflate=False,
                 loop="asyncio",
                 lifespan="off",
@@ -102,8 +101,8 @@ class SignalREmulator:
         )
 
     async def serve(self) -> None:
-        """Serves until ``stop``; clients see the end and try to connect again."""
-        # It would log the address of each connection, token included.
+        """Serves until ``stop``; the clients then try to connect again."""
+        # It would log the URL of each connection, token included.
         logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
         self._ended.clear()
         keeping_alive = asyncio.create_task(self._keep_alive())
@@ -114,11 +113,11 @@ class SignalREmulator:
             self._ended.set()
 
     def stop(self) -> None:
-        """Ends ``serve`` soon."""
+        """Makes ``serve`` return soon."""
         self._server.should_exit = True
 
     async def close(self) -> None:
-        """Ends ``serve`` and waits for that."""
+        """Stops ``serve`` and waits for its end."""
         self.stop()
         await self._ended.wait()
 
@@ -126,7 +125,7 @@ class SignalREmulator:
         """Queues one message of a ``signalR`` output for its receivers, or changes a group.
 
         Raises:
-            SignalRError: it is not a message.
+            SignalRError: the message is invalid.
         """
         parsed = parse_message(message)
         if isinstance(parsed, Invocation):
@@ -138,8 +137,8 @@ class SignalREmulator:
         return self._hubs.setdefault(name.lower(), Hub())
 
     def _build_app(self) -> Starlette:
-        # Any page may connect: it needs a token, and gets that from a function only. Its origin
-        # is named in the answer, because clients send credentials unless they are told not to.
+        # Any page may connect: it needs a token, which only functions issue. The response names
+        # the origin, because clients send credentials by default.
         cors = Middleware(
             CORSMiddleware,
             allow_origin_regex=".*",
@@ -147,20 +146,20 @@ class SignalREmulator:
             allow_methods=["*"],
             allow_headers=["*"],
         )
-        every = ["GET", "HEAD", "POST", "PUT", "DELETE"]
+        methods = ["GET", "HEAD", "POST", "PUT", "DELETE"]
         routes = [
             Route("/client/negotiate", self._negotiate, methods=["POST"]),
             WebSocketRoute("/client/", self._connect),
             WebSocketRoute("/client", self._connect),
-            Route("/api/{path:path}", self._rest, methods=every),
+            Route("/api/{path:path}", self._rest, methods=methods),
         ]
         return Starlette(routes=routes, middleware=[cors])
 
     def _admit(self, connection: HTTPConnection) -> tuple[str, str | None]:
-        """Checks a client's token; returns hub and user.
+        """Checks a client's token and returns its hub and user.
 
         Raises:
-            InvalidToken: it does not open this hub.
+            InvalidToken: the token is not valid for this hub.
         """
         query = connection.query_params
         hub = query.get("hub", "")
@@ -197,7 +196,7 @@ class SignalREmulator:
             ticket = self._tickets.pop(websocket.query_params["id"], None)
             if ticket is None or ticket[1] < time.monotonic():
                 await websocket.send_denial_response(
-                    error_response(404, "Negotiate anew: unknown id.")
+                    error_response(404, "Negotiate again: unknown id.")
                 )
                 return
             connection_id = ticket[0]
@@ -222,8 +221,8 @@ class SignalREmulator:
 
     def _report_slow(self, count: int) -> None:
         if count:
-            who, were = ("A browser", "was") if count == 1 else (f"{count} browsers", "were")
+            browsers, were = ("A browser", "was") if count == 1 else (f"{count} browsers", "were")
             self._console.line(
-                f"{who} did not keep up with the SignalR messages and {were} disconnected.",
+                f"{browsers} did not keep up with the SignalR messages and {were} disconnected.",
                 "yellow",
             )

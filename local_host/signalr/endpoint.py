@@ -1,4 +1,4 @@
-"""Which SignalR service, and the tokens that open it. Pure: usable in every process."""
+"""Describes a SignalR service, and creates and checks its tokens."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ __all__ = ["InvalidToken", "SignalREndpoint", "client_url", "connection_info", "
 
 TOKEN_SECONDS = 3600
 ALGORITHM = "HS256"
-# As in the tokens of the Functions host; the service knows a user by the second name too.
+# As in tokens of the Functions host; the service accepts the second name, too.
 USER_CLAIMS = ("asrs.s.uid", "nameid")
-# HS256 wants a key as long as its hash; those of the service have 44 characters and more.
+# HS256 requires a key as long as its hash; the service's keys have at least 44 characters.
 SHORTEST_KEY = 32
 EXAMPLE = "Endpoint=https://NAME.service.signalr.net;AccessKey=KEY;Version=1.0;"
 
@@ -27,11 +27,11 @@ class InvalidToken(Exception):
 
 @dataclass(frozen=True)
 class SignalREndpoint:
-    """Where a SignalR service is, and the secret shared with it.
+    """The URL of a SignalR service and the secret shared with it.
 
     Attributes:
-        url: scheme, host and port, without a slash at the end.
-        access_key: signs the tokens.
+        url: scheme, host and port, without a trailing slash.
+        access_key: the key that signs the tokens.
     """
 
     url: str
@@ -39,10 +39,10 @@ class SignalREndpoint:
 
     @classmethod
     def parse_connection_string(cls, text: str) -> SignalREndpoint:
-        """Reads ``Endpoint=https://…;AccessKey=…;Version=1.0;Port=…``; case of names is ignored.
+        """Reads ``Endpoint=https://…;AccessKey=…;Version=1.0;Port=…``, with names in any case.
 
         Raises:
-            HostError: it cannot be used; the message says why and never shows the key.
+            HostError: the text is invalid; the message gives the reason and never shows the key.
         """
         parts: dict[str, str] = {}
         for part in filter(None, map(str.strip, text.split(";"))):
@@ -50,40 +50,42 @@ class SignalREndpoint:
             if not separator:
                 raise _unusable("it has a part without '='")
             if name.strip().lower() in parts:
-                raise _unusable(f"{name.strip()} is there twice")
+                raise _unusable(f"{name.strip()} occurs twice")
             parts[name.strip().lower()] = value.strip()
         if parts.get("authtype"):
             raise _unusable(
-                "the local host knows AccessKey only, not AuthType. Copy the string with the key "
-                "from the service's page Keys"
+                "the local host supports AccessKey only, not AuthType. Copy the string with the "
+                "key from the service's page Keys"
             )
         if parts.get("clientendpoint") or parts.get("serverendpoint"):
-            raise _unusable("the local host knows one Endpoint only: leave the others out")
+            raise _unusable("the local host supports one Endpoint only: leave the others out")
         if not parts.get("version", "1.0").startswith("1."):
             raise _unusable(f"Version={parts['version']} is unknown; 1.0 is the only one")
         key = parts.get("accesskey", "")
         if len(key) < SHORTEST_KEY:
-            raise _unusable(f"AccessKey has {len(key)} characters, at least {SHORTEST_KEY} are due")
+            raise _unusable(
+                f"AccessKey has {len(key)} characters, at least {SHORTEST_KEY} are required"
+            )
         return cls(_url(parts.get("endpoint", ""), parts.get("port", "")), key)
 
     @property
     def connection_string(self) -> str:
-        """The same in one line, for a client of the REST API."""
+        """The connection string, for clients of the REST API."""
         return f"Endpoint={self.url};AccessKey={self.access_key};Version=1.0;"
 
     def read_token(self, token: str | None, audiences: Iterable[str]) -> dict[str, Any]:
         """Checks a token and returns its claims.
 
         Args:
-            token: what came after ``Bearer``; None or empty: there was none.
-            audiences: the URLs that it may have been made for.
+            token: the text after ``Bearer``; None or empty without a token.
+            audiences: the accepted audiences, as URLs.
 
         Raises:
-            InvalidToken: the message says what is wrong with it.
+            InvalidToken: the token is missing or invalid; the message gives the reason.
         """
         if not token:
             raise InvalidToken("a token is needed: Authorization: Bearer …, or ?access_token=")
-        # With what it imports itself, a twentieth of the host's start.
+        # Imported late: with its own imports it takes a twentieth of the host's start.
         import jwt
 
         try:
@@ -100,21 +102,21 @@ class SignalREndpoint:
 
 
 def client_url(endpoint: SignalREndpoint, hub: str) -> str:
-    """Where clients of a hub connect; the audience of their tokens as well."""
+    """Returns the URL for a hub's clients, which is also the audience of their tokens."""
     return f"{endpoint.url}/client/?hub={quote(hub.lower(), safe='')}"
 
 
 def connection_info(
     endpoint: SignalREndpoint, hub: str, user_id: str | None = None
 ) -> dict[str, str]:
-    """What the input binding ``signalRConnectionInfo`` gives a function: url and accessToken."""
+    """Returns the value of a ``signalRConnectionInfo`` binding: url and accessToken."""
     url = client_url(endpoint, hub)
     claims = {USER_CLAIMS[0]: user_id} if user_id else {}
     return {"url": url, "accessToken": make_token(endpoint, url, claims)}
 
 
 def make_token(endpoint: SignalREndpoint, audience: str, claims: dict[str, str]) -> str:
-    """A JWT that is good for an hour, for one URL."""
+    """Creates a JWT for one URL, valid for an hour."""
     now = int(time.time())
     times = {"nbf": now, "iat": now, "exp": now + TOKEN_SECONDS}
     import jwt
@@ -123,7 +125,7 @@ def make_token(endpoint: SignalREndpoint, audience: str, claims: dict[str, str])
 
 
 def user_of(claims: dict[str, Any]) -> str | None:
-    """The user that a client's token names, if any."""
+    """Returns the user of a client's token, if any."""
     return next((str(claims[name]) for name in USER_CLAIMS if claims.get(name)), None)
 
 

@@ -1,4 +1,4 @@
-"""Which SignalR service each setting means; one that is empty means the emulator."""
+"""Finds the SignalR service of each setting; an empty setting selects the emulator."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ __all__ = ["Hubs", "listen_for_emulator"]
 
 @dataclass(frozen=True)
 class Hubs:
-    """Plain data: every worker process gets a copy.
+    """The SignalR services of an app. Plain data: every worker process gets a copy.
 
     Attributes:
-        services: a service for each setting that functions name.
-        emulator: the one of them that this host is; None when all are real.
+        services: the service of each setting.
+        emulator: the service that this host emulates; None if all are real.
     """
 
     services: Mapping[str, SignalREndpoint] = field(default_factory=dict)
@@ -36,16 +36,16 @@ class Hubs:
         """Reads the connection strings.
 
         Args:
-            settings: what functions name.
+            settings: the names of the settings.
             environ: app settings.
-            emulator_url: where the emulator is; needed when one of the settings is empty.
+            emulator_url: the emulator's URL; needed if one of the settings is empty.
 
         Raises:
-            HostError: a connection string cannot be used.
+            HostError: a connection string is invalid.
         """
         if not settings:
             return cls()
-        # Imported late: it needs a library that most apps do without.
+        # Imported late: most apps do not need it.
         from local_host.signalr.endpoint import SignalREndpoint
 
         emulator = None
@@ -67,10 +67,10 @@ class Hubs:
 def listen_for_emulator(
     settings: Collection[str], environ: Mapping[str, str], address: str, port: int
 ) -> socket.socket | None:
-    """Listens for the emulator's clients when a setting is empty: on ``port`` if that is free.
+    """Listens for the emulator's clients if a setting is empty: on ``port`` if that is free.
 
     Returns:
-        the socket, which the caller closes; None when no emulator is needed.
+        the socket, which the caller closes; None if no emulator is needed.
     """
     if all(environ.get(setting, "").strip() for setting in settings):
         return None

@@ -1,4 +1,4 @@
-"""What a function gives to a ``signalR`` output -> what is to be done, checked."""
+"""Parses the values of ``signalR`` outputs into messages and group changes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ACTIONS: dict[str, Literal["add", "remove", "removeAll"]] = {
 
 
 class SignalRError(Exception):
-    """A message was not sent: it is not one, or the service refused it or cannot be reached."""
+    """A message was not sent: it is invalid, or the service rejected it or is unreachable."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Invocation:
     Attributes:
         target: name of the client's method.
         arguments: JSON values.
-        receivers: which kind of receiver ``name`` is; ``all`` for a broadcast.
+        receivers: the kind of receiver that ``name`` is; ``all`` for a broadcast.
         name: a connection's id, a user's or a group's name; empty for a broadcast.
     """
 
@@ -39,7 +39,7 @@ class Invocation:
     name: str = ""
 
     def to_record(self) -> str:
-        """The message as clients read it, in ASCII.
+        """Returns the message as a record for clients, in ASCII.
 
         Raises:
             SignalRError: an argument is not a JSON value.
@@ -50,11 +50,11 @@ class Invocation:
 
 @dataclass(frozen=True)
 class GroupChange:
-    """Puts a connection or a user into a group, or takes it out.
+    """Adds a connection or a user to a group, or removes it.
 
     Attributes:
-        action: what to do; ``removeAll`` leaves every group.
-        members: which kind of member ``name`` is.
+        action: the change; ``removeAll`` leaves every group.
+        members: the kind of member that ``name`` is.
         name: the connection's id or the user's.
         group: empty with ``removeAll``.
     """
@@ -66,10 +66,10 @@ class GroupChange:
 
 
 def to_json(value: Any) -> str:
-    """Compact JSON in ASCII, so that its length is its size on the wire.
+    """Returns compact JSON in ASCII, so that its length is its size on the wire.
 
     Raises:
-        SignalRError: it is not a JSON value.
+        SignalRError: the value is not a JSON value.
     """
     try:
         return json.dumps(value, separators=(",", ":"), allow_nan=False)
@@ -78,12 +78,12 @@ def to_json(value: Any) -> str:
 
 
 def parse_message(message: Mapping[str, Any]) -> Invocation | GroupChange:
-    """Understands one message as the Functions host does; case of its keys is ignored.
+    """Parses one message as the Functions host does; the case of its keys is ignored.
 
-    A function may return a list of messages; the caller takes it apart.
+    A function may return a list of messages; the caller splits it.
 
     Raises:
-        SignalRError: it is neither a message nor a group action.
+        SignalRError: the value is neither a message nor a group action.
     """
     if not isinstance(message, Mapping):
         raise _unusable(f"it is a {type(message).__name__}")
@@ -124,11 +124,11 @@ def _text(keys: Mapping[str, Any], key: str) -> str:
     value = keys.get(key)
     if value is None or isinstance(value, (str, int)):
         return "" if value is None else str(value)
-    raise _unusable(f"{key} must be a text")
+    raise _unusable(f"{key} must be a string")
 
 
 def _unusable(reason: str) -> SignalRError:
-    # The first sentence is the real host's, which people search for.
+    # The first sentence is the real host's, which developers search for.
     return SignalRError(
         "Unable to convert JObject to valid output binding type, check parameters. A SignalR "
         'output is {"target": "…", "arguments": […]} with connectionId, userId or groupName if '

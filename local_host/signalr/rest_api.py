@@ -1,4 +1,4 @@
-"""The REST API of the SignalR emulator: what programs that know the real service call.
+"""Serves the emulator's REST API, for programs that call the real service.
 
 Paths, verbs and statuses are those of API version 2022-06-01 and of its older form ``/api/v1``,
 where a ``POST`` without ``/:send`` sends.
@@ -27,13 +27,13 @@ Member = Literal["connections", "users"]
 
 
 def bearer_token(authorization: str | None) -> str:
-    """The token in an ``Authorization`` header; empty without one."""
+    """Returns the token of an ``Authorization`` header; empty without one."""
     scheme, _, token = (authorization or "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def error_response(status: int, message: str) -> Response:
-    """An error that says why."""
+    """Returns an error as the service formats it."""
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
     return JSONResponse({"error": {"message": message}}, status, headers)
 
@@ -44,17 +44,17 @@ async def rest_api(
     hub_named: Callable[[str], Hub],
     report_slow: Callable[[int], None],
 ) -> Response:
-    """Answers one call.
+    """Answers one request.
 
     Args:
         request: any method on a path under ``/api/``.
-        endpoint: its key signs the tokens, its URL is what they must be made for.
-        hub_named: finds or makes a hub.
-        report_slow: is told how many clients were closed because they read too slowly.
+        endpoint: its key signs the tokens, its URL starts their audience.
+        hub_named: finds or creates a hub.
+        report_slow: called with the number of clients that were closed as too slow.
     """
     raw_path: bytes = request.scope.get("raw_path") or request.url.path.encode()
     path = raw_path.decode("ascii", "replace").partition("?")[0]
-    # Users and groups may have a slash in their name, so the path is taken apart before decoding.
+    # Names of users and groups may contain a slash, so the path is split before it is decoded.
     parts = [unquote(part) for part in path.removeprefix(PREFIX).strip("/").split("/")]
     if parts[0] == "v1":
         del parts[0]
@@ -82,7 +82,7 @@ class _Call:
         self._report_slow = report_slow
 
     async def answer(self, parts: list[str]) -> Response:
-        """``parts`` is what follows the hub in the path."""
+        """Answers the request; ``parts`` is the path after the hub."""
         method = {"HEAD": "GET"}.get(self._request.method, self._request.method)
         if method == "POST":
             verb = parts.pop() if parts and parts[-1].startswith(":") else ":send"
@@ -97,9 +97,9 @@ class _Call:
                     return self._close(kind, name)
         match method, parts:
             case "GET", [("connections" | "users" | "groups") as kind, name]:
-                return _found(bool(self._hub.select(kind, name)))
+                return _existence(bool(self._hub.select(kind, name)))
             case "GET", ["users", user, "groups", group] | ["groups", group, "users", user]:
-                return _found(self._hub.has_user_in_group(user, group))
+                return _existence(self._hub.has_user_in_group(user, group))
             case "DELETE", ["connections", name]:
                 return self._close("connections", name)
             case "DELETE", [("connections" | "users") as members, name, "groups"]:
@@ -111,7 +111,7 @@ class _Call:
             ):
                 action: Literal["add", "remove"] = "add" if method == "PUT" else "remove"
                 return self._change(GroupChange(action, members, name, group))
-        return error_response(404, "There is no such path, or not with this method.")
+        return error_response(404, "The path does not exist, or not with this method.")
 
     async def _send(self, receivers: Receivers, name: str) -> Response:
         try:
@@ -150,11 +150,11 @@ class _Call:
 
     def _change(self, change: GroupChange) -> Response:
         ttl = self._request.query_params.get("ttl", "")
-        done = self._hub.change(change, float(ttl) if ttl.isdecimal() else None)
+        is_changed = self._hub.change(change, float(ttl) if ttl.isdecimal() else None)
         if change.members == "users":
             return Response(status_code=202)
-        return _found(done)
+        return _existence(is_changed)
 
 
-def _found(found: bool) -> Response:
-    return Response(status_code=200 if found else 404)
+def _existence(exists: bool) -> Response:
+    return Response(status_code=200 if exists else 404)

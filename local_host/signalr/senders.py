@@ -1,8 +1,6 @@
-"""SignalR in the local host: what the rest of it uses.
+"""Defines the senders of SignalR messages: the emulator and the real service.
 
-A function's ``signalRConnectionInfo`` input is ``connection_info``; what it gives to a ``signalR``
-output goes to a ``Sender``: the real ``AzureSignalRService`` when ``AzureSignalRConnectionString``
-is set, else the ``SignalREmulator``.
+``processes/shared_services.py`` imports this module late, for the first message or client.
 """
 
 from __future__ import annotations
@@ -27,14 +25,14 @@ __all__ = [
 
 
 class Sender(Protocol):
-    """Takes messages for a hub's clients. Belongs to one event loop."""
+    """Sends messages to a hub's clients, on one event loop."""
 
     async def send(self, hub: str, message: Mapping[str, Any]) -> None:
-        """Sends one message or does one group action.
+        """Sends one message or makes one change of a group.
 
         Raises:
-            SignalRError: it is not a message, or was not taken.
+            SignalRError: the message is invalid or was not accepted.
         """
 
     async def close(self) -> None:
-        """Lets go of what it holds."""
+        """Releases connections and tasks."""

@@ -1,7 +1,7 @@
-"""One client's WebSocket: the JSON protocol of SignalR, as a service in serverless mode speaks it.
+"""Serves one client's WebSocket with SignalR's JSON protocol, as a service in serverless mode.
 
-Clients listen. They open with a handshake and send pings; whatever else they send ends the
-connection, because there is no server behind the service that could answer.
+Clients only listen. They send a handshake and pings; any other record ends the connection, because
+no server behind the service could answer it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["serve_client"]
 
 Record = dict[str, Any]
 
-# Handshakes and pings are shorter by far.
+# Handshakes and pings are far shorter.
 LONGEST_RECORD_CHARACTERS = 16 * 1024
 HANDSHAKE_SECONDS = 15.0
 PING, CLOSE = 6, 7
@@ -30,7 +30,7 @@ LISTEN_ONLY = (
     "Clients of a serverless hub only listen, and this one sent a message of type {}. Call an "
     "HTTP function instead."
 )
-NOT_A_RECORD = "The client sent something that is not a SignalR record in JSON."
+NOT_A_RECORD = "The client sent data that is not a SignalR record in JSON."
 
 
 async def serve_client(websocket: WebSocket, hub: Hub, client: Client) -> None:
@@ -51,7 +51,7 @@ async def serve_client(websocket: WebSocket, hub: Hub, client: Client) -> None:
 
 
 async def _shake_hands(websocket: WebSocket, records: AsyncIterator[Record]) -> bool:
-    """Answers the client's first record; False when the conversation is over with that."""
+    """Answers the client's handshake; returns False if the connection has ended."""
     try:
         async with asyncio.timeout(HANDSHAKE_SECONDS):
             request = await anext(records, None)
@@ -59,7 +59,7 @@ async def _shake_hands(websocket: WebSocket, records: AsyncIterator[Record]) -> 
         request = {}
     if request is None:
         return False
-    error = _why_not(request)
+    error = _handshake_error(request)
     await websocket.send_text(to_json({"error": error} if error else {}) + RECORD_END)
     if error:
         await websocket.close()
@@ -67,7 +67,7 @@ async def _shake_hands(websocket: WebSocket, records: AsyncIterator[Record]) -> 
 
 
 async def _write(websocket: WebSocket, client: Client) -> None:
-    # A connection that ends is told to the listening side.
+    # The listening task learns of the end of the connection.
     with contextlib.suppress(WebSocketDisconnect):
         await client.write(websocket.send_text)
         await websocket.close()
@@ -87,28 +87,28 @@ async def _listen(records: AsyncIterator[Record], client: Client) -> None:
 
 
 async def _records(websocket: WebSocket) -> AsyncIterator[Record]:
-    """The client's records until it is gone; empty ones for what is no JSON object or too long."""
-    rest = ""
+    """Yields the client's records; empty ones for other values and for too long records."""
+    buffer = ""
     while True:
         message = await websocket.receive()
         if message["type"] == "websocket.disconnect":
             return
         text = message.get("text")
-        rest += text if text is not None else message["bytes"].decode("utf-8", "replace")
-        *complete, rest = rest.split(RECORD_END)
+        buffer += text if text is not None else message["bytes"].decode("utf-8", "replace")
+        *complete, buffer = buffer.split(RECORD_END)
         for record in complete:
             try:
                 value = json.loads(record)
             except (ValueError, RecursionError):
                 value = None
             yield value if isinstance(value, dict) else {}
-        if len(rest) > LONGEST_RECORD_CHARACTERS:
-            rest = ""
+        if len(buffer) > LONGEST_RECORD_CHARACTERS:
+            buffer = ""
             yield {}
 
 
-def _why_not(request: Record) -> str | None:
-    """What is wrong with a handshake."""
+def _handshake_error(request: Record) -> str | None:
+    """Returns the error of a handshake, None if it is valid."""
     if "protocol" not in request:
         return "The first record must be a handshake that names a protocol, within 15 seconds."
     if request["protocol"] != "json":

@@ -1,4 +1,4 @@
-"""The real host's ``/admin`` endpoints that are worth having on a laptop."""
+"""Serves the real host's ``/admin`` endpoints that are useful on a laptop."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = ["Admin"]
 
 
 class Admin:
-    """Answers for one worker process; it serves only when it is ready."""
+    """The endpoints of one worker process, which serves only when it is ready."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class Admin:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def routes(self) -> list[BaseRoute]:
-        """The routes, to be tried before those of the functions."""
+        """Returns the routes, which precede those of the functions."""
         return [
             Mount(
                 "/admin",
@@ -91,7 +91,7 @@ class Admin:
         return JSONResponse(self._describe(function)) if function else Response(status_code=404)
 
     async def call(self, request: Request) -> Response:
-        """``POST /admin/functions/{name}`` with ``{"input": "…"}``: runs it, answers at once."""
+        """``POST /admin/functions/{name}`` with ``{"input": "…"}``: calls it, answers at once."""
         try:
             body = json.loads(await request.body())
         except ValueError:
@@ -107,18 +107,21 @@ class Admin:
         task.add_done_callback(self._tasks.discard)
         return Response(status_code=202)
 
-    async def _call(self, function: Function, given: Any) -> None:
+    async def _call(self, function: Function, argument: Any) -> None:
         loaded = self._loaded.get(function.name)
         if loaded is None:
             self._console.line(self._load_errors[function.name], "red")
             return
-        text = given if isinstance(given, str) else "" if given is None else json.dumps(given)
+        if isinstance(argument, str):
+            text = argument
+        else:
+            text = "" if argument is None else json.dumps(argument)
         try:
             value = self._trigger_value(function, text)
         except Exception as exc:
             self._console.line(f"The input for '{function.name}' cannot be converted: {exc}", "red")
             return
-        # What goes wrong from here on is on the console; nobody waits for an answer.
+        # The console shows later errors; no client waits for an answer.
         with contextlib.suppress(FunctionFailed):
             await self._invoker.invoke(loaded, value)
 

@@ -1,3 +1,5 @@
+"""Serves the app's pages."""
+
 from __future__ import annotations
 
 import mimetypes
@@ -10,7 +12,7 @@ from starlette.types import Scope
 
 __all__ = ["Pages"]
 
-# Windows takes these from its registry, where other programs may have put anything.
+# Windows reads these types from its registry, where other programs may have changed them.
 for _type, _ending in (
     ("text/javascript", ".js"),
     ("text/javascript", ".mjs"),
@@ -26,21 +28,21 @@ HOME = (
 
 
 class Pages(StaticFiles):
-    """Serves ``frontend/`` at ``/``, and a line of text at ``/`` when there is no page."""
+    """Serves ``frontend/`` at ``/``, or a line of text at ``/`` without a page."""
 
     def __init__(self, root: Path) -> None:
         super().__init__(directory=root / "frontend", html=True, check_dir=False)
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        """Answers one path; what is not there is 404, whatever the method."""
+        """Answers one path; a missing file gets 404 for any method."""
         try:
             response = await super().get_response(path, scope)
         except (HTTPException, ValueError):  # ValueError: a null byte in the path
             if path == "." and scope["method"] in ("GET", "HEAD"):
                 return HTMLResponse(HOME)
             raise HTTPException(404) from None
-        # Pages change while one works on them, so browsers ask each time and get 304 mostly.
-        # Only pinned copies of libraries may be kept.
+        # Pages change during development, so browsers revalidate each time and mostly get 304.
+        # Only pinned copies of libraries may be cached.
         is_pinned = path.replace("\\", "/").startswith("vendor/")
         response.headers["cache-control"] = "max-age=3600" if is_pinned else "no-cache"
         return response

@@ -1,3 +1,5 @@
+"""Applies host.json's limits for HTTP requests."""
+
 from __future__ import annotations
 
 import asyncio
@@ -9,10 +11,10 @@ __all__ = ["Throttle"]
 
 
 class Throttle:
-    """host.json's HTTP limits. Each worker process counts its own requests."""
+    """Limits the requests of one worker process."""
 
     def __init__(self, host_file: HostFile) -> None:
-        self._most = host_file.max_outstanding_requests
+        self._limit = host_file.max_outstanding_requests
         self._outstanding = 0
         self._turn: AbstractAsyncContextManager[object] = (
             nullcontext()
@@ -21,17 +23,17 @@ class Throttle:
         )
 
     def enter(self) -> bool:
-        """Counts one more request; False, and nothing counted, when there is no room for it."""
-        if self._most != UNBOUNDED and self._outstanding >= self._most:
+        """Counts one more request; returns False, without counting, if the limit is reached."""
+        if self._limit != UNBOUNDED and self._outstanding >= self._limit:
             return False
         self._outstanding += 1
         return True
 
     def leave(self) -> None:
-        """To be called once for each ``enter`` that was true."""
+        """Uncounts a request; call it once for each ``enter`` that returned True."""
         self._outstanding -= 1
 
     @property
     def turn(self) -> AbstractAsyncContextManager[object]:
-        """Enter it to wait for a free place among the requests that run at once."""
+        """A context that waits until fewer than ``maxConcurrentRequests`` requests run."""
         return self._turn

@@ -1,4 +1,4 @@
-"""The inline constraints of ASP.NET route templates: ``{id:int}``, ``{kind:regex(^a$)}`` …"""
+"""Checks the inline constraints of ASP.NET route templates, such as ``{id:int}``."""
 
 from __future__ import annotations
 
@@ -71,17 +71,17 @@ WITH_NUMBERS: dict[str, Callable[..., Constraint]] = {
 
 
 def make_constraint(name: str, argument: str | None) -> Constraint:
-    """Makes the check that a constraint stands for.
+    """Returns the check of a constraint.
 
     Raises:
-        ValueError: there is no such constraint, or its argument is wrong.
+        ValueError: the constraint is unknown, or its argument is invalid.
     """
     key = name.lower()
     if key in PLAIN and argument is None:
         return PLAIN[key]
     if key == "regex" and argument is not None:
         try:
-            # .NET searches and ignores case here; who wants the whole value writes ^ and $.
+            # .NET searches and ignores case here; templates use ^ and $ to match the whole value.
             compiled = re.compile(argument, re.IGNORECASE)
         except re.error as exc:
             raise ValueError(f"regex({argument}) is not a regular expression: {exc}") from exc
@@ -93,4 +93,4 @@ def make_constraint(name: str, argument: str | None) -> Constraint:
             raise ValueError(f"{name}({argument}) needs whole numbers") from exc
     known = ", ".join(sorted([*PLAIN, *(f"{name}(…)" for name in WITH_NUMBERS), "regex(…)"]))
     shown = name if argument is None else f"{name}({argument})"
-    raise ValueError(f"there is no constraint {shown}; those there are: {known}")
+    raise ValueError(f"the constraint {shown} is unknown; the constraints are: {known}")

@@ -1,4 +1,4 @@
-"""Which function answers a request: ASP.NET route templates, in the real host's order.
+"""Finds the function for a request by ASP.NET route templates, in the real host's order.
 
 The first function by name whose template, constraints and methods all match wins; literals have
 no precedence over parameters. A wrong method is no match, so it ends as 404 and not as 405.
@@ -42,7 +42,7 @@ class Parameter:
 
     @property
     def may_be_absent(self) -> bool:
-        """Whether a path matches without a value for it."""
+        """Whether a path matches without a value for this parameter."""
         return self.catch_all or self.optional or self.default is not None
 
 
@@ -50,7 +50,7 @@ class RouteTemplate:
     """A compiled template such as ``v1/{id:int}/{*path}``.
 
     Raises:
-        ValueError: the template cannot be understood; the message says what about it.
+        ValueError: the template is invalid; the message gives the reason.
     """
 
     def __init__(self, template: str) -> None:
@@ -59,13 +59,13 @@ class RouteTemplate:
         self._pattern = re.compile(self._compile(), re.IGNORECASE | re.DOTALL)
 
     def match(self, path: str) -> dict[str, str] | None:
-        """The route values when the decoded path matches, else None."""
-        found = self._pattern.fullmatch(path)
-        if found is None:
+        """Returns the route values if the decoded path matches, else None."""
+        match = self._pattern.fullmatch(path)
+        if match is None:
             return None
         values: dict[str, str] = {}
         for index, parameter in enumerate(self._parameters):
-            value = found[f"p{index}"] or parameter.default
+            value = match[f"p{index}"] or parameter.default
             if not value:
                 continue
             if not all(constraint(value) for constraint in parameter.constraints):
@@ -81,13 +81,13 @@ class RouteTemplate:
             raise ValueError("a catch-all parameter must be the whole last segment")
         pattern, absent = "", True
         for text, may_be_absent in reversed(segments):
-            # Only at the end can a segment be left out; "a/{x?}/b" wants all three.
+            # Only a last segment can be left out; "a/{x?}/b" requires all three.
             absent = absent and may_be_absent
             pattern = (f"(?:{text})?" if absent else text) + pattern
         return pattern + "/?"
 
     def _segment(self, parts: Sequence[tuple[bool, str]]) -> tuple[str, bool]:
-        """The pattern of one segment, and whether the whole segment may be left out."""
+        """Returns the pattern of one segment, and whether the segment may be left out."""
         texts = [self._parameter(text) if is_one else re.escape(text) for is_one, text in parts]
         last = self._parameters[-1] if parts[-1][0] else None
         if last is None or not last.may_be_absent:
@@ -96,7 +96,7 @@ class RouteTemplate:
             return "/" + texts[0], True
         if not last.optional or parts[-2] != (False, "."):
             raise ValueError("only a dot may come before an optional parameter")
-        # "{name}.{ext?}": the last dot parts the two, so the extension itself has none.
+        # "{name}.{ext?}": the last dot separates the two, so the extension contains none.
         stem, extension = texts[:-2], texts[-1].replace("[^/]+", "[^/.]+")
         stem[-1] = stem[-1].replace("[^/]+", "[^/]+?")
         return f"/{''.join(stem)}(?:\\.{extension})?", False
@@ -110,20 +110,20 @@ class RouteTemplate:
         if any(name.lower() == known.name.lower() for known in self._parameters):
             raise ValueError(f"the parameter {name} occurs twice")
         inline = match["constraints"] or ""
-        found = list(CONSTRAINT.finditer(inline))
-        if "".join(one[0] for one in found) != inline:
-            raise ValueError(f"the constraints {inline!r} cannot be understood")
-        constraints = tuple(make_constraint(one["name"], one["argument"]) for one in found)
+        matches = list(CONSTRAINT.finditer(inline))
+        if "".join(one[0] for one in matches) != inline:
+            raise ValueError(f"the constraints {inline!r} are invalid")
+        constraints = tuple(make_constraint(one["name"], one["argument"]) for one in matches)
         catch_all = bool(match["star"])
         self._parameters.append(Parameter(name, catch_all, optional, match["default"], constraints))
         return f"(?P<p{len(self._parameters) - 1}>{'.*' if catch_all else '[^/]+'})"
 
 
 class RouteTable:
-    """The routes of all HTTP functions that are on, in the host's order.
+    """The routes of all enabled HTTP functions, in the host's order.
 
     Attributes:
-        errors: for each function whose route is not valid, what is wrong with it.
+        errors: function -> the error of its route, for functions with an invalid route.
     """
 
     def __init__(self, functions: Iterable[Function], prefix: str) -> None:
@@ -140,7 +140,7 @@ class RouteTable:
                 self._routes.append((template, frozenset(function.methods), function))
 
     def match(self, method: str, path: str) -> tuple[Function, dict[str, str]] | None:
-        """The function that answers, with its route values; None means 404."""
+        """Returns the matching function with its route values; None means 404."""
         for template, methods, function in self._routes:
             if methods and method not in methods:
                 continue
@@ -154,7 +154,7 @@ def _segments(template: str) -> Iterator[list[tuple[bool, str]]]:
     """Splits at slashes outside braces; each part is (is a parameter, its text)."""
     segment: list[tuple[bool, str]] = []
     text, inside = "", False
-    # Doubled braces stand for themselves, also inside a regex constraint.
+    # Doubled braces are literal braces, also inside a regex constraint.
     for token in re.findall(r"\{\{|\}\}|.", template, re.DOTALL):
         if token in ("{", "}"):
             if inside == (token == "{"):

@@ -56,7 +56,7 @@ def test_host_block_is_read(tmp_path: Path) -> None:
     ("content", "reason"),
     [
         ({"IsEncrypted": True}, "encrypted"),
-        ({"Values": {"A": {"B": "C"}}}, "Values.A must be a text"),
+        ({"Values": {"A": {"B": "C"}}}, "Values.A must be a string"),
         ({"Values": ["A"]}, "Values must be a JSON object"),
         ({"Host": {"CORS": "*", "CORSCredentials": True}}, "cannot be \\*"),
         ({"Host": {"LocalHttpPort": "http"}}, "LocalHttpPort='http'"),

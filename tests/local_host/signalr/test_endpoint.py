@@ -43,7 +43,7 @@ def test_a_connection_string_gives_url_and_key(text: str, url: str) -> None:
         (f"Endpoint=https://s.net:x;AccessKey={KEY}", "not a URL"),
         (f"Endpoint=https://s.net;AccessKey={KEY};Port=99999", "Port=99999"),
         (f"Endpoint=https://s.net;AccessKey={KEY};Version=2.0", "Version=2.0"),
-        (f"Endpoint=https://s.net;AccessKey={KEY};AccessKey={KEY}", "AccessKey is there twice"),
+        (f"Endpoint=https://s.net;AccessKey={KEY};AccessKey={KEY}", "AccessKey occurs twice"),
         (f"Endpoint=https://s.net;{KEY[:-1]}", "without '='"),
         ("Endpoint=https://s.net;AuthType=azure;Version=1.0", "AuthType"),
         (f"Endpoint=https://s.net;ClientEndpoint=https://c.net;AccessKey={KEY}", "one Endpoint"),

@@ -54,7 +54,7 @@ def test_a_group_action_is_understood(action: dict[str, str], wanted: GroupChang
         ({"target": "newResult"}, "it has target"),
         ({"target": "newResult", "arguments": {"a": 1}}, "target, arguments"),
         ({"target": 7, "arguments": []}, "target, arguments"),
-        ({**CALL, "userId": ["u"]}, "userid must be a text"),
+        ({**CALL, "userId": ["u"]}, "userid must be a string"),
         ({"action": "join", "groupName": "g", "userId": "u"}, "'join'"),
         ({"action": "add", "userId": "u"}, "needs groupName"),
         ({"action": "add", "groupName": "g"}, "needs userId or connectionId"),

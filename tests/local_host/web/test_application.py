@@ -277,7 +277,7 @@ def test_functions_are_listed_http_first(host: LocalHost) -> None:
     assert log.count("Functions:\n") == 1
     assert f"\n\tget_only: [GET] http://localhost:{host.port}/api/get_only\n" in log
     assert log.index("\twrong_return:") < log.index("\tqueued: queueTrigger (off")
-    assert "stands in for Azure Functions Core Tools" in log
+    assert "emulates Azure Functions Core Tools" in log
 
 
 def test_admin_says_that_it_runs(host: LocalHost) -> None:
