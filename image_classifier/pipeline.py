@@ -112,7 +112,7 @@ def _compute(
     del header, image  # their pixels are not needed any more
 
     started = time.perf_counter()
-    scores = tuple(engine.run(tensor[None])[0].tolist())
+    scores = tuple(engine.predict(tensor[None])[0].tolist())
     infer_ms = milliseconds_since(started)
     return scores, StageTimes(decode=decode_ms, preprocess=preprocess_ms, infer=infer_ms)
 

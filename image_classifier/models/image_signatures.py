@@ -121,7 +121,7 @@ def run_image_signature(
     """
     if name == TENSORS:
         batch = _batch(inputs[TENSOR_IN], engine.input_spec)
-        return {TENSOR_OUT: in_turn(lambda: engine.run(batch))}
+        return {TENSOR_OUT: in_turn(lambda: engine.predict(batch))}
     key = IMAGES if IMAGES in inputs else IMAGE
     images = inputs[key]
     if images.ndim != 1:

@@ -166,7 +166,7 @@ class TensorFlowServing:
         try:
             saved = loaded.saved_model
             if saved is not None and signature_name in saved.signatures:
-                return pipeline.infer(lambda: saved.run(signature_name, inputs, outputs))
+                return pipeline.infer(lambda: saved.run_signature(signature_name, inputs, outputs))
             engine = loaded.engine
             return run_image_signature(
                 signature_name,
