@@ -33,8 +33,7 @@ class Classifier:
     Args:
         settings: all of them.
         app_root: what relative folders in the settings are relative to.
-        models: if given, the only models that are served, and only once a
-            ``RepositoryWatcher`` has loaded them.
+        repository: the models; None: those that the settings name.
 
     Raises:
         SettingsError: ``ENGINE`` names no engine, or ``MODEL_CONFIG_FILE`` cannot be read.
@@ -45,17 +44,14 @@ class Classifier:
         settings: Settings,
         *,
         app_root: Path = APP_ROOT,
-        models: Sequence[ModelConfig] | None = None,
+        repository: Repository | None = None,
     ) -> None:
         if settings.engine != "auto" and settings.engine not in ENGINES:
             allowed = ", ".join(["auto", *ENGINES])
             raise SettingsError(f"ENGINE={settings.engine!r}: it must be one of {allowed}.")
         self.settings = settings
-        self.repository = Repository(
-            settings,
-            app_root=app_root,
-            models=_configured(settings, app_root) if models is None else models,
-            only_these=models is not None,
+        self.repository = repository or Repository(
+            settings, app_root=app_root, models=_configured(settings, app_root)
         )
         self.pipeline = Pipeline(settings)
 

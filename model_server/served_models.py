@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from image_classifier import Classifier, Settings
+from image_classifier.classifier import APP_ROOT
 from image_classifier.errors import ClassifierError
+from image_classifier.models.configured_repository import ConfiguredRepository
 from image_classifier.models.repository_watcher import RepositoryWatcher
 from image_classifier.models.serving_config import ModelConfig, read_model_config
 from image_classifier.protocols.tf_serving.errors import Code, ServingError
@@ -43,8 +45,9 @@ class ServedModels:
         self._metrics = metrics
         self._take(models)
         self._allow_unavailable_labels = allow_unavailable_labels
-        self._classifier = Classifier(settings, models=self._models)
-        self._watcher = RepositoryWatcher(self._classifier.repository, poll_seconds=poll_seconds)
+        repository = ConfiguredRepository(settings, app_root=APP_ROOT, models=self._models)
+        self._classifier = Classifier(settings, repository=repository)
+        self._watcher = RepositoryWatcher(repository, poll_seconds=poll_seconds)
         self._stopped = threading.Event()
         self._lock = threading.Lock()
         self.serving = InstrumentedService(

@@ -11,7 +11,7 @@ from image_classifier.classifier import Classifier
 from image_classifier.engines.registry import ENGINES, EngineKind, choose_engine
 from image_classifier.errors import ClassifierError, InvalidRequest, ModelError
 from image_classifier.model_files.labels import read_labels
-from image_classifier.models.model import Model, needs_labels
+from image_classifier.models.model import Model, ModelState, needs_labels
 from image_classifier.observability import telemetry
 
 __all__ = ["PROBES", "status"]
@@ -83,7 +83,7 @@ def _describe(model: Model, classifier: Classifier) -> dict[str, Any]:
     described: dict[str, Any] = {"version": model.version, "labels": [], "engine": None}
     message = model.failure
     if not model.is_here:  # it is downloaded when it is first asked for
-        described["state"] = "failed" if message else model.state
+        described["state"] = (ModelState.FAILED if message else model.state).value
         return described | ({"message": message} if message else {})
     try:
         kind, weights = choose_engine(model.folder, classifier.settings.engine)
@@ -92,7 +92,7 @@ def _describe(model: Model, classifier: Classifier) -> dict[str, Any]:
             described["labels"] = list(read_labels(model.folder))
     except ModelError as exc:
         message = exc.message
-    described["state"] = "failed" if message else model.state
+    described["state"] = (ModelState.FAILED if message else model.state).value
     if model.provider:  # known once it is loaded
         described["provider"] = model.provider
     return described | ({"message": message} if message else {})

@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 import weakref
+from enum import Enum
 from pathlib import Path
 
 from image_classifier.concurrency.allocator import trim_heap
@@ -23,13 +24,24 @@ from image_classifier.models.load_checks import check_output, warm_up
 from image_classifier.models.loaded_model import LoadedModel
 from image_classifier.stores.base import Origin
 
-__all__ = ["Model", "ModelRetired", "needs_labels"]
+__all__ = ["Model", "ModelRetired", "ModelState", "needs_labels"]
 
 logger = logging.getLogger(__name__)
 
 
+class ModelState(Enum):
+    """The state of one version. Its value is the text in ``/api/status``."""
+
+    NOT_LOADED = "available"
+    LOADING = "loading"
+    LOADED = "loaded"
+    FAILED = "failed"
+    UNLOADING = "unloading"  # requests still use it
+    UNLOADED = "unloaded"
+
+
 class ModelRetired(ModelError):
-    """This version was unloaded meanwhile; who looks the model up again finds its successor."""
+    """The version was unloaded meanwhile; a new lookup of the model finds its successor."""
 
 
 class Model:
@@ -39,8 +51,7 @@ class Model:
         name: of the model.
         version: 0 or more.
         folder: where its files are.
-        state: ``available`` (not loaded yet), ``loading``, ``loaded``, ``failed``, ``unloading``
-            (requests still use it) or ``unloaded``.
+        state: what is done with it now.
     """
 
     def __init__(
@@ -56,7 +67,7 @@ class Model:
         self.name = name
         self.version = version
         self.folder = folder
-        self.state = "available"
+        self.state = ModelState.NOT_LOADED
         self._engine = engine
         self._options = options
         self._origin = origin
@@ -89,7 +100,7 @@ class Model:
     @property
     def is_retired(self) -> bool:
         """Whether it was unloaded; it is never loaded again, but another ``Model`` can be made."""
-        return self.state in ("unloading", "unloaded")
+        return self.state in (ModelState.UNLOADING, ModelState.UNLOADED)
 
     def is_broken(self) -> bool:
         """Whether it failed to load, and nobody has changed its files since then."""
@@ -115,17 +126,17 @@ class Model:
             files = self._files()
             if self._failure and files == self._failed_files:
                 raise ModelError(self._failure.message)
-            self.state = "loading"
+            self.state = ModelState.LOADING
             try:
                 self._loaded, self._failure = self._load(), None
-                self.state = "loaded"
+                self.state = ModelState.LOADED
             except ModelError as exc:
                 self._failure, self._failed_files = exc, files
-                self.state = "failed"
+                self.state = ModelState.FAILED
                 logger.error("model %s/%s: %s", self.name, self.version, exc.message)
                 raise
             except BaseException:
-                self.state = "available"
+                self.state = ModelState.NOT_LOADED
                 raise
             return self._loaded
 
@@ -133,7 +144,7 @@ class Model:
         """Has the model freed as soon as no request uses it any more."""
         with self._lock:
             loaded, self._loaded = self._loaded, None
-            self.state = "unloading" if loaded else "unloaded"
+            self.state = ModelState.UNLOADING if loaded else ModelState.UNLOADED
             if loaded is None:
                 return
             # Requests hold the LoadedModel; when the last lets go, nothing runs any more.
@@ -150,7 +161,7 @@ class Model:
         while engines:  # emptied, so that nothing holds them when memory is given back
             _close(engines.pop(0))
         trim_heap()
-        self.state = "unloaded"
+        self.state = ModelState.UNLOADED
         logger.info("unloaded %s/%s", self.name, self.version)
 
     def _load(self) -> LoadedModel:

@@ -1,7 +1,7 @@
-"""The models there are: names and versions under ``MODELS_DIR``, and the pair in ``classify/``.
+"""Finds models by name and version: under ``MODELS_DIR``, and the pair in ``classify/``.
 
-In the Functions app a model is loaded when it is first asked for. ``RepositoryWatcher`` has all
-that is wanted loaded beforehand.
+A model is loaded when a request first needs it. ``ConfiguredRepository`` serves a fixed list of
+models instead, which a ``RepositoryWatcher`` loads beforehand.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from image_classifier.engines.base import EngineOptions
 from image_classifier.engines.registry import weights_files
@@ -28,18 +28,18 @@ from image_classifier.stores.folder_store import changed_ns, folders_in
 __all__ = ["DEMO_MODEL", "Repository"]
 
 DEMO_MODEL = "digits"
-# Who follows the tutorial drops model.pb and labels.txt into the function's own folder.
+# The tutorial has its readers drop model.pb and labels.txt into the function's own folder.
 TUTORIAL_MODEL = "classify"
 
-# What was found counts as long as the folders' time stamps stay the same; but not when these are
+# A lookup is reused as long as the folders' time stamps stay the same; but not when these are
 # younger than this, for then a folder may change once more within the clock's grain (2 s on FAT).
 _GRAIN_SECONDS = 3
-# Nor longer than this: some network shares do not change a folder's time stamp at all.
+# Nor is it reused longer than this: some network shares never change a folder's time stamp.
 _TRUSTED_SECONDS = 1.0
 
 
-class _Known(NamedTuple):
-    """A model that was looked at, and what says whether looking again would find the same."""
+class _Lookup(NamedTuple):
+    """A model that was looked up, and the conditions under which a new lookup would be the same."""
 
     served: ServedModel
     stamps: tuple[int, ...]
@@ -47,17 +47,22 @@ class _Known(NamedTuple):
 
 
 class Repository:
-    """Finds models by name and version. What changes in the folders is seen within a second.
+    """Finds models by name and version, and loads them lazily. Safe to share among threads.
+
+    A change in the folders is noticed within a second.
 
     Args:
-        settings: for MODELS_DIR and its companions, DEFAULT_MODEL and ENGINE.
-        app_root: what MODELS_DIR is relative to, and where ``classify/`` is.
-        models: policies and labels of models, or folders elsewhere.
-        only_these: no model but those in ``models`` is served, and only ``watch`` loads any.
+        settings: MODELS_DIR and its companions, DEFAULT_MODEL and ENGINE.
+        app_root: the folder that MODELS_DIR is relative to, and that has ``classify/``.
+        models: policies and labels of models, or their folders elsewhere.
 
     Raises:
         SettingsError: MODELS_DIR is an address that cannot be used.
     """
+
+    _model_class: ClassVar[type[ServedModel]] = ServedModel
+    # Whether requests may name a version that the policy does not want.
+    _any_version: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -65,7 +70,6 @@ class Repository:
         *,
         app_root: Path,
         models: Sequence[ModelConfig] = (),
-        only_these: bool = False,
     ) -> None:
         self._store = open_store(settings, app_root)
         self._tutorial = app_root / TUTORIAL_MODEL
@@ -79,11 +83,10 @@ class Repository:
             settings.openvino_device,
         )
         self._configured_default = settings.default_model
-        self._only_these = only_these
         self._lock = threading.Lock()
         self._configs: dict[str, ModelConfig] = {model.name: model for model in models}
         self._served: dict[str, ServedModel] = {}
-        self._known: dict[str | None, _Known] = {}
+        self._lookups: dict[str | None, _Lookup] = {}
 
     @property
     def display_name(self) -> str:
@@ -92,19 +95,18 @@ class Repository:
 
     @property
     def default_name(self) -> str:
-        """The model for callers who name none."""
+        """The model of requests that name none."""
         if self._configured_default:
             return self._configured_default
-        if self._only_these:
-            return next(iter(self._configs), DEMO_MODEL)
         return TUTORIAL_MODEL if self._has_tutorial_model() else DEMO_MODEL
 
     def names(self) -> list[str]:
         """The names of all models that have a version, sorted."""
-        names = set(self._configs)
-        if not self._only_these:
-            names.update([TUTORIAL_MODEL], self._store.names())
-        return [name for name in sorted(names) if self._folders(name)]
+        return [name for name in sorted(self._candidates()) if self._folders(name)]
+
+    def _candidates(self) -> set[str]:
+        """The names that may be those of models."""
+        return {TUTORIAL_MODEL, *self._configs, *self._store.names()}
 
     def versions(self, name: str) -> list[int]:
         """The versions of one model on disk, highest first; empty if there is no such model."""
@@ -135,6 +137,9 @@ class Repository:
             version: None means the highest that can be loaded; while a new one is being loaded,
                 the one before it.
 
+        Returns:
+            The model, which stays loaded while the caller holds it.
+
         Raises:
             UnknownModel: as ``get``.
             ModelError: as ``get``, or it cannot be loaded.
@@ -143,7 +148,7 @@ class Repository:
         if version is None:
             loaded = served.load()
         else:
-            loaded = served.load_version(version, any_version=not self._only_these)
+            loaded = served.load_version(version, any_version=self._any_version)
         if loaded is None:
             raise self._no_such(served, name, version)
         return loaded
@@ -158,59 +163,33 @@ class Repository:
             UnknownModel: there is no such model.
             ModelError: the caller named none and the default model is not there.
         """
-        if self._only_these:
-            served = self._served.get(name or self.default_name)
-            if served is None:
-                raise self._no_such_model(name or self.default_name, named=bool(name))
-            return served
-        known = self._known.get(name)
+        lookup = self._lookups.get(name)
         if (
-            known
-            and time.monotonic() < known.until
-            and self._stamps(known.served.name) == known.stamps
+            lookup
+            and time.monotonic() < lookup.until
+            and self._stamps(lookup.served.name) == lookup.stamps
         ):
-            return known.served
+            return lookup.served
         until = time.monotonic() + _TRUSTED_SECONDS
         chosen = name or self.default_name
         if chosen not in self._configs and not MODEL_NAME.fullmatch(chosen):
             # It cannot be there, and no path is made of what a caller may have made up.
             raise self._no_such_model(chosen, named=bool(name))
-        stamps = self._stamps(chosen)  # before it is looked for: a change after that shows
-        served = self._look_at(chosen)
+        stamps = self._stamps(chosen)  # before the lookup: a later change shows
+        served = self._rescan(chosen)
         if served is None:
             raise self._no_such_model(chosen, named=bool(name))
         if time.time() - max(stamps) / 1e9 > _GRAIN_SECONDS:
-            self._known[name] = _Known(served, stamps, until)
+            self._lookups[name] = _Lookup(served, stamps, until)
         return served
 
     def all(self) -> dict[str, list[Model]]:
         """Every model's versions, highest first, by name."""
-        found = ((name, self._look_at(name)) for name in self.names())
-        return {name: list(served.versions().values()) for name, served in found if served}
+        models = ((name, self._rescan(name)) for name in self.names())
+        return {name: list(served.versions().values()) for name, served in models if served}
 
-    def configure(
-        self, models: Sequence[ModelConfig]
-    ) -> tuple[list[ServedModel], list[ServedModel]]:
-        """Changes which models are served and how; loads and unloads nothing.
-
-        Returns:
-            The models that are served from now on, and those that are not any more.
-        """
-        with self._lock:
-            before = self._configs
-            self._configs = {model.name: model for model in models}
-            gone = [
-                self._served.pop(name)
-                for name in list(self._served)
-                if _base_path(before.get(name)) != _base_path(self._configs.get(name))
-            ]
-            for name, model in self._configs.items():
-                if name in self._served:
-                    self._served[name].set_policy(model.policy, model.labels)
-        return [self._served_model(name) for name in self._configs], gone
-
-    def _look_at(self, name: str) -> ServedModel | None:
-        """The model, with what is in its folders now; None if they hold no version."""
+    def _rescan(self, name: str) -> ServedModel | None:
+        """The model with the versions that its folders hold now; None if they hold none."""
         known = self._served.get(name)
         if known is not None:
             known.refresh()
@@ -233,13 +212,12 @@ class Repository:
                         origin=self._store.origin(folder),
                     )
 
-                self._served[name] = ServedModel(
+                self._served[name] = self._model_class(
                     name,
                     lambda: self._folders(name),
                     make,
                     policy=config.policy if config else Latest(),
                     labels=config.labels if config else {},
-                    loads_itself=not self._only_these,
                 )
             return self._served[name]
 
@@ -247,7 +225,7 @@ class Repository:
         """The folder of each version of one model, the highest version first."""
         config = self._configs.get(name)
         if config is None:
-            if self._only_these or not MODEL_NAME.fullmatch(name):
+            if not MODEL_NAME.fullmatch(name):
                 return {}
             if name == TUTORIAL_MODEL and self._has_tutorial_model():
                 return {1: self._tutorial}
@@ -273,9 +251,9 @@ class Repository:
 
     def _no_such_model(self, name: str, *, named: bool) -> UnknownModel | ModelError:
         there_are = ", ".join(self.names()) or "none"
-        trouble = None if self._only_these else self._store.error()
-        if trouble:  # it may well be there
-            return ModelError(f"{trouble} Downloaded before: {there_are}.")
+        store_error = self._store_error()
+        if store_error:  # it may well be there
+            return ModelError(f"{store_error} Downloaded before: {there_are}.")
         hint = self._store.not_found_hint(name) if MODEL_NAME.fullmatch(name) else ""
         if named:
             return UnknownModel(f"There is no model {name!r}; there are: {there_are}.{hint}")
@@ -284,6 +262,5 @@ class Repository:
             f"{there_are}. Put it there as {name}/1/, or set DEFAULT_MODEL.{hint}"
         )
 
-
-def _base_path(config: ModelConfig | None) -> Path | None:
-    return config.base_path if config else None
+    def _store_error(self) -> str | None:
+        return self._store.error()

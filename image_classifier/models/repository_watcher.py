@@ -1,4 +1,4 @@
-"""Has models loaded before they are asked for, and notices new versions by itself."""
+"""Loads the models of a configuration before requests need them, and notices new versions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Sequence
 
-from image_classifier.models.repository import Repository
+from image_classifier.models.configured_repository import ConfiguredRepository
 from image_classifier.models.served_model import ServedModel
 from image_classifier.models.serving_config import ModelConfig
 
@@ -19,20 +19,20 @@ class RepositoryWatcher:
     """Keeps the models of a repository loaded as its configuration says.
 
     Args:
-        repository: made with ``only_these``.
-        poll_seconds: between two looks at the folders; 0 or less: one look, and no more.
+        repository: serves the models.
+        poll_seconds: between two scans of the folders; 0 or less: one scan, and no more.
     """
 
-    def __init__(self, repository: Repository, *, poll_seconds: float = 1.0) -> None:
+    def __init__(self, repository: ConfiguredRepository, *, poll_seconds: float = 1.0) -> None:
         self._repository = repository
         self._poll_seconds = poll_seconds
         self._stopped = threading.Event()
-        self._lock = threading.Lock()  # a look and a new configuration: one after the other
+        self._lock = threading.Lock()  # a scan and a new configuration: one after the other
         self._models: list[ServedModel] = []
         self._thread: threading.Thread | None = None
 
     def start(self, models: Sequence[ModelConfig]) -> None:
-        """Loads what is wanted, then goes on looking in a thread of its own."""
+        """Loads the wanted versions, then goes on scanning in a thread of its own."""
         self.configure(models)
         if self._poll_seconds > 0:
             self._thread = threading.Thread(target=self._watch, name="watch models", daemon=True)
@@ -41,7 +41,7 @@ class RepositoryWatcher:
     def configure(self, models: Sequence[ModelConfig]) -> None:
         """Serves exactly these models from now on; returns when they are loaded, or failed to.
 
-        Models that were served before and are named no more answer until then.
+        Models that were served before and are not listed any more answer until then.
         """
         with self._lock:
             self._models, gone = self._repository.configure(models)
@@ -51,7 +51,7 @@ class RepositoryWatcher:
                 model.unload_all()
 
     def close(self) -> None:
-        """Stops looking; what is loaded stays so."""
+        """Stops scanning; loaded models stay loaded."""
         self._stopped.set()
         if self._thread is not None:
             self._thread.join()
@@ -62,5 +62,5 @@ class RepositoryWatcher:
                 for model in self._models:
                     try:
                         model.load_wanted()
-                    except Exception:  # one folder's trouble must not stop the looking
+                    except Exception:  # an error in one folder must not stop the scans
                         logger.exception("cannot look at the versions of %s", model.name)

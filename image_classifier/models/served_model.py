@@ -1,7 +1,7 @@
-"""The versions of one model: which are there, which are wanted, which one answers.
+"""Chooses which versions of one model are loaded, and which of them answers.
 
 A new version takes over only when it is loaded; until then, and if it never loads, the old one
-answers. What nobody wants any more is unloaded when its last request ends.
+answers. A version that is not wanted any more is unloaded when its last request ends.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from image_classifier.errors import ModelError
 from image_classifier.models.loaded_model import LoadedModel
-from image_classifier.models.model import Model, ModelRetired
+from image_classifier.models.model import Model, ModelRetired, ModelState
 from image_classifier.models.serving_config import Latest, VersionPolicy
 
 __all__ = ["ServedModel"]
@@ -23,16 +23,17 @@ logger = logging.getLogger(__name__)
 
 
 class ServedModel:
-    """One model and its versions. Safe to share among threads.
+    """One model and its versions, loaded by the requests that need them.
+
+    A new version is loaded in the background as soon as it is noticed, if another one answers.
+    Safe to share among threads.
 
     Args:
         name: of the model.
-        folders: looks for the version folders: version -> folder.
+        folders: finds the version folders: version -> folder.
         make: makes a ``Model`` of a version and its folder.
-        policy: which versions are wanted.
+        policy: chooses the wanted versions.
         labels: version labels.
-        loads_itself: whether a new version is loaded in the background as soon as it is noticed
-            and another one answers; False where a watcher calls ``load_wanted``.
     """
 
     def __init__(
@@ -43,42 +44,46 @@ class ServedModel:
         *,
         policy: VersionPolicy = Latest(),  # noqa: B008 - frozen
         labels: Mapping[str, int] | None = None,
-        loads_itself: bool = True,
     ) -> None:
         self.name = name
         self.labels: Mapping[str, int] = dict(labels or {})
         self._policy = policy
         self._folders = folders
         self._make = make
-        self._loads_itself = loads_itself
         self._lock = threading.RLock()
         self._models: dict[int, Model] = {}
         self._present: dict[int, Path] = {}
         self._asked: set[int] = set()  # versions that a caller named, outside the policy
-        self._current: Model | None = None  # answers whoever names no version; it is loaded
-        self._target: Model | None = None  # the one that should
+        self._current: Model | None = None  # answers requests that name no version; it is loaded
+        self._target: Model | None = None  # should answer them
         self._background: threading.Thread | None = None
         self.refresh()
 
     def set_policy(self, policy: VersionPolicy, labels: Mapping[str, int]) -> None:
-        """Changes what is wanted; ``load_wanted`` or the next ``refresh`` brings it about."""
+        """Changes the wanted versions; ``load_wanted`` or the next ``refresh`` brings it about."""
         with self._lock:
             self._policy, self.labels = policy, dict(labels)
 
     def refresh(self) -> None:
-        """Looks at the folders. Cheap, but not free: for when something may have changed."""
+        """Rescans the version folders; call it only when they may have changed."""
         present = self._folders()
         with self._lock:
-            self._present = present
-            if not present and self._loads_itself:
-                self.unload_all()
-                return
-            for version, folder in present.items():
-                known = self._models.get(version)
-                if known is None or (known.folder != folder and not known.is_loaded):
-                    self._models[version] = self._make(version, folder)
-            self._asked &= present.keys()
-            self._settle()
+            if present:
+                self._take_over_folders(present)
+            else:
+                self._take_over_no_folders()
+
+    def _take_over_folders(self, present: dict[int, Path]) -> None:
+        self._present = present
+        for version, folder in present.items():
+            known = self._models.get(version)
+            if known is None or (known.folder != folder and not known.is_loaded):
+                self._models[version] = self._make(version, folder)
+        self._asked &= present.keys()
+        self._settle()
+
+    def _take_over_no_folders(self) -> None:
+        self.unload_all()
 
     def versions(self) -> dict[int, Model]:
         """Every version that is on disk, highest first."""
@@ -86,35 +91,37 @@ class ServedModel:
             return {version: self._models[version] for version in sorted(self._present)[::-1]}
 
     def known(self) -> list[Model]:
-        """What a status page lists, highest first: all that was loaded, failed, or is wanted."""
+        """The versions of a status page, highest first: loaded once, failed, or wanted."""
         with self._lock:
             wanted = self._policy.choose(self._present)
             return [
                 model
                 for version, model in sorted(self._models.items(), reverse=True)
-                if version in wanted or model.state != "available"
+                if version in wanted or model.state is not ModelState.NOT_LOADED
             ]
 
     def pick(self) -> Model | None:
-        """The version that answers who names none: loaded if any is, else the one to load."""
+        """The version for a request that names none: a loaded one if any is, else the next one."""
         current = self._current
         if current is not None and current is self._target:
             return current
         with self._lock:
             if self._current is None:
                 return self._target
-            if self._loads_itself:
-                self._load_in_background()
+            self._load_target()
             return self._current
 
     def load(self) -> LoadedModel | None:
-        """The version that answers who names none, loaded now if need be; None if there is none.
+        """The version for a request that names none, loaded now if need be.
+
+        Returns:
+            The model, which stays loaded while the caller holds it; None if there is no version.
 
         Raises:
-            ModelError: none can be loaded; it says why the highest cannot.
+            ModelError: none can be loaded; the message gives the highest one's reason.
         """
         reason: ModelError | None = None
-        while (model := self.pick()) and (model.is_loaded or self._loads_itself):
+        while (model := self.pick()) and self._may_use(model):
             try:
                 loaded = model.load()
             except ModelRetired:
@@ -133,11 +140,15 @@ class ServedModel:
         return None
 
     def load_version(self, version: int, *, any_version: bool) -> LoadedModel | None:
-        """One version by its number; None if there is no such version.
+        """One version by its number, loaded now if need be.
 
         Args:
             version: its number.
             any_version: also one that the policy does not want, if it is on disk.
+
+        Returns:
+            The model, which stays loaded while the caller holds it; None if there is no such
+            version.
 
         Raises:
             ModelError: it cannot be loaded.
@@ -145,7 +156,7 @@ class ServedModel:
         while True:
             with self._lock:
                 model = self._servable(version, any_version=any_version)
-            if model is None or not (model.is_loaded or self._loads_itself):
+            if model is None or not self._may_use(model):
                 return None
             with contextlib.suppress(ModelRetired):
                 loaded = model.load()
@@ -155,10 +166,14 @@ class ServedModel:
                 return loaded
 
     def can_serve(self, version: int) -> bool:
-        """Whether a version answers, or would be loaded to answer."""
+        """Whether a version answers, or would be loaded for a request."""
         with self._lock:
             model = self._servable(version, any_version=False)
-        return model is not None and (model.is_loaded or self._loads_itself)
+        return model is not None and self._may_use(model)
+
+    def _may_use(self, model: Model) -> bool:
+        """Whether a request may use a version: here any, since the request loads it."""
+        return True
 
     def _servable(self, version: int, *, any_version: bool) -> Model | None:
         model = self._models.get(version)
@@ -173,14 +188,14 @@ class ServedModel:
         return model if is_left_over else None
 
     def _fresh(self, version: int) -> Model:
-        """The version as something that can be loaded, also when it was unloaded once."""
+        """The version as a ``Model`` that can be loaded, also if it was unloaded once."""
         model = self._models[version]
         if model.is_retired:
             model = self._models[version] = self._make(version, self._present[version])
         return model
 
     def load_wanted(self) -> None:
-        """Looks at the folders and loads all that is wanted; failures are kept as their state."""
+        """Rescans the folders and loads the wanted versions; a failure is kept as the state."""
         self.refresh()
         with self._lock:
             wanted = self._policy.choose(self._present)
@@ -194,10 +209,9 @@ class ServedModel:
         with self._lock:
             self._settle()
 
-    def load_if_lazy(self) -> None:
-        """Loads what is wanted where no watcher does it, before somebody is told the status."""
-        if self._loads_itself:
-            self.load_wanted()
+    def ensure_loaded(self) -> None:
+        """Loads the wanted versions now, so that a status reports how that went."""
+        self.load_wanted()
 
     def _try_to_load(self, version: int) -> None:
         with self._lock:
@@ -207,7 +221,7 @@ class ServedModel:
                 model.load()
 
     def unload_all(self) -> None:
-        """For a model that is not served any more."""
+        """Unloads every version of a model that is not served any more."""
         with self._lock:
             self._present = {}
             self._current = self._target = None
@@ -215,15 +229,16 @@ class ServedModel:
                 if not model.is_retired:
                     model.unload()
 
-    def _load_in_background(self) -> None:
+    def _load_target(self) -> None:
+        """Starts to load the version that should answer, in the background."""
         if self._background is None or not self._background.is_alive():
             self._background = threading.Thread(
-                target=self._take_over, name=f"load {self.name}", daemon=True
+                target=self._load_until_current, name=f"load {self.name}", daemon=True
             )
             self._background.start()
 
-    def _take_over(self) -> None:
-        """Loads what should answer, and the next lower one if it cannot be loaded."""
+    def _load_until_current(self) -> None:
+        """Loads the version that should answer, and the next lower one if it cannot be loaded."""
         while True:
             with self._lock:
                 target = self._target
@@ -235,7 +250,7 @@ class ServedModel:
                 self._settle()
 
     def _settle(self) -> None:
-        """Says which version should answer and which does, and unloads what is not wanted."""
+        """Determines which version should answer and which does; unloads unwanted versions."""
         wanted = self._policy.choose(self._present)
         order = [*wanted, *self._fallbacks(wanted)]
         sound = (version for version in order if not self._models[version].is_broken())
@@ -248,7 +263,7 @@ class ServedModel:
             self._current = None
 
     def _fallbacks(self, wanted: list[int]) -> list[int]:
-        """The versions that serve, in this order, while those wanted cannot be loaded."""
+        """The versions that answer, in this order, while no wanted version can be loaded."""
         if not isinstance(self._policy, Latest):
             return []
         return sorted(set(self._present) - set(wanted), reverse=True)

@@ -13,6 +13,7 @@ from azure.functions.warmup import WarmUpContext
 from image_classifier import Classifier
 from image_classifier.bindings import http
 from image_classifier.bindings.status import status
+from image_classifier.models.model import ModelState
 from tests.support.builders import request
 from tests.support.servers import LocalHost
 
@@ -30,11 +31,11 @@ def until(condition: Callable[[], bool]) -> bool:
 
 def test_warming_up_loads_the_default_model(classifier: Classifier) -> None:
     model = classifier.repository.get()
-    assert model.state == "available"
+    assert model.state is ModelState.NOT_LOADED
 
     classifier.warm_up()
 
-    assert model.state == "loaded"
+    assert classifier.repository.get().state is ModelState.LOADED
 
 
 def test_a_model_that_cannot_load_does_not_stop_the_worker(classifier: Classifier) -> None:
@@ -42,21 +43,28 @@ def test_a_model_that_cannot_load_does_not_stop_the_worker(classifier: Classifie
 
     classifier.warm_up()
 
-    assert http.answer(request(), status, classifier=classifier, methods="GET").status_code == 503
+    assert (
+        http.answer(
+            request(), status, service=classifier, function="status", methods="GET"
+        ).status_code
+        == 503
+    )
 
 
-@pytest.mark.parametrize(("setting", "wanted"), [("true", "loaded"), ("false", "available")])
+@pytest.mark.parametrize(
+    ("setting", "expected"), [("true", ModelState.LOADED), ("false", ModelState.NOT_LOADED)]
+)
 def test_warm_up_is_done_in_the_background_at_start(
-    monkeypatch: pytest.MonkeyPatch, app_root: Path, setting: str, wanted: str
+    monkeypatch: pytest.MonkeyPatch, app_root: Path, setting: str, expected: ModelState
 ) -> None:
     monkeypatch.setenv("WARM_UP", setting)
     monkeypatch.setenv("MODELS_DIR", str(app_root / "models"))
     monkeypatch.setattr(http, "_classifier", None)
     model = http.current_classifier().repository.get()
 
-    if wanted == "loaded":
-        assert until(lambda: model.state == "loaded")
-    assert model.state == wanted
+    if expected is ModelState.LOADED:
+        assert until(lambda: model.state is ModelState.LOADED)
+    assert model.state is expected
 
 
 def test_the_warmup_function_loads_the_model(
@@ -71,7 +79,7 @@ def test_the_warmup_function_loads_the_model(
 
     warmup.main(WarmUpContext())
 
-    assert http.current_classifier().repository.get().state == "loaded"
+    assert http.current_classifier().repository.get().state is ModelState.LOADED
 
 
 def test_the_local_host_lists_the_warmup_function_and_serves_all_the_same(host: LocalHost) -> None:

@@ -14,7 +14,7 @@ from image_classifier.errors import (
     UnknownModel,
     UnsupportedImage,
 )
-from image_classifier.models.model import Model
+from image_classifier.models.model import Model, ModelState
 from tests.support.builders import colour_image, model_folder
 
 DEVELOPMENT = {"AZURE_FUNCTIONS_ENVIRONMENT": "Development"}
@@ -25,15 +25,15 @@ def test_the_main_colour_of_a_image_is_its_tag(classifier: Classifier, colour: s
     prediction = classifier.classify_bytes(colour_image(colour))
 
     assert prediction.predicted_tag_name == colour.capitalize()
-    assert (prediction.model, prediction.version, prediction.engine) == ("digits", 1, "tensorflow")
+    assert (prediction.model, prediction.version, prediction.engine) == ("digits", 1, "onnx")
     assert sum(prediction.scores) == pytest.approx(1)
     assert prediction.times.fetch is None
 
 
-def test_model_and_version_choose(classifier: Classifier, colours_pb: bytes) -> None:
+def test_model_and_version_choose(classifier: Classifier, colours_onnx: bytes) -> None:
     upside_down = "Red\nGreen\nBlue"
     model_folder(
-        Path(classifier.repository.display_name), "other", 7, graph=colours_pb, labels=upside_down
+        Path(classifier.repository.display_name), "other", 7, onnx=colours_onnx, labels=upside_down
     )
     prediction = classifier.classify_bytes(colour_image("blue"), model="other", version=7)
 
@@ -66,12 +66,12 @@ def test_the_byte_limit_counts_for_what_is_uploaded(app_root: Path) -> None:
 def test_only_computing_waits_for_a_core(classifier: Classifier) -> None:
     go_on = threading.Event()
     busy = [
-        threading.Thread(target=classifier.pipeline.run, args=(go_on.wait,), daemon=True)
+        threading.Thread(target=classifier.pipeline.infer, args=(go_on.wait,), daemon=True)
         for _ in range(usable_cores())
     ]
     for thread in busy:
         thread.start()
-    while classifier.pipeline._compute._free:
+    while classifier.pipeline._slots.free:
         time.sleep(0.001)
 
     classifier.warm_up()
@@ -81,7 +81,7 @@ def test_only_computing_waits_for_a_core(classifier: Classifier) -> None:
     caller.start()
     caller.join(timeout=0.1)
 
-    assert classifier.repository.get().state == "loaded"
+    assert classifier.repository.get().state is ModelState.LOADED
     assert caller.is_alive()
     go_on.set()
     for thread in [*busy, caller]:

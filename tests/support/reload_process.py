@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from image_classifier import Classifier, Settings
+from image_classifier import Settings
+from image_classifier.models.configured_repository import ConfiguredRepository
 from image_classifier.models.repository_watcher import RepositoryWatcher
 from image_classifier.models.serving_config import ModelConfig
 
@@ -73,17 +74,18 @@ def main(models: Path, engine: str) -> None:
         shutil.copytree(aside / "1", aside / str(version), copy_function=os.link)
     del weights
     config.base_path.mkdir()
-    classifier = Classifier(Settings.from_environ({"ENGINE": engine}), models=[config])
-    watcher = RepositoryWatcher(classifier.repository, poll_seconds=0.05)
+    settings = Settings.from_environ({"ENGINE": engine})
+    repository = ConfiguredRepository(settings, app_root=Path(), models=[config])
+    watcher = RepositoryWatcher(repository, poll_seconds=0.05)
     watcher.start([config])
-    served = classifier.repository.served("large")
+    served = repository.served("large")
     for version in range(1, VERSIONS + 1):
         (aside / str(version)).rename(config.base_path / str(version))
         deadline = time.monotonic() + 30
         while True:
-            states = {model.version: model.state for model in served.known()}
+            states = {model.version: model.state.name for model in served.known()}
             before = set(range(1, version))
-            if states.get(version) == "loaded" and all(states[v] == "unloaded" for v in before):
+            if states.get(version) == "LOADED" and all(states[v] == "UNLOADED" for v in before):
                 break
             if time.monotonic() > deadline:
                 raise SystemExit(f"version {version}: {states}")

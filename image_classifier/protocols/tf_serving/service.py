@@ -23,6 +23,7 @@ from image_classifier.errors import (
 from image_classifier.model_files.signatures import DEFAULT_SIGNATURE, Array, Signature
 from image_classifier.models.image_signatures import run_image_signature
 from image_classifier.models.loaded_model import LoadedModel
+from image_classifier.models.model import ModelState
 from image_classifier.models.served_model import ServedModel
 from image_classifier.observability import telemetry
 from image_classifier.protocols.tf_serving.errors import Code, ServingError
@@ -54,12 +55,12 @@ CODE_OF_ERROR: Mapping[type[ClassifierError], Code] = MappingProxyType(
     }
 )
 _STATES = {
-    "available": "START",
-    "loading": "LOADING",
-    "loaded": "AVAILABLE",
-    "failed": "END",
-    "unloading": "UNLOADING",
-    "unloaded": "END",
+    ModelState.NOT_LOADED: "START",
+    ModelState.LOADING: "LOADING",
+    ModelState.LOADED: "AVAILABLE",
+    ModelState.FAILED: "END",
+    ModelState.UNLOADING: "UNLOADING",
+    ModelState.UNLOADED: "END",
 }
 
 # In a compressed request; the host bounds those that are not.
@@ -199,7 +200,7 @@ class TensorFlowServing:
         version = self._version(served, spec)
         known = []
         if served:
-            served.load_if_lazy()
+            served.ensure_loaded()
             known = served.known()
         if version is not None:
             known = [model for model in known if model.version == version]

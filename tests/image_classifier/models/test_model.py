@@ -4,26 +4,26 @@ from pathlib import Path
 
 import pytest
 
+from image_classifier.engines.onnx import OnnxEngine
 from image_classifier.errors import ModelError
 from image_classifier.models.loaded_model import LoadedModel
-from image_classifier.models.model import Model
-from tests.support.builders import colour_graph, model_folder
+from image_classifier.models.model import Model, ModelState
+from tests.support.builders import model_folder
+from tests.support.onnx_files import BGR8, colour_onnx
 
 
 def test_eight_threads_that_arrive_together_load_once(
-    tmp_path: Path, colours_pb: bytes, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, colours_onnx: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from image_classifier.engines.tensorflow import FrozenGraphEngine
-
     sessions = []
-    make = FrozenGraphEngine.__init__
+    make = OnnxEngine.__init__
 
-    def counted(self: FrozenGraphEngine, *args: object) -> None:
+    def counted(self: OnnxEngine, *args: object) -> None:
         sessions.append(threading.get_ident())
         make(self, *args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(FrozenGraphEngine, "__init__", counted)
-    model = Model("m", 1, model_folder(tmp_path, graph=colours_pb))
+    monkeypatch.setattr(OnnxEngine, "__init__", counted)
+    model = Model("m", 1, model_folder(tmp_path, onnx=colours_onnx))
     together = threading.Barrier(8)
 
     def arrive(_: int) -> LoadedModel:
@@ -37,24 +37,24 @@ def test_eight_threads_that_arrive_together_load_once(
     assert all(one is loaded[0] for one in loaded)
     assert model.load() is loaded[0]
     assert len(sessions) == 1
-    assert model.state == "loaded"
+    assert model.state is ModelState.LOADED
 
 
 @pytest.mark.parametrize("labels", ["Blue\nGreen", "Blue\nGreen\nRed\nPink"])
 def test_a_wrong_number_of_labels_does_not_load(
-    tmp_path: Path, colours_pb: bytes, labels: str
+    tmp_path: Path, colours_onnx: bytes, labels: str
 ) -> None:
-    model = Model("m", 1, model_folder(tmp_path, graph=colours_pb, labels=labels))
+    model = Model("m", 1, model_folder(tmp_path, onnx=colours_onnx, labels=labels))
 
     with pytest.raises(
-        ModelError, match=r"model\.pb gives 3 scores but labels\.txt.*has \d labels"
+        ModelError, match=r"model\.onnx gives 3 scores but labels\.txt.*has \d labels"
     ):
         model.load()
-    assert model.state == "failed"
+    assert model.state is ModelState.FAILED
 
 
-def test_missing_labels_are_named(tmp_path: Path, colours_pb: bytes) -> None:
-    model = Model("m", 1, model_folder(tmp_path, graph=colours_pb, labels=None))
+def test_missing_labels_are_named(tmp_path: Path, colours_onnx: bytes) -> None:
+    model = Model("m", 1, model_folder(tmp_path, onnx=colours_onnx, labels=None))
 
     with pytest.raises(ModelError, match=r"labels\.txt is missing"):
         model.load()
@@ -66,9 +66,9 @@ def test_a_folder_without_weights_says_what_belongs_there(tmp_path: Path) -> Non
 
 
 def test_a_failed_model_is_tried_again_only_when_its_files_change(
-    tmp_path: Path, colours_pb: bytes, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, colours_onnx: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    folder = model_folder(tmp_path, graph=colours_pb, labels="one")
+    folder = model_folder(tmp_path, onnx=colours_onnx, labels="one")
     model = Model("m", 1, folder)
     for _ in range(3):
         with pytest.raises(ModelError, match="gives 3 scores"):
@@ -84,12 +84,12 @@ def test_a_failed_model_is_tried_again_only_when_its_files_change(
 def test_a_model_json_overrides_what_the_nodes_say(tmp_path: Path) -> None:
     import numpy as np
 
-    graph = colour_graph(input_name="input", output_name="output", size=16, data_bn=False)
-    input_spec = {"input": "input", "output": "output", "size": [16, 16], "channels": "RGB"}
-    folder = model_folder(tmp_path, graph=graph, labels="Red\nGreen\nBlue", input_spec=input_spec)
+    data = colour_onnx(metadata=BGR8, size=16)
+    input_spec = {"input": "data", "output": "model_output", "size": [16, 16], "channels": "RGB"}
+    folder = model_folder(tmp_path, onnx=data, labels="Red\nGreen\nBlue", input_spec=input_spec)
     loaded = Model("m", 1, folder).load()
     batch = np.zeros((1, 16, 16, 3), np.float32)
     batch[..., 0] = 255
 
     assert loaded.engine.input_spec.channels == "RGB"
-    assert loaded.engine.run(batch)[0].argmax() == 0
+    assert loaded.engine.predict(batch)[0].argmax() == 0

@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from image_classifier import Classifier, Settings
+from image_classifier.classifier import APP_ROOT
 from image_classifier.errors import UnknownModel
+from image_classifier.models.configured_repository import ConfiguredRepository
 from image_classifier.models.repository_watcher import RepositoryWatcher
 from image_classifier.models.serving_config import AllVersions, ModelConfig
 from tests.support.builders import model_folder
@@ -31,14 +33,16 @@ def until(condition: Callable[[], bool]) -> None:
 def watched(
     *configs: ModelConfig, poll_seconds: float = 0.02
 ) -> tuple[Classifier, RepositoryWatcher]:
-    classifier = Classifier(Settings.from_environ({}), models=configs)
-    watcher = RepositoryWatcher(classifier.repository, poll_seconds=poll_seconds)
+    settings = Settings.from_environ({})
+    repository = ConfiguredRepository(settings, app_root=APP_ROOT, models=configs)
+    classifier = Classifier(settings, repository=repository)
+    watcher = RepositoryWatcher(repository, poll_seconds=poll_seconds)
     watcher.start(configs)
     return classifier, watcher
 
 
-def test_models_are_loaded_when_start_returns(tmp_path: Path, colours_pb: bytes) -> None:
-    model_folder(tmp_path, "m", 1, graph=colours_pb)
+def test_models_are_loaded_when_start_returns(tmp_path: Path, colours_onnx: bytes) -> None:
+    model_folder(tmp_path, "m", 1, onnx=colours_onnx)
     classifier, watcher = watched(ModelConfig("m", tmp_path / "m"), poll_seconds=0)
 
     assert classifier.repository.get("m").is_loaded
@@ -46,22 +50,22 @@ def test_models_are_loaded_when_start_returns(tmp_path: Path, colours_pb: bytes)
     watcher.close()
 
 
-def test_a_new_version_is_noticed_by_itself(tmp_path: Path, colours_pb: bytes) -> None:
-    model_folder(tmp_path, "m", 1, graph=colours_pb)
+def test_a_new_version_is_noticed_by_itself(tmp_path: Path, colours_onnx: bytes) -> None:
+    model_folder(tmp_path, "m", 1, onnx=colours_onnx)
     classifier, watcher = watched(ModelConfig("m", tmp_path / "m"))
-    model_folder(tmp_path / "aside", "m", 2, graph=colours_pb).rename(tmp_path / "m" / "2")
+    model_folder(tmp_path / "aside", "m", 2, onnx=colours_onnx).rename(tmp_path / "m" / "2")
 
     until(lambda: classifier.repository.load("m").version == 2)
     watcher.close()
 
 
 def test_without_polling_nothing_is_noticed_until_it_is_configured_again(
-    tmp_path: Path, colours_pb: bytes
+    tmp_path: Path, colours_onnx: bytes
 ) -> None:
-    model_folder(tmp_path, "m", 1, graph=colours_pb)
+    model_folder(tmp_path, "m", 1, onnx=colours_onnx)
     config = ModelConfig("m", tmp_path / "m")
     classifier, watcher = watched(config, poll_seconds=0)
-    model_folder(tmp_path, "m", 2, graph=colours_pb)
+    model_folder(tmp_path, "m", 2, onnx=colours_onnx)
     assert classifier.repository.load("m").version == 1
 
     watcher.configure([config])
@@ -70,10 +74,10 @@ def test_without_polling_nothing_is_noticed_until_it_is_configured_again(
 
 
 def test_a_new_configuration_adds_removes_and_moves_models(
-    tmp_path: Path, colours_pb: bytes
+    tmp_path: Path, colours_onnx: bytes
 ) -> None:
     for name, version in (("a", 1), ("b", 1), ("elsewhere", 5)):
-        model_folder(tmp_path, name, version, graph=colours_pb)
+        model_folder(tmp_path, name, version, onnx=colours_onnx)
     classifier, watcher = watched(
         ModelConfig("a", tmp_path / "a"), ModelConfig("b", tmp_path / "b")
     )
@@ -96,8 +100,8 @@ def test_a_new_configuration_adds_removes_and_moves_models(
     watcher.close()
 
 
-def test_only_configured_models_are_served(tmp_path: Path, colours_pb: bytes) -> None:
-    model_folder(tmp_path, "m", 1, graph=colours_pb)
+def test_only_configured_models_are_served(tmp_path: Path, colours_onnx: bytes) -> None:
+    model_folder(tmp_path, "m", 1, onnx=colours_onnx)
     classifier, watcher = watched(ModelConfig("m", tmp_path / "m"))
 
     assert classifier.repository.names() == ["m"]
@@ -108,12 +112,14 @@ def test_only_configured_models_are_served(tmp_path: Path, colours_pb: bytes) ->
     watcher.close()
 
 
-def test_a_model_whose_folder_comes_later_is_served_then(tmp_path: Path, colours_pb: bytes) -> None:
+def test_a_model_whose_folder_comes_later_is_served_then(
+    tmp_path: Path, colours_onnx: bytes
+) -> None:
     classifier, watcher = watched(ModelConfig("m", tmp_path / "m"))
     with pytest.raises(UnknownModel):
         classifier.repository.load("m")
 
-    model_folder(tmp_path / "aside", "m", 1, graph=colours_pb)
+    model_folder(tmp_path / "aside", "m", 1, onnx=colours_onnx)
     shutil.move(tmp_path / "aside" / "m", tmp_path / "m")
 
     until(lambda: classifier.repository.names() == ["m"])

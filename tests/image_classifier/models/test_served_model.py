@@ -13,12 +13,15 @@ import pytest
 
 from image_classifier.errors import ModelError
 from image_classifier.models.loaded_model import LoadedModel
-from image_classifier.models.model import Model
+from image_classifier.models.model import Model, ModelState
 from image_classifier.models.served_model import ServedModel
 from image_classifier.models.serving_config import AllVersions, Latest, Specific, VersionPolicy
+from image_classifier.models.watched_model import WatchedModel
 from tests.support.builders import model_folder
 
 SECONDS = 20
+LOADING, LOADED, FAILED = ModelState.LOADING, ModelState.LOADED, ModelState.FAILED
+UNLOADING, UNLOADED = ModelState.UNLOADING, ModelState.UNLOADED
 
 
 @pytest.fixture
@@ -27,7 +30,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def publish(tmp_path: Path, colours_pb: bytes) -> Callable[..., Path]:
+def publish(tmp_path: Path, colours_onnx: bytes) -> Callable[..., Path]:
     """Puts a version there; ``broken`` has a label too few."""
 
     def put(version: int, *, broken: bool = False) -> Path:
@@ -35,7 +38,7 @@ def publish(tmp_path: Path, colours_pb: bytes) -> Callable[..., Path]:
             tmp_path / "aside",
             "m",
             version,
-            graph=colours_pb,
+            onnx=colours_onnx,
             labels="Blue\nGreen" if broken else "Blue\nGreen\nRed",
         )
         target = tmp_path / "m" / str(version)
@@ -47,18 +50,18 @@ def publish(tmp_path: Path, colours_pb: bytes) -> Callable[..., Path]:
 
 
 def serve(
-    folder: Path, policy: VersionPolicy | None = None, *, loads_itself: bool = True
+    folder: Path, policy: VersionPolicy | None = None, *, watched: bool = False
 ) -> ServedModel:
     def folders() -> dict[int, Path]:
         found = folder.iterdir() if folder.is_dir() else ()
         return {int(path.name): path for path in found}
 
-    return ServedModel(
+    model_class = WatchedModel if watched else ServedModel
+    return model_class(
         "m",
         folders,
         lambda version, path: Model("m", version, path),
         policy=policy or Latest(),
-        loads_itself=loads_itself,
     )
 
 
@@ -75,7 +78,7 @@ def answering(served: ServedModel) -> int:
     return loaded.version
 
 
-def states(served: ServedModel) -> dict[int, str]:
+def states(served: ServedModel) -> dict[int, ModelState]:
     return {model.version: model.state for model in served.known()}
 
 
@@ -87,7 +90,7 @@ def test_the_first_request_loads_the_highest_version_and_no_other(
     served = serve(folder)
 
     assert answering(served) == 1
-    assert states(served) == {1: "loaded"}
+    assert states(served) == {1: LOADED}
 
 
 def test_the_old_version_answers_until_the_new_one_is_loaded(
@@ -107,10 +110,10 @@ def test_the_old_version_answers_until_the_new_one_is_loaded(
     served.refresh()
 
     assert [answering(served) for _ in range(3)] == [1, 1, 1]
-    until(lambda: states(served) == {2: "loading", 1: "loaded"})
+    until(lambda: states(served) == {2: LOADING, 1: LOADED})
     may_load.set()
     until(lambda: answering(served) == 2)
-    until(lambda: states(served) == {2: "loaded", 1: "unloaded"})
+    until(lambda: states(served) == {2: LOADED, 1: UNLOADED})
 
 
 def test_the_old_version_is_unloaded_when_its_last_request_ends(
@@ -124,14 +127,14 @@ def test_the_old_version_is_unloaded_when_its_last_request_ends(
     served.refresh()
     until(lambda: answering(served) == 2)
 
-    assert states(served)[1] == "unloading"
+    assert states(served)[1] == UNLOADING
     import numpy as np
 
-    scores = request.engine.run(np.zeros((1, 32, 32, 3), np.float32))
+    scores = request.engine.predict(np.zeros((1, 32, 32, 3), np.float32))
     assert scores.shape == (1, 3)
     del request
     gc.collect()
-    until(lambda: states(served)[1] == "unloaded")
+    until(lambda: states(served)[1] == UNLOADED)
 
 
 def test_a_broken_version_leaves_the_old_one_serving_and_says_why(
@@ -143,7 +146,7 @@ def test_a_broken_version_leaves_the_old_one_serving_and_says_why(
     broken = publish(2, broken=True)
     served.refresh()
     served.load()
-    until(lambda: states(served) == {2: "failed", 1: "loaded"})
+    until(lambda: states(served) == {2: FAILED, 1: LOADED})
 
     assert answering(served) == 1
     assert "gives 3 scores" in (served.versions()[2].failure or "")
@@ -158,12 +161,12 @@ def test_a_start_with_a_broken_version_serves_the_one_before_it(
 ) -> None:
     publish(1)
     publish(2, broken=True)
-    lazy, watched = serve(folder), serve(folder, loads_itself=False)
+    lazy, watched = serve(folder), serve(folder, watched=True)
     watched.load_wanted()
 
     assert answering(lazy) == 1
     assert answering(watched) == 1
-    assert states(lazy) == states(watched) == {2: "failed", 1: "loaded"}
+    assert states(lazy) == states(watched) == {2: FAILED, 1: LOADED}
 
 
 def test_the_highest_versions_reason_is_given_when_none_can_be_loaded(
@@ -196,7 +199,7 @@ def test_a_model_without_folders_is_gone_from_the_app_but_stays_in_the_server(
     folder: Path, publish: Callable[..., Path]
 ) -> None:
     publish(1)
-    lazy, watched = serve(folder), serve(folder, loads_itself=False)
+    lazy, watched = serve(folder), serve(folder, watched=True)
     assert answering(lazy) == 1
     watched.load_wanted()
     shutil.rmtree(folder)
@@ -221,12 +224,12 @@ def test_the_policy_says_what_is_loaded(
 ) -> None:
     for version in (1, 3, 4):
         publish(version)
-    served = serve(folder, policy, loads_itself=False)
+    served = serve(folder, policy, watched=True)
     assert served.load() is None, "nothing is loaded before it is told so"
 
     served.load_wanted()
 
-    assert states(served) == dict.fromkeys(wanted, "loaded")
+    assert states(served) == dict.fromkeys(wanted, LOADED)
     assert answering(served) == max(wanted)
     for version in (1, 3, 4):
         loaded = served.load_version(version, any_version=False)
@@ -238,25 +241,25 @@ def test_a_policy_can_be_changed_and_unloads_what_is_not_wanted_any_more(
 ) -> None:
     for version in (1, 2, 3):
         publish(version)
-    served = serve(folder, AllVersions(), loads_itself=False)
+    served = serve(folder, AllVersions(), watched=True)
     served.load_wanted()
 
     served.set_policy(Specific((1,)), {})
     served.load_wanted()
 
     assert answering(served) == 1
-    until(lambda: states(served) == {3: "unloaded", 2: "unloaded", 1: "loaded"})
+    until(lambda: states(served) == {3: UNLOADED, 2: UNLOADED, 1: LOADED})
 
 
 def test_of_the_two_latest_the_third_goes(folder: Path, publish: Callable[..., Path]) -> None:
     for version in (1, 2):
         publish(version)
-    served = serve(folder, Latest(2), loads_itself=False)
+    served = serve(folder, Latest(2), watched=True)
     served.load_wanted()
     publish(3)
     served.load_wanted()
 
-    until(lambda: states(served) == {3: "loaded", 2: "loaded", 1: "unloaded"})
+    until(lambda: states(served) == {3: LOADED, 2: LOADED, 1: UNLOADED})
 
 
 def test_a_version_that_a_caller_names_is_loaded_beside_the_current_one(
@@ -271,7 +274,7 @@ def test_a_version_that_a_caller_names_is_loaded_beside_the_current_one(
     assert asked is not None and asked.version == 1
     assert answering(served) == 2
     served.refresh()
-    assert states(served) == {2: "loaded", 1: "loaded"}
+    assert states(served) == {2: LOADED, 1: LOADED}
     assert served.load_version(7, any_version=True) is None
 
 
@@ -284,7 +287,7 @@ def test_a_version_can_be_loaded_again_after_it_was_unloaded(
     publish(2)
     served.refresh()
     until(lambda: answering(served) == 2)
-    until(lambda: states(served)[1] == "unloaded")
+    until(lambda: states(served)[1] == UNLOADED)
 
     again = served.load_version(1, any_version=True)
 

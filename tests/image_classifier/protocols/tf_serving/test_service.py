@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from image_classifier import Classifier, Settings
+from image_classifier.classifier import APP_ROOT
+from image_classifier.models.configured_repository import ConfiguredRepository
 from image_classifier.models.repository_watcher import RepositoryWatcher
 from image_classifier.models.serving_config import AllVersions, ModelConfig
 from image_classifier.protocols.tf_serving.classify_regress import (
@@ -266,8 +268,10 @@ def test_metadata_has_every_signature_and_the_version(serving: TensorFlowServing
 
 def test_labels_stand_for_versions_that_are_served(models: Path) -> None:
     config = ModelConfig("half", models / "half", AllVersions(), {"old": 0, "new": 123, "off": 9})
-    classifier = Classifier(Settings.from_environ({}), models=[config])
-    watcher = RepositoryWatcher(classifier.repository, poll_seconds=0)
+    settings = Settings.from_environ({})
+    repository = ConfiguredRepository(settings, app_root=APP_ROOT, models=[config])
+    classifier = Classifier(settings, repository=repository)
+    watcher = RepositoryWatcher(repository, poll_seconds=0)
     watcher.start([config])
     serving = TensorFlowServing(classifier)
     lenient = TensorFlowServing(classifier, allow_unavailable_labels=True)
