@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
 
 // The package is the pages' own, pinned in frontend/package-lock.json.
-const signalR = createRequire(new URL("../../frontend/package.json", import.meta.url))("@microsoft/signalr");
+const signalR = createRequire(new URL("../../../frontend/package.json", import.meta.url))("@microsoft/signalr");
 
 const targets = ["newResult", "newFailure"];
 const retryDelays = [0, ...Array(100).fill(100)];
