@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from local_host.bindings.targets import BindingTargets
-from local_host.config import HostConfig, address_url
 from local_host.configuration.host_json import HostFile
 from local_host.configuration.local_settings import LocalSettings
 from local_host.console import Console, use_colour, write_to_stdout
 from local_host.errors import HostError
 from local_host.functions.function_table import FunctionTable
+from local_host.host_config import HostConfig, address_url
 from local_host.processes.cpu_affinity import can_pin
 from local_host.processes.supervisor import run_host
 from local_host.signalr.hubs import Hubs, listen_for_emulator

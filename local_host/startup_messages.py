@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 
 import azure.functions
 
-from local_host.config import HostConfig
 from local_host.configuration.local_settings import LocalSettings
 from local_host.console import Console
 from local_host.functions.function_table import Function
+from local_host.host_config import HostConfig
 from local_host.web.routes import RouteTable
 
 __all__ = ["show_functions", "show_start"]

@@ -14,8 +14,8 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from local_host.bindings.outputs import OutputFailed, QueueWrite, SignalRWrite, Write
-from local_host.config import HostConfig
 from local_host.console import Console
+from local_host.host_config import HostConfig
 
 if TYPE_CHECKING:
     from local_host.queues.listener import QueueListener

@@ -24,8 +24,8 @@ from types import FrameType
 from typing import Any
 
 from local_host.bindings.outputs import OutputFailed, Write
-from local_host.config import HostConfig
 from local_host.console import Console
+from local_host.host_config import HostConfig
 from local_host.processes.cpu_affinity import pin_to_core
 from local_host.processes.shared_services import Services
 from local_host.processes.worker import GRACE_SECONDS, Worker, exit_now

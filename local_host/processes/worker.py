@@ -18,12 +18,12 @@ import uvicorn
 
 from local_host.bindings.inputs import resolve_input
 from local_host.bindings.outputs import OutputWriter, to_writes
-from local_host.config import HostConfig
 from local_host.console import Console, route_logging_to
 from local_host.functions.function_table import Binding, Function
 from local_host.functions.invoker import FunctionFailed, Invoker
 from local_host.functions.loader import LoadedFunction, LoadError, load_function, prepare_imports
 from local_host.functions.tracebacks import failure_text
+from local_host.host_config import HostConfig
 from local_host.queues.message import QueueCall, trigger_value
 from local_host.sockets import BACKLOG
 from local_host.web.application import build_app

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from local_host.config import HostConfig
+from local_host.host_config import HostConfig
 from local_host.processes.worker_process import worker_main
 
 __all__ = ["WorkerHandle"]

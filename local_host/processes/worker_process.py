@@ -14,8 +14,8 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from local_host.bindings.outputs import OutputFailed, Write
-from local_host.config import HostConfig
 from local_host.console import Console
+from local_host.host_config import HostConfig
 from local_host.processes.cpu_affinity import pin_to_core
 from local_host.processes.worker import Worker, exit_now
 from local_host.queues.message import QueueCall

@@ -17,12 +17,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
-from local_host.config import HostConfig
 from local_host.console import Console
 from local_host.functions.converters import converter_for
 from local_host.functions.function_table import Function
 from local_host.functions.invoker import FunctionFailed, Invoker
 from local_host.functions.loader import LoadedFunction
+from local_host.host_config import HostConfig
 
 __all__ = ["Admin"]
 

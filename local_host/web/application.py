@@ -10,7 +10,6 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from local_host.config import HostConfig
 from local_host.console import Console
 from local_host.functions.function_table import Function
 from local_host.functions.http_messages import (
@@ -22,6 +21,7 @@ from local_host.functions.http_messages import (
 )
 from local_host.functions.invoker import FunctionFailed, Invoker
 from local_host.functions.loader import LoadedFunction
+from local_host.host_config import HostConfig
 from local_host.web.admin import Admin
 from local_host.web.image_folder import Images
 from local_host.web.pages import Pages
