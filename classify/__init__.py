@@ -10,4 +10,6 @@ CLASSIFIER = http.current_classifier()
 
 def main(req: func.HttpRequest) -> func.HttpResponse:
     """Answers like the Functions + TensorFlow tutorial, key for key."""
-    return http.answer(req, classify, classifier=CLASSIFIER, methods="GET, POST, OPTIONS")
+    return http.answer(
+        req, classify, service=CLASSIFIER, function="classify", methods="GET, POST, OPTIONS"
+    )

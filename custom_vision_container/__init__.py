@@ -10,4 +10,10 @@ CLASSIFIER = http.current_classifier()
 
 def main(req: func.HttpRequest) -> func.HttpResponse:
     """Answers like the exported container, key for key."""
-    return http.answer(req, custom_vision_container, classifier=CLASSIFIER, methods="POST, OPTIONS")
+    return http.answer(
+        req,
+        custom_vision_container,
+        service=CLASSIFIER,
+        function="custom_vision_container",
+        methods="POST, OPTIONS",
+    )

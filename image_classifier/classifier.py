@@ -1,4 +1,4 @@
-"""The pipeline as a story: bytes -> decode -> preprocess -> run -> decide."""
+"""Classifies images: URL -> bytes -> open -> model -> run -> tags."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from image_classifier.engines.base import Engine
 from image_classifier.engines.registry import ENGINES
 from image_classifier.errors import ClassifierError, SettingsError
 from image_classifier.fetching.fetch import fetch
-from image_classifier.models.loaded_model import LoadedModel
 from image_classifier.models.repository import Repository
 from image_classifier.models.serving_config import ModelConfig, read_model_config
 from image_classifier.observability import telemetry
@@ -32,7 +30,7 @@ class Classifier:
 
     Args:
         settings: all of them.
-        app_root: what relative folders in the settings are relative to.
+        app_root: the folder that relative paths in the settings start from.
         repository: the models; None: those that the settings name.
 
     Raises:
@@ -58,7 +56,7 @@ class Classifier:
     def warm_up(self) -> None:
         """Loads the default model, which also runs it once; a failure is only logged.
 
-        Who asks later is told of the failure; nobody is served by raising it here.
+        Raising it here would help nobody: the requests that need the model report it.
         """
         with contextlib.suppress(ClassifierError):
             self.repository.load()
@@ -71,11 +69,11 @@ class Classifier:
         Raises:
             ClassifierError: any kind of it.
         """
-        self._choose(model, version)  # no download for a model that is not there
+        self._check_model(model, version)  # no download for an unknown model
         started = time.perf_counter()
         try:
             data = fetch(url, self.settings)
-        finally:  # one that fails may have taken longest
+        finally:  # also for a failure, which may have taken longest
             fetch_ms = milliseconds_since(started)
             telemetry.add_stages([("fetch", fetch_ms)])
         return self._classify(data, model, version, fetch_ms=fetch_ms)
@@ -88,12 +86,12 @@ class Classifier:
         Raises:
             ClassifierError: any kind of it but FetchError.
         """
-        self._choose(model, version)
+        self._check_model(model, version)
         return self._classify(data, model, version)
 
-    def _choose(self, model: str | None, version: int | None) -> None:
-        chosen = self.repository.get(model, version)
-        telemetry.set_model(chosen.name, chosen.version)
+    def _check_model(self, model: str | None, version: int | None) -> None:
+        known = self.repository.get(model, version)
+        telemetry.set_model(known.name, known.version)
 
     def _classify(
         self,
@@ -103,16 +101,10 @@ class Classifier:
         *,
         fetch_ms: float | None = None,
     ) -> Prediction:
-        used: list[LoadedModel] = []  # held until the answer is there: it keeps the model loaded
-
-        def engine() -> Engine:
-            loaded = self.repository.load(model, version)  # not for what is no image
-            telemetry.set_model(loaded.name, loaded.version, loaded.engine_name)
-            used.append(loaded)
-            return loaded.engine
-
-        scores, times = self.pipeline.scores(data, engine)
-        loaded = used[0]
+        image = self.pipeline.open(data)  # before the model: nothing is loaded for other files
+        loaded = self.repository.load(model, version)  # stays loaded while this method holds it
+        telemetry.set_model(loaded.name, loaded.version, loaded.engine_name)
+        scores, times = self.pipeline.run(image, loaded.engine)
         return Prediction(
             created=datetime.now(UTC).replace(tzinfo=None),
             tags=tags_from_scores(loaded.labels, scores),
@@ -128,7 +120,7 @@ class Classifier:
 
 
 def _configured(settings: Settings, app_root: Path) -> Sequence[ModelConfig]:
-    """What the setting MODEL_CONFIG_FILE says."""
+    """The models that the setting MODEL_CONFIG_FILE lists."""
     if not settings.model_config_file:
         return ()
     path = app_root / settings.model_config_file

@@ -1,12 +1,11 @@
-"""From the bytes of an image file to scores, within bounds of memory and of cores."""
+"""Turns the bytes of an image file into scores, within bounds of memory and of cores."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TypeVar
-
-from PIL import Image
+from functools import partial
+from typing import ParamSpec, TypeVar
 
 from image_classifier.concurrency.compute_slots import ComputeSlots, usable_cores
 from image_classifier.concurrency.pixel_budget import PixelBudget
@@ -14,6 +13,7 @@ from image_classifier.engines.base import Engine
 from image_classifier.errors import ImageTooLarge, InvalidRequest
 from image_classifier.images.decode import read_header, read_pixels
 from image_classifier.images.fast_preprocess import preprocess_scaled, smallest_decode_size
+from image_classifier.images.opened_image import OpenedImage
 from image_classifier.images.preprocess import preprocess
 from image_classifier.observability import telemetry
 from image_classifier.results import StageTimes
@@ -21,33 +21,35 @@ from image_classifier.settings import Settings
 
 __all__ = ["Pipeline", "milliseconds_since"]
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
 class Pipeline:
-    """Decodes, preprocesses and runs; one for a whole process, shared by all threads.
+    """Decodes images, preprocesses them and runs models; one for all threads of a process.
 
     Args:
-        settings: for the limits and DECODE.
+        settings: the limits and DECODE.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         # Room for one image of the largest size, or for several smaller ones.
         self._pixels = PixelBudget(settings.max_image_pixels)
-        self._compute = ComputeSlots(usable_cores())
+        self._slots = ComputeSlots(usable_cores())
 
-    def scores(
-        self, data: bytes, engine: Callable[[], Engine]
-    ) -> tuple[tuple[float, ...], StageTimes]:
-        """One score for each label, and what each stage took.
+    def open(self, data: bytes) -> OpenedImage:
+        """Checks an image file's size and header; decodes no pixel.
+
+        A model is looked up only after this: nothing is loaded for bytes that are no image.
 
         Args:
-            data: an image file.
-            engine: gives what is to run; asked for once the file is known to be an image.
+            data: a whole image file.
 
         Raises:
-            ClassifierError: the file or the model cannot be used.
+            InvalidRequest: the file is empty.
+            ImageTooLarge: it has more bytes or pixels than allowed.
+            UnsupportedImage: it is not an image that can be decoded.
         """
         if not data:
             raise InvalidRequest("The image is empty: it has 0 bytes. Send the whole file.")
@@ -57,59 +59,72 @@ class Pipeline:
                 "allowed (MAX_IMAGE_BYTES). Send a smaller file."
             )
         telemetry.add_image(len(data))
-        header = read_header(data, max_pixels=self._settings.max_image_pixels)
-        chosen = engine()  # before pixels are in memory
+        return OpenedImage(read_header(data, max_pixels=self._settings.max_image_pixels))
 
-        pixels = header.width * header.height
-        # Taken out when its turn comes: nobody else then keeps the pixels longer than it takes.
-        headers = [header]
-        del header
-        # The slot last: who waits for room must not keep one from those who will make the room.
-        with self._pixels.reserve(pixels):
-            scores, times = self.run(
-                lambda: _compute(headers.pop(), chosen, decode=self._settings.decode)
+    def run(self, image: OpenedImage, engine: Engine) -> tuple[tuple[float, ...], StageTimes]:
+        """Decodes an image, preprocesses it and runs a model on it.
+
+        Args:
+            image: the result of ``open``; it is used up.
+            engine: the model's.
+
+        Returns:
+            One score for each label, and the milliseconds of each stage.
+
+        Raises:
+            UnsupportedImage: the image cannot be decoded.
+            TooManyRequests: there is no memory for its pixels.
+            ModelError: the model cannot be run.
+        """
+        # The slot comes last: an image that waits for memory must not keep a slot from the images
+        # that will release that memory.
+        with self._pixels.reserve(image.pixels):
+            scores, times = self._slots.run_in_slot(
+                partial(_compute, image, engine, decode=self._settings.decode)
             )
-        telemetry.add_stages(
-            times.items()
-        )  # by the thread of the request; another may have computed
+        # Recorded here, in the request's thread: another thread may have computed.
+        telemetry.add_stages(times.items())
         return scores, times
 
-    def infer(self, work: Callable[[], T]) -> T:
-        """Runs a model on what is decoded already, when it is its turn; raises what that raises."""
+    def infer(self, predict: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Runs a model on tensors in a compute slot.
 
-        def timed() -> tuple[T, float]:
-            started = time.perf_counter()
-            return work(), milliseconds_since(started)
-
-        found, infer_ms = self.run(timed)
+        Args:
+            predict: runs the model; its errors are passed on.
+            args: for ``predict``.
+            kwargs: likewise.
+        """
+        result, infer_ms = self._slots.run_in_slot(partial(_timed, predict, *args, **kwargs))
         telemetry.add_stages([("infer", infer_ms)])
-        return found
+        return result
 
-    def run(self, work: Callable[[], T]) -> T:
-        """Does work that wants a core, when it is its turn; raises what the work raises."""
-        return self._compute.run(work)
+
+def _timed(predict: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> tuple[T, float]:
+    started = time.perf_counter()
+    return predict(*args, **kwargs), milliseconds_since(started)
 
 
 def _compute(
-    header: Image.Image, engine: Engine, *, decode: str
+    image: OpenedImage, engine: Engine, *, decode: str
 ) -> tuple[tuple[float, ...], StageTimes]:
-    """An image that is not decoded yet -> scores: all that wants a core."""
+    """All work on one image that needs a core."""
     started = time.perf_counter()
+    header = image.take()
     input_spec, full_size = engine.input_spec, header.size
     if decode == "fast":
         # Only JPEG's decoder can do it; for other formats this does nothing.
         header.draft(None, smallest_decode_size(full_size, input_spec))
-    is_drafted = header.size != full_size
-    image = read_pixels(header)
+    is_scaled = header.size != full_size
+    pixels = read_pixels(header)
     decode_ms = milliseconds_since(started)
 
     started = time.perf_counter()
-    if is_drafted:
-        tensor = preprocess_scaled(image, full_size, input_spec)
+    if is_scaled:
+        tensor = preprocess_scaled(pixels, full_size, input_spec)
     else:
-        tensor = preprocess(image, input_spec)
+        tensor = preprocess(pixels, input_spec)
     preprocess_ms = milliseconds_since(started)
-    del header, image  # their pixels are not needed any more
+    del header, pixels  # frees their memory before the model runs
 
     started = time.perf_counter()
     scores = tuple(engine.predict(tensor[None])[0].tolist())

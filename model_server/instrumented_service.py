@@ -32,7 +32,7 @@ class InstrumentedService(TensorFlowServing):
         super().__init__(classifier, allow_unavailable_labels=allow_unavailable_labels)
         self._metrics = metrics
 
-    def run(
+    def run_signature(
         self,
         loaded: LoadedModel,
         signature_name: str,
@@ -40,7 +40,7 @@ class InstrumentedService(TensorFlowServing):
         outputs: Sequence[str],
     ) -> dict[str, Array]:
         started = time.perf_counter()
-        found = super().run(loaded, signature_name, inputs, outputs)
+        found = super().run_signature(loaded, signature_name, inputs, outputs)
         seconds = time.perf_counter() - started
         runtime = _SESSION if loaded.engine_name == "tensorflow" else loaded.engine_name
         if loaded.provider:

@@ -10,4 +10,4 @@ CLASSIFIER = http.current_classifier()
 
 def main(req: func.HttpRequest) -> func.HttpResponse:
     """Answers 200 when an image sent now would be classified, else 503 with the reason."""
-    return http.answer(req, status, classifier=CLASSIFIER, methods="GET, OPTIONS")
+    return http.answer(req, status, service=CLASSIFIER, function="status", methods="GET, OPTIONS")

@@ -1,4 +1,4 @@
-"""The Custom Vision prediction API as a function: the request's parts in, the answer's out."""
+"""Answers the Custom Vision prediction API in its own shapes, errors included."""
 
 from __future__ import annotations
 
@@ -6,50 +6,44 @@ from urllib.parse import urlsplit
 
 import azure.functions as func
 
-from image_classifier.bindings.authentication import check_key
-from image_classifier.bindings.http import (
-    HEADERS_OF_STATUS,
-    json_response,
-    prediction_headers,
-    preflight,
-)
-from image_classifier.bindings.request_record import with_request_record
+from image_classifier.bindings import http
 from image_classifier.classifier import Classifier
-from image_classifier.errors import Unauthorized
 from image_classifier.protocols.custom_vision.errors import as_custom_vision_error
-from image_classifier.protocols.custom_vision.service import (
-    CustomVision,
-    CustomVisionAnswer,
-    error_answer,
-)
+from image_classifier.protocols.custom_vision.service import CustomVision
 
 __all__ = ["answer", "custom_vision"]
 
 
 def custom_vision(classifier: Classifier) -> CustomVision:
-    """What the function answers with; its classifier has the settings, and the keys."""
+    """Makes the service of the function; its settings hold the keys."""
     return CustomVision(classifier)
 
 
 def answer(req: func.HttpRequest, service: CustomVision) -> func.HttpResponse:
     """Answers one request; every error has the service's shape."""
-    if req.method.upper() == "OPTIONS":
-        return preflight("POST, OPTIONS")
-    return with_request_record("custom_vision", req, lambda: _answer(req, service))
+    return http.answer(
+        req,
+        _classify,
+        service=service,
+        function="custom_vision",
+        methods="POST, OPTIONS",
+        on_error=_render_error,
+    )
 
 
-def _answer(req: func.HttpRequest, service: CustomVision) -> func.HttpResponse:
-    found = _found(req, service)
-    headers = HEADERS_OF_STATUS.get(found.status, {})
-    if found.prediction:
-        headers = prediction_headers(found.prediction)
-    return json_response(found.body, status=found.status, headers=headers)
-
-
-def _found(req: func.HttpRequest, service: CustomVision) -> CustomVisionAnswer:
-    try:
-        check_key(req, service.settings)
-    except Unauthorized as exc:
-        return error_answer(as_custom_vision_error(exc))
+def _classify(req: func.HttpRequest, service: CustomVision) -> func.HttpResponse:
+    """Classifies the request's image; raises ClassifierError or CustomVisionError."""
     path, content_type = urlsplit(req.url).path, req.headers.get("content-type", "")
-    return service.answer(path, content_type, req.get_body())
+    answer = service.classify(path, content_type, req.get_body())
+    return http.json_response(answer.body, headers=http.prediction_headers(answer.prediction))
+
+
+def _render_error(error: Exception) -> http.ErrorResponse:
+    """Renders an error as the service does: ``{"code": …, "message": …}``."""
+    rendered = as_custom_vision_error(error)
+    response = http.json_response(
+        rendered.as_dict(),
+        status=rendered.status,
+        headers=http.HEADERS_OF_STATUS.get(rendered.status),
+    )
+    return http.ErrorResponse(rendered.code, rendered.message, response)

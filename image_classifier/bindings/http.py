@@ -1,4 +1,4 @@
-"""What every HTTP function shares: CORS, keys, errors as JSON, and the one Classifier."""
+"""Answers HTTP requests: preflights, keys, records, errors, and the one Classifier."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import azure.functions as func
 
 from image_classifier.bindings.authentication import check_key
-from image_classifier.bindings.request_record import with_request_record
+from image_classifier.bindings.request_record import request_record
 from image_classifier.classifier import Classifier
 from image_classifier.errors import (
     ClassifierError,
@@ -29,17 +29,18 @@ from image_classifier.errors import (
 )
 from image_classifier.observability import telemetry
 from image_classifier.observability.exporters import configure_exporters
+from image_classifier.protocols.errors import ProtocolError
 from image_classifier.results import Prediction
 from image_classifier.settings import Settings
 
 __all__ = [
     "HEADERS_OF_STATUS",
     "STATUS_OF_ERROR",
+    "ErrorResponse",
     "answer",
     "current_classifier",
     "json_response",
     "prediction_headers",
-    "preflight",
 ]
 
 logger = logging.getLogger(__name__)
@@ -57,21 +58,17 @@ STATUS_OF_ERROR: Mapping[type[ClassifierError], int] = {
     FetchTimedOut: 504,
 }
 
-# What HTTP wants beside these, whatever the body's shape.
+# Headers that HTTP requires with these, whatever the shape of the body.
 HEADERS_OF_STATUS: Mapping[int, Mapping[str, str]] = {
     401: {"WWW-Authenticate": "Bearer"},
     429: {"Retry-After": "1"},
 }
 
-# Beyond these two a 500 says nothing: whatever went wrong is for the log, not for the caller.
-_BUG = {
-    "error": {
-        "code": "InternalError",
-        "message": "Something went wrong inside the app. Its log has the details.",
-    }
-}
+# A bug's own message is for the log, never for the caller.
+_BUG_CODE = "InternalError"
+_BUG_MESSAGE = "Something went wrong inside the app. Its log has the details."
 
-# The page may come from any static host, and reads the headers that tell model and times.
+# Pages may come from any static host, and read the headers with model and times.
 _CORS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": "Server-Timing, X-Model, X-Engine",
@@ -90,12 +87,12 @@ _lock = threading.Lock()
 
 
 def current_classifier() -> Classifier:
-    """The process's one Classifier, made from the environment when first asked for.
+    """The process's one Classifier, made from the environment by the first call.
 
-    Functions ask for it while they are loaded, so that a wrong setting shows at start.
+    Functions call it while they are loaded, so that a wrong setting fails the start.
 
     Raises:
-        SettingsError: a setting cannot be used.
+        SettingsError: a setting has an unusable value.
     """
     global _classifier
     with _lock:
@@ -107,58 +104,97 @@ def current_classifier() -> Classifier:
         return _classifier
 
 
+class ErrorResponse(NamedTuple):
+    """An error in the shape of one API.
+
+    Attributes:
+        code: for the record of the request and for the log.
+        message: for the log.
+        response: for the caller.
+    """
+
+    code: str
+    message: str
+    response: func.HttpResponse
+
+
+class HasSettings(Protocol):
+    """A service whose settings hold the keys of its callers."""
+
+    @property
+    def settings(self) -> Settings:
+        """The app's settings."""
+        ...
+
+
+S = TypeVar("S", bound=HasSettings)
+
+
+def render_error(error: Exception) -> ErrorResponse:
+    """Renders an error in the app's own shape: ``{"error": {"code": …, "message": …}}``."""
+    code, message, status = _BUG_CODE, _BUG_MESSAGE, 500
+    if isinstance(error, ClassifierError):
+        kinds = (kind for kind in type(error).__mro__ if kind in STATUS_OF_ERROR)
+        code, message, status = error.code, error.message, STATUS_OF_ERROR[next(kinds)]
+    body = {"error": {"code": code, "message": message}}
+    response = json_response(body, status=status, headers=HEADERS_OF_STATUS.get(status))
+    return ErrorResponse(code, message, response)
+
+
 def answer(
     req: func.HttpRequest,
-    handle: Callable[[func.HttpRequest, Classifier], func.HttpResponse],
+    handle: Callable[[func.HttpRequest, S], func.HttpResponse],
     *,
-    classifier: Classifier,
-    methods: str,
+    service: S,
+    function: str,
+    methods: str | None = None,
+    on_error: Callable[[Exception], ErrorResponse] = render_error,
 ) -> func.HttpResponse:
-    """Answers one request: preflight, key, then ``handle``; every error becomes JSON.
-
-    The record of the request has the name of ``handle`` for its endpoint.
+    """Answers one request: preflight, key, then ``handle``; every error becomes a response.
 
     Args:
         req: from the host.
-        handle: makes the answer, or raises a ClassifierError.
-        classifier: handed to ``handle``; its settings hold the keys.
-        methods: for a preflight, as in "GET, POST, OPTIONS".
+        handle: makes the response, or raises.
+        service: for ``handle``; its settings hold the keys.
+        function: the name of the function, for the record of the request.
+        methods: for preflights, as in "GET, POST, OPTIONS"; None leaves these to ``handle``.
+        on_error: renders an error in the function's own shape.
     """
-    if req.method.upper() == "OPTIONS":
-        return preflight(methods)
-    return with_request_record(handle.__name__, req, lambda: _answer(req, handle, classifier))
+    if methods and req.method.upper() == "OPTIONS":
+        return _preflight(methods)
+    with request_record(function, req) as record:
+        response = _handle(req, handle, service, on_error)
+        record.status = response.status_code
+    return response
 
 
-def _answer(
+def _handle(
     req: func.HttpRequest,
-    handle: Callable[[func.HttpRequest, Classifier], func.HttpResponse],
-    classifier: Classifier,
+    handle: Callable[[func.HttpRequest, S], func.HttpResponse],
+    service: S,
+    on_error: Callable[[Exception], ErrorResponse],
 ) -> func.HttpResponse:
     try:
-        check_key(req, classifier.settings)
-        return handle(req, classifier)
-    except ClassifierError as exc:
-        telemetry.set_error(exc.code)
-        logger.info("%s: %s", exc.code, exc.message)
-        return _error_response(exc)
-    except Exception:
-        telemetry.set_error(_BUG["error"]["code"])
-        logger.exception("a bug, answered with 500")
-        return json_response(_BUG, status=500)
+        check_key(req, service.settings)
+        return handle(req, service)
+    except (ClassifierError, ProtocolError) as exc:
+        error = on_error(exc)
+        logger.info("%s: %s", error.code, error.message)
+    except Exception as exc:
+        error = on_error(exc)
+        logger.exception("a bug, answered with %s", error.response.status_code)
+    telemetry.set_error(error.code)
+    return error.response
 
 
-def preflight(methods: str) -> func.HttpResponse:
-    """What a browser is told that asks whether a page of another origin may call.
-
-    Args:
-        methods: that it may use, as in "GET, POST, OPTIONS".
-    """
+def _preflight(methods: str) -> func.HttpResponse:
+    """Tells a browser that pages of other origins may call with these methods."""
     headers = {**_CORS, **_PREFLIGHT, "Access-Control-Allow-Methods": methods}
     return func.HttpResponse(status_code=204, headers=headers)
 
 
 def prediction_headers(prediction: Prediction) -> dict[str, str]:
-    """Which model answered with which engine, and what each stage took in milliseconds."""
+    """Headers that name the model and its engine, and the milliseconds of each stage."""
     timing = ", ".join(f"{name};dur={value:.2f}" for name, value in prediction.times.items())
     on = f" ({prediction.provider})" if prediction.provider else ""
     return {
@@ -171,17 +207,10 @@ def prediction_headers(prediction: Prediction) -> dict[str, str]:
 def json_response(
     body: Any, *, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> func.HttpResponse:
-    """JSON in UTF-8 with the headers that a page on another origin needs."""
+    """Renders JSON in UTF-8, with the headers that pages of other origins need."""
     return func.HttpResponse(
         json.dumps(body, ensure_ascii=False),
         status_code=status,
         headers={**_CORS, **(headers or {})},
         mimetype="application/json",
     )
-
-
-def _error_response(exc: ClassifierError) -> func.HttpResponse:
-    """The one JSON shape of errors."""
-    status = next(STATUS_OF_ERROR[kind] for kind in type(exc).__mro__ if kind in STATUS_OF_ERROR)
-    body = {"error": {"code": exc.code, "message": exc.message}}
-    return json_response(body, status=status, headers=HEADERS_OF_STATUS.get(status))

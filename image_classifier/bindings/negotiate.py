@@ -1,8 +1,9 @@
-"""The rule of ``/api/negotiate``: a SignalR client with a key gets the way to the service."""
+"""Returns SignalR connection info to clients with a valid key."""
 
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import azure.functions as func
 
@@ -18,7 +19,7 @@ _CLIENT_HEADERS = "X-Requested-With, X-SignalR-User-Agent"
 def negotiate(
     req: func.HttpRequest, connection_info: str, classifier: Classifier
 ) -> func.HttpResponse:
-    """Hands on what the binding gives, to callers that may have it.
+    """Answers with the binding's value, for callers with a key.
 
     Args:
         req: from the host.
@@ -26,15 +27,19 @@ def negotiate(
             ``accessToken``, in this spelling; clients accept no other.
         classifier: its settings hold the keys.
     """
-
-    def negotiate(_: func.HttpRequest, __: Classifier) -> func.HttpResponse:
-        # The token is for one client, for an hour.
-        return http.json_response(
-            json.loads(connection_info), headers={"Cache-Control": "no-store"}
-        )
-
-    response = http.answer(req, negotiate, classifier=classifier, methods="POST, OPTIONS")
+    response = http.answer(
+        req,
+        partial(_connection, connection_info=connection_info),
+        service=classifier,
+        function="negotiate",
+        methods="POST, OPTIONS",
+    )
     if req.method.upper() == "OPTIONS":
         allowed = response.headers["Access-Control-Allow-Headers"]
         response.headers["Access-Control-Allow-Headers"] = f"{allowed}, {_CLIENT_HEADERS}"
     return response
+
+
+def _connection(_: func.HttpRequest, __: Classifier, *, connection_info: str) -> func.HttpResponse:
+    # The token is for one client, for an hour.
+    return http.json_response(json.loads(connection_info), headers={"Cache-Control": "no-store"})

@@ -1,4 +1,4 @@
-"""TensorFlow Serving's REST API as a function: the request's parts in, the answer's out."""
+"""Answers TensorFlow Serving's REST API in its own shapes, errors included."""
 
 from __future__ import annotations
 
@@ -6,12 +6,8 @@ from urllib.parse import urlsplit
 
 import azure.functions as func
 
-from image_classifier.bindings.authentication import check_key
-from image_classifier.bindings.http import HEADERS_OF_STATUS
-from image_classifier.bindings.request_record import with_request_record
+from image_classifier.bindings import http
 from image_classifier.classifier import Classifier
-from image_classifier.errors import Unauthorized
-from image_classifier.protocols.tf_serving.errors import ServingError
 from image_classifier.protocols.tf_serving.rest import RestAnswer, error_answer, handle, inflate
 from image_classifier.protocols.tf_serving.service import TensorFlowServing, as_serving_error
 
@@ -19,33 +15,35 @@ __all__ = ["answer", "serving"]
 
 
 def serving(classifier: Classifier) -> TensorFlowServing:
-    """What the function answers with; its classifier has the settings, and the keys."""
+    """Makes the service of the function; its settings hold the keys."""
     return TensorFlowServing(classifier)
 
 
 def answer(req: func.HttpRequest, serving: TensorFlowServing) -> func.HttpResponse:
     """Answers one request; every error has TensorFlow Serving's shape."""
-    return with_request_record("tf_serving", req, lambda: _answer(req, serving))
+    return http.answer(req, _answer, service=serving, function="tf_serving", on_error=_render_error)
 
 
 def _answer(req: func.HttpRequest, serving: TensorFlowServing) -> func.HttpResponse:
-    found = _found(req, serving)
-    return func.HttpResponse(
-        found.body,
-        status_code=found.status,
-        headers=HEADERS_OF_STATUS.get(found.status),
-        mimetype="application/json",
+    """Answers a question about a model, or a prediction; raises ServingError."""
+    body = req.get_body()
+    if req.headers.get("content-encoding", "").strip().lower() == "gzip":
+        body = inflate(body, limit=serving.largest_body)
+    return _response(handle(serving, req.method.upper(), urlsplit(req.url).path, body))
+
+
+def _render_error(error: Exception) -> http.ErrorResponse:
+    """Renders an error as TensorFlow Serving does: ``{"error": …}``."""
+    rendered = as_serving_error(error)
+    return http.ErrorResponse(
+        rendered.code.name, rendered.message, _response(error_answer(rendered))
     )
 
 
-def _found(req: func.HttpRequest, serving: TensorFlowServing) -> RestAnswer:
-    try:
-        check_key(req, serving.settings)
-        body = req.get_body()
-        if req.headers.get("content-encoding", "").strip().lower() == "gzip":
-            body = inflate(body, limit=serving.largest_body)
-    except Unauthorized as exc:
-        return error_answer(as_serving_error(exc))
-    except ServingError as exc:
-        return error_answer(exc)
-    return handle(serving, req.method.upper(), urlsplit(req.url).path, body)
+def _response(answer: RestAnswer) -> func.HttpResponse:
+    return func.HttpResponse(
+        answer.body,
+        status_code=answer.status,
+        headers=http.HEADERS_OF_STATUS.get(answer.status),
+        mimetype="application/json",
+    )

@@ -1,12 +1,12 @@
-"""Lets as many images be computed at once as there are cores, first come, first served.
+"""Runs as many computations at once as there are cores, first come, first served.
 
-Threads that compute do not get faster by being many: they only interrupt each other, and who is
-interrupted most waits longest. Threads that wait for a download cost nothing, so there may be many
-of them; only for computing do they take turns.
+More computing threads than cores do not finish sooner: they only interrupt each other, and the
+thread that is interrupted most makes its caller wait longest. Threads that wait for a download cost
+nothing, so there may be many of them; only for computing do they take turns.
 
-Who comes while a slot is free computes by itself. Who comes later leaves the work to a thread that
-has a slot and goes from one work to the next: to wake each thread when its turn comes would leave
-the core idle until it runs, which was measured to cost an eighth of the throughput.
+A caller that finds a free slot runs its job itself. Otherwise the job is queued, and a thread that
+already holds a slot runs it next: to wake each caller when its turn comes would leave the core idle
+until that thread runs, which was measured to cost an eighth of the throughput.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def usable_cores() -> int:
 
 
 class _Job(Generic[T]):
-    """Work that somebody waits for."""
+    """A queued computation and, later, its result."""
 
     def __init__(self, work: Callable[[], T]) -> None:
         self._work = work
@@ -59,7 +59,7 @@ class _Job(Generic[T]):
 
 
 class ComputeSlots:
-    """A number of slots, given out in the order in which threads asked.
+    """A number of slots, granted in the order in which threads ask for them.
 
     Args:
         count: slots.
@@ -69,14 +69,29 @@ class ComputeSlots:
         self._free = count
         self._lock = threading.Lock()
         self._queue: deque[_Job[object]] = deque()
-        # One for each thread that waits for a slot to be given to it.
+        # One for each thread that waits for a slot to be handed to it.
         self._idle: list[threading.Lock] = []
 
-    def run(self, work: Callable[[], T]) -> T:
-        """Does the work when it is its turn, here or in another thread, and gives its result.
+    @property
+    def free(self) -> int:
+        """Slots in which nothing runs."""
+        return self._free
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that wait for a slot."""
+        return len(self._queue)
+
+    @property
+    def idle_threads(self) -> int:
+        """Threads that were started for queued jobs, and have none."""
+        return len(self._idle)
+
+    def run_in_slot(self, work: Callable[[], T]) -> T:
+        """Runs a computation when its turn comes, in this thread or in another.
 
         Raises:
-            BaseException: what the work raised.
+            BaseException: whatever the computation raised.
         """
         with self._lock:
             job = None
@@ -90,10 +105,10 @@ class ComputeSlots:
         try:
             return work()
         finally:
-            self._give_back()
+            self._hand_over()
 
-    def _give_back(self) -> None:
-        """Gives a slot to a thread that goes on with it, if there is work left."""
+    def _hand_over(self) -> None:
+        """Hands a slot to a thread that runs the queued jobs; frees it if there are none."""
         with self._lock:
             if not self._queue:
                 self._free += 1
@@ -102,10 +117,10 @@ class ComputeSlots:
         if turn is not None:
             turn.release()
         else:
-            threading.Thread(target=self._go_on, name="compute", daemon=True).start()
+            threading.Thread(target=self._run_jobs, name="compute", daemon=True).start()
 
-    def _go_on(self) -> None:
-        """Has a slot; goes from work to work, and rests without a slot when none is left."""
+    def _run_jobs(self) -> None:
+        """Holds a slot and runs job after job; rests without a slot when no job is left."""
         turn = threading.Lock()
         turn.acquire()
         while True:

@@ -1,4 +1,4 @@
-"""Bounds the pixels that are in memory at once, whatever number of requests arrive together."""
+"""Bounds the pixels that are in memory at once, however many requests arrive together."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ __all__ = ["PixelBudget"]
 
 
 class PixelBudget:
-    """Hands out room for decoded pixels, first come, first served.
+    """Grants room for decoded pixels, first come, first served.
 
     A decoded pixel takes 4 bytes, and about 8 more at most while it is decoded, turned or
-    converted: 50 million of them take 200 to 560 MB. Waiting costs little next to that: only the
-    encoded file is held.
+    converted: 50 million of them take 200 to 560 MB. An image that waits costs little next to
+    that: only its encoded file is held.
 
     Args:
         limit: pixels at once. An image larger than this alone still gets its turn, by itself.
@@ -32,9 +32,19 @@ class PixelBudget:
         self._queue: deque[object] = deque()
         self._changed = threading.Condition()
 
+    @property
+    def used(self) -> int:
+        """Pixels that have room now."""
+        return self._used
+
+    @property
+    def waiting(self) -> int:
+        """Images that wait for room."""
+        return len(self._queue)
+
     @contextmanager
     def reserve(self, pixels: int) -> Iterator[None]:
-        """Holds room for an image as long as the ``with`` block runs.
+        """Holds room for an image while the ``with`` block runs.
 
         Raises:
             TooManyRequests: there was no room for ``wait_seconds``.

@@ -1,4 +1,4 @@
-"""The four signatures that every image classifier is served with, one meaning each.
+"""Describes and runs the four signatures that every image classifier is served with.
 
 ``serving_default`` takes web-safe base64 text, as the articles on TensorFlow Serving send it, and
 gives the label; ``bytes`` takes the bytes of an image file and gives the label; ``probabilities``
@@ -9,16 +9,17 @@ give ``serving_default`` another form: ``images``, bytes of image files, in.
 from __future__ import annotations
 
 import binascii
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pybase64
 
-from image_classifier.engines.base import Engine
 from image_classifier.errors import InvalidRequest, ModelError
 from image_classifier.model_files.input_spec import CHANNELS, InputSpec
 from image_classifier.model_files.signatures import DEFAULT_SIGNATURE, Array, Signature, TensorInfo
+from image_classifier.models.loaded_model import LoadedModel
+from image_classifier.pipeline import Pipeline
 
 __all__ = [
     "BYTES",
@@ -41,8 +42,6 @@ _OUTPUT = "output_0"  # what the articles' clients read the label from
 TENSOR_IN, TENSOR_OUT = "input", "output"
 
 _WEB_SAFE_TO_STANDARD = bytes.maketrans(b"-_", b"+/")
-
-Scores = Callable[[bytes], Sequence[float]]
 
 
 def image_signatures(input_spec: InputSpec, labels: Sequence[str]) -> dict[str, Signature]:
@@ -100,28 +99,30 @@ def run_image_signature(
     inputs: Mapping[str, Array],
     outputs: Sequence[str],
     *,
-    engine: Engine,
-    labels: Sequence[str],
-    scores_of: Scores,
-    in_turn: Callable[[Callable[[], Array]], Array],
+    pipeline: Pipeline,
+    loaded: LoadedModel,
 ) -> dict[str, Array]:
-    """Runs one of the four.
+    """Runs one of the four signatures.
 
     Args:
         name: of the signature.
         inputs: an array for each of its inputs.
-        outputs: the names of those wanted.
-        engine: runs ``tensors``.
-        labels: one for each score.
-        scores_of: bytes of an image file -> one score for each label.
-        in_turn: runs ``engine`` when it is this request's turn.
+        outputs: the names of the requested outputs.
+        pipeline: decodes image files and runs the model in a compute slot.
+        loaded: the model, an image classifier.
+
+    Returns:
+        An array for each requested output: ``object`` [number of images] of labels in UTF-8,
+        float32 [number of images, number of labels] of scores; for ``tensors`` what the graph
+        gives.
 
     Raises:
         ClassifierError: an image or a tensor cannot be used; the message says which.
     """
+    engine = loaded.engine
     if name == TENSORS:
         batch = _batch(inputs[TENSOR_IN], engine.input_spec)
-        return {TENSOR_OUT: in_turn(lambda: engine.predict(batch))}
+        return {TENSOR_OUT: pipeline.infer(engine.predict, batch)}
     key = IMAGES if IMAGES in inputs else IMAGE
     images = inputs[key]
     if images.ndim != 1:
@@ -130,13 +131,17 @@ def run_image_signature(
             "shape [number of images]."
         )
     is_base64 = name == DEFAULT_SIGNATURE and key == IMAGE
-    files = map(_from_base64, images) if is_base64 else images
-    scores = np.array([scores_of(file) for file in files], np.float32).reshape(-1, len(labels))
+    rows = []
+    for file in images:
+        image = pipeline.open(_from_base64(file) if is_base64 else file)
+        row, _ = pipeline.run(image, engine)
+        rows.append(row)
+    scores = np.array(rows, np.float32).reshape(-1, len(loaded.labels))
     # The first of equals, as everywhere in the app.
     best: Array = np.empty(len(scores), object)
-    best[:] = [labels[int(row.argmax())].encode() for row in scores]
-    found: dict[str, Array] = {_OUTPUT: best, _LABEL: best, _SCORES: scores}
-    return {key: found[key] for key in outputs}
+    best[:] = [loaded.labels[int(row.argmax())].encode() for row in scores]
+    results: dict[str, Array] = {_OUTPUT: best, _LABEL: best, _SCORES: scores}
+    return {output: results[output] for output in outputs}
 
 
 def _batch(tensor: Array, input_spec: InputSpec) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import time
 from collections.abc import Iterable
@@ -26,6 +27,8 @@ from model_server.metrics import Metrics
 __all__ = ["METRICS_PATH", "RestApplication"]
 
 METRICS_PATH = "/monitoring/prometheus/metrics"
+
+logger = logging.getLogger(__name__)
 
 _NAMED = re.compile(r"/v1/models/([^/:]+)[^:]*(?::(\w+)|(/metadata))?", re.IGNORECASE)
 _APIS = {"predict": "Predict", "classify": "Classify", "regress": "Regress"}
@@ -127,7 +130,13 @@ class RestApplication:
 
     def _handle(self, method: str, path: str, body: bytes) -> RestAnswer:
         with self._metrics.calling(_api(path)):
-            return handle(self._serving, method, path, body)
+            try:
+                return handle(self._serving, method, path, body)
+            except ServingError as exc:
+                return error_answer(exc)
+            except Exception as exc:
+                logger.exception("a bug, answered with 500")
+                return error_answer(as_serving_error(exc))
 
     async def _body(self, receive: Receive, headers: dict[bytes, str]) -> bytes | None:
         """The whole body; None if the caller went away."""

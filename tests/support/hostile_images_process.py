@@ -51,7 +51,7 @@ def ask(classifier: Classifier, data: bytes) -> tuple[int, str | None]:
     req = request("POST", body=data, headers={"content-type": "application/octet-stream"})
     if not data:
         req = request("POST", body=b'{"image": ""}', headers={"content-type": "application/json"})
-    response = http.answer(req, classify, classifier=classifier, methods="POST")
+    response = http.answer(req, classify, service=classifier, function="classify", methods="POST")
     body = json.loads(response.get_body())
     return response.status_code, body.get("error", {}).get("code")
 

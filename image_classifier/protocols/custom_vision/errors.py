@@ -21,6 +21,7 @@ from image_classifier.errors import (
     UnknownModel,
     UnsupportedImage,
 )
+from image_classifier.protocols.errors import ProtocolError
 
 __all__ = ["CODE_OF_ERROR", "CustomVisionError", "as_custom_vision_error"]
 
@@ -45,20 +46,18 @@ _ACCESS_DENIED = (
 )
 
 
-class CustomVisionError(Exception):
-    """What a client is told instead of an answer.
+class CustomVisionError(ProtocolError):
+    """An error in the service's terms.
 
     Attributes:
         status: the HTTP status.
         code: one of the service's codes; clients compare it.
-        message: what was wrong, what is allowed, what to do.
     """
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
-        self.message = message
 
     def as_dict(self) -> dict[str, Any]:
         """The service's body. With 401 it is its gateway's, and the service's beside it.
@@ -71,8 +70,14 @@ class CustomVisionError(Exception):
         return body
 
 
-def as_custom_vision_error(error: ClassifierError) -> CustomVisionError:
-    """The same in the service's terms."""
+def as_custom_vision_error(error: Exception) -> CustomVisionError:
+    """Translates any error into the service's terms; a bug's own message is left out."""
+    if isinstance(error, CustomVisionError):
+        return error
+    if not isinstance(error, ClassifierError):
+        return CustomVisionError(
+            500, "ErrorUnknown", "Something went wrong inside the app. Its log has the details."
+        )
     status, code = next(
         CODE_OF_ERROR[kind] for kind in type(error).__mro__ if kind in CODE_OF_ERROR
     )

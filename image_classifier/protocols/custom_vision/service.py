@@ -1,12 +1,11 @@
-"""The Custom Vision prediction API, v3.0 and v3.1: a path and a body in, an answer out.
+"""Implements the Custom Vision prediction API, v3.0 and v3.1: a path and a body in, JSON out.
 
-What the service's clients expect is read in its own description (Prediction.json), and in what
+It follows the service's own description (Prediction.json), and the requests and responses that
 its SDKs for Python and JavaScript send and understand.
 """
 
 from __future__ import annotations
 
-import logging
 import math
 import re
 from dataclasses import dataclass
@@ -19,20 +18,14 @@ from uuid import UUID, uuid4, uuid5
 import numpy as np
 
 from image_classifier.classifier import Classifier
-from image_classifier.errors import ClassifierError, InvalidRequest
-from image_classifier.observability import telemetry
-from image_classifier.protocols.custom_vision.errors import (
-    CustomVisionError,
-    as_custom_vision_error,
-)
+from image_classifier.errors import InvalidRequest
+from image_classifier.protocols.custom_vision.errors import CustomVisionError
 from image_classifier.protocols.custom_vision.published_names import PublishedNames
 from image_classifier.protocols.custom_vision.uploads import image_in, media_type, url_in
 from image_classifier.results import Prediction
 from image_classifier.settings import Settings
 
-__all__ = ["CustomVision", "CustomVisionAnswer", "error_answer"]
-
-logger = logging.getLogger(__name__)
+__all__ = ["CustomVision", "CustomVisionAnswer"]
 
 # After whatever prefix host.json may put before the routes.
 _PATH = re.compile(
@@ -47,7 +40,7 @@ _NEGATIVE = "Negative"
 
 
 class _Call(NamedTuple):
-    """What a path asks for."""
+    """A request's path, parsed."""
 
     api: str
     project: UUID
@@ -57,17 +50,15 @@ class _Call(NamedTuple):
 
 @dataclass(frozen=True)
 class CustomVisionAnswer:
-    """An HTTP answer; its body goes out as JSON.
+    """An answer of the service.
 
     Attributes:
-        status: the HTTP status.
-        body: an ``ImagePrediction``, or a ``CustomVisionError`` for any status but 200.
-        prediction: what the answer was made of; None with an error.
+        body: an ``ImagePrediction``, ready for JSON.
+        prediction: the same as the app has it.
     """
 
-    status: int
     body: dict[str, Any]
-    prediction: Prediction | None = None
+    prediction: Prediction
 
 
 class CustomVision:
@@ -85,34 +76,24 @@ class CustomVision:
 
     @property
     def settings(self) -> Settings:
-        """The app's settings: who may call is the endpoint's business."""
+        """The app's settings; the endpoint checks the callers' keys."""
         return self._classifier.settings
 
-    def answer(self, path: str, content_type: str, body: bytes) -> CustomVisionAnswer:
-        """Answers one POST; never raises.
+    def classify(self, path: str, content_type: str, body: bytes) -> CustomVisionAnswer:
+        """Answers one POST.
 
         Args:
             path: as sent: percent-encoded, without the query.
             content_type: the request's header; empty if it has none.
             body: as sent.
+
+        Raises:
+            ClassifierError: the image cannot be fetched or classified.
+            CustomVisionError: the service has an error of its own for it.
         """
-        try:
-            call = _call(path)
-            prediction = self._classify(call, content_type, body)
-            return CustomVisionAnswer(200, _image_prediction(call, prediction), prediction)
-        except ClassifierError as exc:
-            return error_answer(as_custom_vision_error(exc))
-        except CustomVisionError as exc:
-            return error_answer(exc)
-        except Exception:
-            logger.exception("a bug, answered with 500")
-            return error_answer(
-                CustomVisionError(
-                    500,
-                    "ErrorUnknown",
-                    "Something went wrong inside the app. Its log has the details.",
-                )
-            )
+        call = _call(path)
+        prediction = self._classify(call, content_type, body)
+        return CustomVisionAnswer(_image_prediction(call, prediction), prediction)
 
     def _classify(self, call: _Call, content_type: str, body: bytes) -> Prediction:
         model, version = self._names.model_for(call.project, call.name)
@@ -131,13 +112,6 @@ class CustomVision:
             return self._classifier.classify_url(url, model=model, version=version)
         except InvalidRequest as exc:
             raise CustomVisionError(400, "BadRequestImageUrl", exc.message) from exc
-
-
-def error_answer(error: CustomVisionError) -> CustomVisionAnswer:
-    """The answer that tells of an error."""
-    telemetry.set_error(error.code)
-    logger.info("%s: %s", error.code, error.message)
-    return CustomVisionAnswer(error.status, error.as_dict())
 
 
 def _call(path: str) -> _Call:
@@ -170,7 +144,7 @@ def _call(path: str) -> _Call:
 
 
 def _image_prediction(call: _Call, prediction: Prediction) -> dict[str, Any]:
-    """The service's ``ImagePrediction``: every tag, the most probable first."""
+    """Renders the service's ``ImagePrediction``: every tag, the most probable first."""
     if not all(map(math.isfinite, prediction.scores)):
         raise CustomVisionError(
             500,
@@ -204,7 +178,7 @@ def _image_prediction(call: _Call, prediction: Prediction) -> dict[str, Any]:
 
 @lru_cache(maxsize=4096)
 def _stable_id(project: UUID, name: str) -> str:
-    """The same id for the same name in the same project, today and after every restart."""
+    """Makes the same id for the same name in the same project, also after a restart."""
     return str(uuid5(project, name))
 
 

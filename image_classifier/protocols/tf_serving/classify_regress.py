@@ -156,7 +156,7 @@ def _classify(
             f'Expected classification signature outputs to contain at least one of "{_CLASSES}" '
             f'or "{_SCORES}". Signature was: {debug_string(signature)}',
         )
-    found = serving.run(loaded, key, {_INPUTS: _tensor(examples)}, there)
+    found = serving.run_signature(loaded, key, {_INPUTS: _tensor(examples)}, there)
     for name, dtype in ((_CLASSES, "DT_STRING"), (_SCORES, "DT_FLOAT")):
         if name in found:
             _check_matrix(found[name], name, dtype, len(examples))
@@ -192,7 +192,7 @@ def _regress(
             Code.FAILED_PRECONDITION,
             f"No regression outputs found in SignatureDef: {debug_string(signature)}",
         )
-    found = serving.run(loaded, key, {_INPUTS: _tensor(examples)}, [_OUTPUTS])[_OUTPUTS]
+    found = serving.run_signature(loaded, key, {_INPUTS: _tensor(examples)}, [_OUTPUTS])[_OUTPUTS]
     if found.ndim != 1 and not (found.ndim == 2 and found.shape[1] == 1):
         raise ServingError(
             Code.INVALID_ARGUMENT,

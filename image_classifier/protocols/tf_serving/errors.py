@@ -1,10 +1,12 @@
-"""The error of TensorFlow Serving's API: one of the canonical codes and a message."""
+"""Defines the error of TensorFlow Serving's API: one of the canonical codes and a message."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import IntEnum
 from types import MappingProxyType
+
+from image_classifier.protocols.errors import ProtocolError
 
 __all__ = ["HTTP_STATUS", "Code", "ServingError", "invalid_argument"]
 
@@ -55,8 +57,8 @@ HTTP_STATUS: Mapping[Code, int] = MappingProxyType(
 )
 
 
-class ServingError(Exception):
-    """What a client is told instead of an answer.
+class ServingError(ProtocolError):
+    """An error in TensorFlow Serving's terms.
 
     Attributes:
         code: the canonical code.
@@ -66,9 +68,8 @@ class ServingError(Exception):
     def __init__(self, code: Code, message: str) -> None:
         super().__init__(message)
         self.code = code
-        self.message = message
 
 
 def invalid_argument(message: str) -> ServingError:
-    """The commonest of them: the caller's mistake."""
+    """The error for a caller's mistake."""
     return ServingError(Code.INVALID_ARGUMENT, message)

@@ -1,11 +1,10 @@
-"""TensorFlow Serving's REST API: a path and a body in, a status and a body out.
+"""Implements TensorFlow Serving's REST API: a path and a body in, a status and a body out.
 
 The Functions app and the ``model_server`` process both answer with this, byte for byte the same.
 """
 
 from __future__ import annotations
 
-import logging
 import re
 import threading
 import zlib
@@ -15,7 +14,6 @@ from urllib.parse import unquote
 
 from image_classifier.model_files.signatures import Signature
 from image_classifier.models.loaded_model import LoadedModel
-from image_classifier.observability import telemetry
 from image_classifier.protocols.tf_serving.classify_regress import classify, regress
 from image_classifier.protocols.tf_serving.errors import HTTP_STATUS, Code, ServingError
 from image_classifier.protocols.tf_serving.json import responses
@@ -31,8 +29,6 @@ from image_classifier.protocols.tf_serving.json.status_and_metadata import (
 from image_classifier.protocols.tf_serving.service import ModelSpec, TensorFlowServing
 
 __all__ = ["RestAnswer", "error_answer", "handle", "inflate"]
-
-logger = logging.getLogger(__name__)
 
 _VERSION = r"(?:(?:/versions/(?P<version>\d+))|(?:/labels/(?P<label>[^/:]+)))?"
 _PREDICTION = re.compile(
@@ -64,28 +60,22 @@ class RestAnswer:
 
 
 def handle(serving: TensorFlowServing, method: str, path: str, body: bytes) -> RestAnswer:
-    """Answers one request; never raises.
+    """Answers one request.
 
     Args:
         serving: has the models.
         method: GET or POST.
         path: as sent: percent-encoded, without the query.
         body: as sent, or inflated if it was compressed.
+
+    Raises:
+        ServingError: the request cannot be answered.
     """
-    try:
-        return RestAnswer(200, _answer(serving, method, path, body))
-    except ServingError as exc:
-        return error_answer(exc)
-    except Exception:
-        logger.exception("a bug, answered with 500")
-        return error_answer(
-            ServingError(Code.INTERNAL, "Something went wrong inside the app. See its log.")
-        )
+    return RestAnswer(200, _answer(serving, method, path, body))
 
 
 def error_answer(error: ServingError) -> RestAnswer:
-    """The one JSON shape of errors."""
-    telemetry.set_error(error.code.name)
+    """Renders an error: ``{"error": …}``."""
     return RestAnswer(HTTP_STATUS[error.code], responses.format_error(error.message), error.code)
 
 

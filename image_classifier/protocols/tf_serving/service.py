@@ -149,34 +149,37 @@ class TensorFlowServing:
         names = Names(signature, by_tensor_names)
         fed = names.inputs(inputs)
         check_dtypes(signature, fed)
-        wanted = names.outputs(output_filter)
-        found = self.run(loaded, key, fed, tuple(wanted.values()))
+        requested = names.outputs(output_filter)
+        arrays = self.run_signature(loaded, key, fed, tuple(requested.values()))
         return PredictResult(
-            used_spec(loaded, key), {shown: found[output] for shown, output in wanted.items()}
+            used_spec(loaded, key), {shown: arrays[output] for shown, output in requested.items()}
         )
 
-    def run(
+    def run_signature(
         self,
         loaded: LoadedModel,
         signature_name: str,
         inputs: Mapping[str, Array],
         outputs: Sequence[str],
     ) -> dict[str, Array]:
-        """Runs a signature that is there on inputs that fit it; raises ServingError."""
+        """Runs a signature of the model on inputs that fit it.
+
+        Args:
+            loaded: the model.
+            signature_name: one of its ``signatures``.
+            inputs: an array for each input, by key, of the signature's dtypes.
+            outputs: keys of the outputs to compute.
+
+        Raises:
+            ServingError: an input cannot be used, or the model fails.
+        """
         pipeline = self._classifier.pipeline
         try:
             saved = loaded.saved_model
             if saved is not None and signature_name in saved.signatures:
-                return pipeline.infer(lambda: saved.run_signature(signature_name, inputs, outputs))
-            engine = loaded.engine
+                return pipeline.infer(saved.run_signature, signature_name, inputs, outputs)
             return run_image_signature(
-                signature_name,
-                inputs,
-                outputs,
-                engine=engine,
-                labels=loaded.labels,
-                scores_of=lambda data: pipeline.scores(data, lambda: engine)[0],
-                in_turn=pipeline.infer,
+                signature_name, inputs, outputs, pipeline=pipeline, loaded=loaded
             )
         except ClassifierError as exc:
             raise as_serving_error(exc) from exc
@@ -249,8 +252,12 @@ def used_spec(loaded: LoadedModel, signature_name: str) -> ModelSpec:
     return ModelSpec(loaded.name, loaded.version, "", signature_name)
 
 
-def as_serving_error(error: ClassifierError) -> ServingError:
-    """The same in TensorFlow Serving's terms."""
+def as_serving_error(error: Exception) -> ServingError:
+    """Translates any error into TensorFlow Serving's terms; a bug's own message is left out."""
+    if isinstance(error, ServingError):
+        return error
+    if not isinstance(error, ClassifierError):
+        return ServingError(Code.INTERNAL, "Something went wrong inside the app. See its log.")
     kinds = (kind for kind in type(error).__mro__ if kind in CODE_OF_ERROR)
     code = next((CODE_OF_ERROR[kind] for kind in kinds), Code.INTERNAL)
     return ServingError(code, error.message)

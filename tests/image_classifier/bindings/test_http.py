@@ -14,7 +14,9 @@ from tests.support.saved_models import half_plus_two
 
 
 def ask(req: func.HttpRequest, classifier: Classifier) -> func.HttpResponse:
-    return http.answer(req, classify, classifier=classifier, methods="GET, POST, OPTIONS")
+    return http.answer(
+        req, classify, service=classifier, function="classify", methods="GET, POST, OPTIONS"
+    )
 
 
 def test_a_image_is_answered_like_the_tutorial(classifier: Classifier) -> None:
@@ -39,7 +41,7 @@ def test_every_error_becomes_its_status_in_the_one_shape(
     def fail(req: func.HttpRequest, _: Classifier) -> func.HttpResponse:
         raise kind("What, why and what to do.")
 
-    response = http.answer(request(), fail, classifier=classifier, methods="GET")
+    response = http.answer(request(), fail, service=classifier, function="classify", methods="GET")
 
     assert response.status_code == http.STATUS_OF_ERROR[kind]
     assert json.loads(response.get_body()) == {
@@ -56,7 +58,7 @@ def test_a_bug_is_a_constant_500_and_its_traceback_goes_to_the_log_only(
     def fail(req: func.HttpRequest, _: Classifier) -> func.HttpResponse:
         raise RuntimeError("the secret inside")
 
-    response = http.answer(request(), fail, classifier=classifier, methods="GET")
+    response = http.answer(request(), fail, service=classifier, function="classify", methods="GET")
 
     assert response.status_code == 500
     assert b"secret" not in response.get_body()
@@ -90,7 +92,7 @@ def test_the_key_is_asked_for_before_anything_else(classifier: Classifier) -> No
     def trap(req: func.HttpRequest, _: Classifier) -> func.HttpResponse:
         raise AssertionError("the request got in without a key")
 
-    response = http.answer(request(), trap, classifier=closed, methods="GET")
+    response = http.answer(request(), trap, service=closed, function="classify", methods="GET")
 
     assert response.status_code == 401
 
@@ -112,7 +114,7 @@ def test_a_model_that_cannot_load_is_503_and_names_the_file(classifier: Classifi
 
 
 def test_status_is_ready_when_the_default_model_loads(classifier: Classifier) -> None:
-    response = http.answer(request(), status, classifier=classifier, methods="GET")
+    response = http.answer(request(), status, service=classifier, function="status", methods="GET")
     body = json.loads(response.get_body())
 
     assert response.status_code == 200
@@ -139,7 +141,7 @@ def test_status_is_503_with_the_reason_when_it_does_not(classifier: Classifier) 
     (Path(classifier.repository.display_name) / "digits" / "1" / "labels.txt").write_text(
         "only one"
     )
-    response = http.answer(request(), status, classifier=classifier, methods="GET")
+    response = http.answer(request(), status, service=classifier, function="status", methods="GET")
     body = json.loads(response.get_body())
 
     assert response.status_code == 503
@@ -152,7 +154,7 @@ def test_status_lists_models_without_loading_them(classifier: Classifier) -> Non
     model_folder(
         Path(classifier.repository.display_name), "broken", graph=b"no graph", labels="a\nb"
     )
-    response = http.answer(request(), status, classifier=classifier, methods="GET")
+    response = http.answer(request(), status, service=classifier, function="status", methods="GET")
     broken = json.loads(response.get_body())["models"][0]
 
     assert response.status_code == 200
@@ -163,7 +165,9 @@ def test_status_lists_models_without_loading_them(classifier: Classifier) -> Non
 def test_a_saved_model_with_signatures_of_its_own_needs_no_labels(classifier: Classifier) -> None:
     half_plus_two(Path(classifier.repository.display_name) / "half" / "1")
 
-    body = json.loads(answer(request(), status, classifier=classifier, methods="GET").get_body())
+    body = json.loads(
+        answer(request(), status, service=classifier, function="status", methods="GET").get_body()
+    )
 
     (half,) = next(model["versions"] for model in body["models"] if model["name"] == "half")
     assert half == {"version": 1, "labels": [], "engine": "tensorflow", "state": "available"}
@@ -199,4 +203,4 @@ def test_another_probe_is_refused_by_name(classifier: Classifier) -> None:
 
 def ask_status(classifier: Classifier, probe: str) -> func.HttpResponse:
     asked = request(params={"probe": probe})
-    return http.answer(asked, status, classifier=classifier, methods="GET")
+    return http.answer(asked, status, service=classifier, function="status", methods="GET")

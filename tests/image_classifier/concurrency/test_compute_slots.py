@@ -48,34 +48,34 @@ def test_no_more_is_computed_at_once_than_there_are_slots_and_everybody_gets_the
         def run() -> None:
             for turn in range(200):
                 number = 1000 * me + turn
-                if slots.run(partial(compute, number)) != number:
+                if slots.run_in_slot(partial(compute, number)) != number:
                     wrong.append(number)
 
         return run
 
     ended(started(*(work(me) for me in range(12))))
-    until(lambda: slots._free == 3)
+    until(lambda: slots.free == 3)
 
     assert 1 <= most <= 3
     assert wrong == []
-    assert len(slots._idle) <= 3
+    assert slots.idle_threads <= 3
 
 
 def test_work_is_done_in_the_order_in_which_it_came_and_nobody_goes_before_those_who_wait() -> None:
     slots = ComputeSlots(1)
     go_on = threading.Event()
     order: list[int] = []
-    first = started(lambda: slots.run(lambda: order.append(0) if go_on.wait(20) else None))
-    until(lambda: slots._free == 0)
+    first = started(lambda: slots.run_in_slot(lambda: order.append(0) if go_on.wait(20) else None))
+    until(lambda: slots.free == 0)
     threads: list[threading.Thread] = []
     for number in range(1, 8):
-        threads += started(partial(slots.run, partial(order.append, number)))
-        while len(slots._queue) < number:
+        threads += started(partial(slots.run_in_slot, partial(order.append, number)))
+        while slots.waiting < number:
             time.sleep(0.001)
 
     go_on.set()
     ended(first)
-    slots.run(lambda: order.append(8))
+    slots.run_in_slot(lambda: order.append(8))
     ended(threads)
 
     assert order == list(range(9))
@@ -84,7 +84,7 @@ def test_work_is_done_in_the_order_in_which_it_came_and_nobody_goes_before_those
 def test_alone_everybody_computes_in_their_own_thread() -> None:
     slots = ComputeSlots(1)
 
-    assert {slots.run(threading.get_ident) for _ in range(3)} == {threading.get_ident()}
+    assert {slots.run_in_slot(threading.get_ident) for _ in range(3)} == {threading.get_ident()}
 
 
 @pytest.mark.parametrize("waits", [False, True], ids=["at once", "after a wait"])
@@ -98,21 +98,21 @@ def test_a_failure_reaches_who_asked_and_gives_the_slot_back(waits: bool) -> Non
 
     def ask() -> None:
         with pytest.raises(ValueError, match="inside") as failed:
-            slots.run(fail)
+            slots.run_in_slot(fail)
         seen.append(str(failed.value))
 
-    threads = started(lambda: slots.run(go_on.wait)) if waits else []
+    threads = started(lambda: slots.run_in_slot(go_on.wait)) if waits else []
     if waits:
-        until(lambda: slots._free == 0)
+        until(lambda: slots.free == 0)
     threads += started(ask)
     if waits:
-        until(lambda: len(slots._queue) == 1)
+        until(lambda: slots.waiting == 1)
     go_on.set()
     ended(threads)
-    until(lambda: slots._free == 1)
+    until(lambda: slots.free == 1)
 
     assert seen == ["inside"]
-    assert slots.run(lambda: "well") == "well"
+    assert slots.run_in_slot(lambda: "well") == "well"
 
 
 def test_nothing_is_kept_of_work_that_is_done() -> None:
@@ -125,14 +125,14 @@ def test_nothing_is_kept_of_work_that_is_done() -> None:
     def ask() -> None:
         held = [Pixels()]
         kept.append(weakref.ref(held[0]))
-        slots.run(lambda: held.pop() is None)
+        slots.run_in_slot(lambda: held.pop() is None)
         until(lambda: kept[0]() is None)
 
     kept: list[weakref.ref[Pixels]] = []
-    threads = started(lambda: slots.run(go_on.wait))
-    until(lambda: slots._free == 0)
+    threads = started(lambda: slots.run_in_slot(go_on.wait))
+    until(lambda: slots.free == 0)
     threads += started(ask)
-    until(lambda: len(slots._queue) == 1)
+    until(lambda: slots.waiting == 1)
     go_on.set()
     ended(threads)
 

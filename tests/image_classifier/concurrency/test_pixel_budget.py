@@ -78,10 +78,10 @@ def test_a_large_image_is_not_overtaken_for_ever_by_small_ones() -> None:
     with budget.reserve(50):
         first = started(large)
         large_waits.wait(5)
-        while not budget._queue:  # until the large one stands in the queue
+        while not budget.waiting:  # until the large one stands in the queue
             time.sleep(0.001)
         others = started(small, small, small)
-        while len(budget._queue) < 4:
+        while budget.waiting < 4:
             time.sleep(0.001)
         assert order == []
     for thread in first + others:

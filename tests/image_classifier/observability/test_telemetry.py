@@ -40,7 +40,7 @@ def listen(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def ask(req: Any, classifier: Classifier, handle: Any = classify) -> int:
-    response = http.answer(req, handle, classifier=classifier, methods="GET")
+    response = http.answer(req, handle, service=classifier, function=handle.__name__, methods="GET")
     assert isinstance(response.status_code, int)
     return response.status_code
 
@@ -57,7 +57,7 @@ def test_a_request_is_one_line_with_model_times_and_outcome(
         "endpoint", "outcome", "status", "model", "version", "engine", "images", "bytes", *times
     ]  # fmt: skip
     assert [line[key] for key in list(line)[:8]] == [
-        "classify", "ok", 200, "digits", 1, "tensorflow", 1, len(image)
+        "classify", "ok", 200, "digits", 1, "onnx", 1, len(image)
     ]  # fmt: skip
     assert line["total_ms"] >= line["decode_ms"] + line["preprocess_ms"] + line["infer_ms"] - 0.1
 

@@ -230,7 +230,9 @@ def test_the_status_lists_what_is_not_downloaded_yet(
     for name in ("digits", "other"):
         register(container, folder, name)
     classifier = app(container, tmp_path)
-    got = http.answer(request(), status, classifier=classifier, methods="GET").get_body()
+    got = http.answer(
+        request(), status, service=classifier, function="status", methods="GET"
+    ).get_body()
     digits, other = json.loads(got)["models"]
 
     assert digits["versions"][0]["state"] == "loaded"

@@ -6,7 +6,7 @@ import json
 import re
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
 import numpy as np
@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 
 from image_classifier import Classifier, Settings, errors
 from image_classifier.protocols.custom_vision.errors import CODE_OF_ERROR, as_custom_vision_error
-from image_classifier.protocols.custom_vision.service import CustomVision, CustomVisionAnswer
+from image_classifier.protocols.custom_vision.service import CustomVision
+from image_classifier.results import Prediction
 from tests.support.builders import colour_image, model_folder
 
 PROJECT = "6ad1d8e4-27de-4e47-8bf1-1c3b0b3f4a11"
@@ -39,13 +40,13 @@ def path(
 
 
 @pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory, colours_pb: bytes) -> Path:
+def app(tmp_path_factory: pytest.TempPathFactory, colours_onnx: bytes) -> Path:
     """An app with the default model and two versions of another, whose labels differ."""
     root = tmp_path_factory.mktemp("app")
-    model_folder(root / "models", "digits", 1, graph=colours_pb)
-    model_folder(root / "models", "Pets", 1, graph=colours_pb, labels="Bleu\nVert\nRouge")
-    model_folder(root / "models", "Pets", 2, graph=colours_pb, labels="Blau\nNegative\nRot")
-    model_folder(root / "models", "broken", 1, graph=b"no graph")
+    model_folder(root / "models", "digits", 1, onnx=colours_onnx)
+    model_folder(root / "models", "Pets", 1, onnx=colours_onnx, labels="Bleu\nVert\nRouge")
+    model_folder(root / "models", "Pets", 2, onnx=colours_onnx, labels="Blau\nNegative\nRot")
+    model_folder(root / "models", "broken", 1, onnx=b"no model")
     return root
 
 
@@ -59,13 +60,25 @@ def vision(app: Path) -> CustomVision:
     return service(app, MAX_IMAGE_BYTES="300000", MAX_IMAGE_PIXELS="1000000")
 
 
+class Answer(NamedTuple):
+    status: int
+    body: dict[str, Any]
+    prediction: Prediction | None = None
+
+
 def ask(vision: CustomVision, where: str, body: bytes = IMAGE, kind: str = OCTETS) -> Any:
-    answer = vision.answer(where, kind, body)
+    try:
+        found = vision.classify(where, kind, body)
+    except Exception as exc:  # as the binding does it
+        error = as_custom_vision_error(exc)
+        answer = Answer(error.status, error.as_dict())
+    else:
+        answer = Answer(200, found.body, found.prediction)
     json.dumps(answer.body, allow_nan=False)
     return answer
 
 
-def tags(answer: CustomVisionAnswer) -> list[str]:
+def tags(answer: Answer) -> list[str]:
     assert answer.status == 200, answer.body
     return [each["tagName"] for each in answer.body["predictions"]]
 
@@ -118,9 +131,9 @@ def test_ids_are_the_same_every_time_and_others_elsewhere(vision: CustomVision) 
 
 
 def test_the_iteration_is_the_exports_own_where_its_manifest_is_there(
-    tmp_path: Path, colours_pb: bytes
+    tmp_path: Path, colours_onnx: bytes
 ) -> None:
-    folder = model_folder(tmp_path / "models", "digits", 1, graph=colours_pb)
+    folder = model_folder(tmp_path / "models", "digits", 1, onnx=colours_onnx)
     iteration = "fe1e83c4-6f50-4899-9544-6bb08cf0e15a"
     (folder / "cvexport.manifest").write_text(json.dumps({"IterationId": iteration}))
 
@@ -196,11 +209,13 @@ def test_names_that_callers_make_up_do_not_pile_up(vision: CustomVision) -> None
     assert len(vision._names._named) <= 1000
 
 
-def test_a_new_model_answers_to_its_name_within_a_second(tmp_path: Path, colours_pb: bytes) -> None:
-    model_folder(tmp_path / "models", "digits", 1, graph=colours_pb)
+def test_a_new_model_answers_to_its_name_within_a_second(
+    tmp_path: Path, colours_onnx: bytes
+) -> None:
+    model_folder(tmp_path / "models", "digits", 1, onnx=colours_onnx)
     vision = service(tmp_path)
     assert tags(ask(vision, path("birds")))[0] == "Red"
-    model_folder(tmp_path / "models", "birds", 1, graph=colours_pb, labels="Blu\nVerde\nRosso")
+    model_folder(tmp_path / "models", "birds", 1, onnx=colours_onnx, labels="Blu\nVerde\nRosso")
     deadline = datetime.now(UTC).timestamp() + 5
 
     while tags(ask(vision, path("birds")))[0] != "Rosso":
@@ -295,7 +310,7 @@ def test_a_model_that_does_not_load_is_an_unavailable_service(vision: CustomVisi
     answer = ask(vision, path("broken"))
 
     assert (answer.status, answer.body["code"]) == (503, "ErrorPredictionServiceUnavailable")
-    assert "model.pb" in answer.body["message"]
+    assert "model.onnx" in answer.body["message"]
 
 
 def test_scores_that_are_no_numbers_are_an_error(tmp_path: Path) -> None:
