@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tools.shared.errors import ToolError
+
 # So that `python examples/inception_v3.py` works as well.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from examples.common import parser, seeded, show_how_to_serve
 from tools.export import export_classifier, preset
-from tools.zoo.imagenet import CLASSES, WeightsError, imagenet_labels, numbered, with_weights
+from tools.zoo.imagenet import CLASSES, imagenet_labels, numbered, with_weights
 
 SIZE = 299
 SMALLEST = 75  # pixels, for the network to have any left at its end
@@ -64,7 +66,7 @@ def network(weights: str, size: int, classes: int) -> Any:
     try:
         make = keras.applications.InceptionV3
         return with_weights(make, weights, input_shape=shape, classes=classes)
-    except WeightsError as exc:
+    except ToolError as exc:
         sys.exit(str(exc))
 
 

@@ -696,5 +696,5 @@ def test_stopped_half_way_it_leaves_nothing(
     _, err = running.communicate(timeout=60)
 
     assert running.returncode == INTERRUPTED
-    assert err.decode() == "stopped: nothing was added.\n"
+    assert err.decode() == "Stopped. Nothing was added.\n"
     assert [path.name for path in tmp_path.iterdir()] == ["e.zip"]

@@ -23,7 +23,8 @@ from tools.drain_report.__main__ import main
 from tools.drain_report.depth import Depth, Meter
 from tools.drain_report.requeue import requeue
 from tools.drain_report.show import as_line
-from tools.shared.queue_client import StorageError, encode, open_queue
+from tools.shared.errors import ToolError
+from tools.shared.queue_client import encode, open_queue
 
 Run = Callable[..., "Ran"]
 
@@ -328,7 +329,7 @@ def test_a_target_that_does_not_take_messages_loses_none(queues: Queues) -> None
     queues.poison.create()
     queues.poison.put("http://h/")
     # A message that is too long for a queue is what a healthy service refuses.
-    with pytest.raises(StorageError, match=f"refused with 4.*{queues.images.name}"):
+    with pytest.raises(ToolError, match=f"refused with 4.*{queues.images.name}"):
         requeue(
             open_queue(queues.poison.name),
             open_queue(queues.images.name),

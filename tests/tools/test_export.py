@@ -17,9 +17,10 @@ from image_classifier.model_files.input_spec import InputSpec
 from image_classifier.models.model import Model
 from image_classifier.protocols.tf_serving.service import ModelSpec, TensorFlowServing
 from tests.support.builders import colour_image, noise
-from tools.export import ExportError, export_classifier, preset
+from tools.export import export_classifier, preset
 from tools.export.__main__ import main
 from tools.export.verification import Agreement
+from tools.shared.errors import ToolError
 
 ROOT = Path(__file__).resolve().parents[2]
 # Keras's way of reading a variable, which NumPy warns of.
@@ -173,7 +174,7 @@ def test_every_preprocessing_agrees_with_the_pipeline(
 def test_a_model_that_does_not_fit_leaves_nothing_behind(
     colours: Any, tmp_path: Path, labels: tuple[str, ...], size: tuple[int, int], words: str
 ) -> None:
-    with pytest.raises(ExportError, match=words):
+    with pytest.raises(ToolError, match=words):
         export_classifier(colours, labels, preset("none", size=size), name="m", models_dir=tmp_path)
     assert list(tmp_path.iterdir()) == []
 
@@ -188,7 +189,7 @@ def test_an_export_that_disagrees_with_the_pipeline_leaves_nothing_behind(
         preprocessing_graph, "_normalised", lambda pixels, input_spec: real(pixels, input_spec) / 2
     )
 
-    with pytest.raises(ExportError, match="differ|see different labels"):
+    with pytest.raises(ToolError, match="differ|see different labels"):
         export_classifier(
             colours, LABELS, preset("none", size=(24, 24)), name="m", models_dir=tmp_path
         )
@@ -289,10 +290,10 @@ def test_presets_are_kerass_own() -> None:
 
 
 def test_what_model_json_cannot_say_is_refused() -> None:
-    with pytest.raises(ExportError, match="there are: none, 0-1, tf, caffe, torch"):
+    with pytest.raises(ToolError, match="there are: none, 0-1, tf, caffe, torch"):
         preset("mean", size=(4, 4))
     for name in ("caffe", "torch"):
-        with pytest.raises(ExportError, match="each of three channels"):
+        with pytest.raises(ToolError, match="each of three channels"):
             preset(name, size=(4, 4), channels="GRAY")
 
 

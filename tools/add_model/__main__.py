@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import io
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,29 +17,35 @@ from tools.add_model.build_version import Filled, fill
 from tools.add_model.export import open_source, read_export
 from tools.add_model.report import report
 from tools.convert.conversion import STEPS as CONVERSION_STEPS
-from tools.model_sources.messages import AddError, shown
+from tools.model_sources.messages import errors_named, shown
 from tools.shared.arguments import local_folder
+from tools.shared.command import run_command
+from tools.shared.errors import ToolError
 from tools.shared.signals import INTERRUPTED
 from tools.shared.steps import Steps
-from tools.shared.version_folder import VersionError, write_version
+from tools.shared.version_folder import write_version
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Returns 0, or 1 with a sentence on standard error; 130 after Ctrl+C."""
+    """Returns 0, or 1 with a sentence on standard error; 130 after Ctrl+C or SIGTERM."""
     args = _parser().parse_args(argv)
     if isinstance(sys.stdout, io.TextIOWrapper):  # labels may be in any script
         sys.stdout.reconfigure(errors="backslashreplace")
-    try:
-        lines = _add(args)
-    except (AddError, VersionError) as exc:
-        print(f"refused: {shown(exc)}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("stopped: nothing was added.", file=sys.stderr)
-        return INTERRUPTED
+    lines: list[str] = []
+
+    def add() -> None:
+        lines[:] = _add(args)
+
+    status = run_command(
+        add,
+        prefix="refused",
+        show=shown,
+        stopped="Stopped. Nothing was added.",
+        terminated=INTERRUPTED,
+    )
     for line in lines:
         print(line)
-    return 0
+    return status
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -79,19 +84,23 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add(args: argparse.Namespace) -> list[str]:
-    """Returns what to print."""
+    """Adds the model and returns the lines to print."""
     sample = _image(args.sample) if args.sample else None
     print(shown(args.export))
     with open_source(args.export) as source:
-        export = read_export(source)
-        to_onnx = args.onnx and _can_convert(export.layout.weights_file)
+        with errors_named(source.name):
+            export = read_export(source)
+            to_onnx = args.onnx and _can_convert(export.layout.weights_file)
         steps = Steps(2 + CONVERSION_STEPS * to_onnx + (sample is not None))
         filled: list[Filled] = []
 
         def write(folder: Path) -> None:
-            filled.append(
-                fill(folder, export, name=args.name, sample=sample, to_onnx=to_onnx, steps=steps)
-            )
+            with errors_named(source.name):
+                filled.append(
+                    fill(
+                        folder, export, name=args.name, sample=sample, to_onnx=to_onnx, steps=steps
+                    )
+                )
 
         folder = write_version(
             write, name=args.name, models_dir=args.models_dir, version=args.version
@@ -104,9 +113,9 @@ def _image(path: Path) -> bytes:
         data = path.read_bytes()
         decode(data, max_pixels=Settings.from_environ({}).max_image_pixels)
     except OSError as exc:
-        raise AddError(f"{path} cannot be read: {exc.strerror}.") from exc
+        raise ToolError(f"{path} cannot be read: {exc.strerror}.") from exc
     except ClassifierError as exc:
-        raise AddError(f"{path}: {exc.message}") from exc
+        raise ToolError(f"{path}: {exc.message}") from exc
     return data
 
 
@@ -115,7 +124,7 @@ def _can_convert(weights_file: str) -> bool:
         print("  it is ONNX already: nothing to convert")
         return False
     if weights_file not in ENGINES["tensorflow"].weights:
-        raise AddError(
+        raise ToolError(
             f"{weights_file} cannot be converted to ONNX: leave --onnx out, or export the "
             "iteration again as TensorFlow or ONNX."
         )
@@ -123,7 +132,6 @@ def _can_convert(weights_file: str) -> bool:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # to clean up then, too
     try:
         sys.exit(main())
     except KeyboardInterrupt:  # it is in place already

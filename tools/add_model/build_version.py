@@ -26,8 +26,8 @@ from tools.add_model.layout import METADATA_FILE
 from tools.add_model.onnx_labels import labels_in
 from tools.add_model.saved_model import input_spec_of
 from tools.convert.conversion import convert_folder
-from tools.model_sources.messages import AddError
 from tools.model_sources.source import MOST_BYTES, copy_file
+from tools.shared.errors import ToolError
 from tools.shared.steps import Steps
 
 __all__ = ["Filled", "fill"]
@@ -65,7 +65,7 @@ def fill(
         steps: says how it gets on.
 
     Raises:
-        AddError: the export is damaged, or is no model that the app can serve.
+        ToolError: the export is damaged, or is no model that the app can serve.
     """
     files = _files(export)
     size = sum(export.source.sizes[path] for path in files.values())
@@ -81,7 +81,8 @@ def fill(
     tags = None
     if sample is not None:
         with steps("classify the sample"), _in_words(folder, export):
-            scores, _ = Pipeline(Settings.from_environ({})).scores(sample, lambda: loaded.engine)
+            pipeline = Pipeline(Settings.from_environ({}))
+            scores, _ = pipeline.run(pipeline.open(sample), loaded.engine)
             found = tags_from_scores(loaded.labels, scores)
             tags = tuple(sorted(found, key=lambda tag: -tag.probability))
     return Filled(loaded, checksum, tags)
@@ -100,7 +101,7 @@ def _files(export: Export) -> dict[str, str]:
     files = {name: path for name, path in texts.items() if path is not None}
     for path in files.values():
         if export.source.sizes[path] > _MOST_TEXT_BYTES:
-            raise AddError(
+            raise ToolError(
                 f"{path} has {export.source.sizes[path]:,} bytes; at most {_MOST_TEXT_BYTES:,} are "
                 "copied of a text."
             )
@@ -109,7 +110,7 @@ def _files(export: Export) -> dict[str, str]:
         files |= layout.variables
     size = sum(export.source.sizes[path] for path in files.values())
     if size > MOST_BYTES:
-        raise AddError(
+        raise ToolError(
             f"the model has {size:,} bytes; at most {MOST_BYTES:,} are copied. No export is so "
             "large."
         )
@@ -150,10 +151,10 @@ def _in_words(folder: Path, export: Export) -> Iterator[None]:
         yield
     except ClassifierError as exc:
         # The folder will not be there any more when this is read.
-        raise AddError(exc.message.replace(f"{folder}{os.sep}", "")) from exc
-    except AddError:
+        raise ToolError(exc.message.replace(f"{folder}{os.sep}", "")) from exc
+    except ToolError:
         raise
     except Exception as exc:  # runtimes raise all kinds of errors for what is damaged
-        raise AddError(
+        raise ToolError(
             f"{export.layout.weights} cannot be used: {type(exc).__name__}: {first_line(exc)}."
         ) from exc

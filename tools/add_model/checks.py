@@ -12,7 +12,7 @@ from image_classifier.model_files.cvexport_manifest import ExportManifest
 from tools.add_model.metadata import Metadata
 from tools.add_model.saved_model import serving_graph
 from tools.add_model.unsupported_exports import by_manifest
-from tools.model_sources.messages import AddError
+from tools.shared.errors import ToolError
 
 __all__ = ["check_checksum", "check_kind", "check_operations"]
 
@@ -56,15 +56,15 @@ def check_kind(manifest: ExportManifest, metadata: Metadata) -> None:
     """Refuses what the export itself says that it is.
 
     Raises:
-        AddError: it is object detection, or a kind of export that the app cannot run.
+        ToolError: it is object detection, or a kind of export that the app cannot run.
     """
     if "detection" in (manifest.domain_type or "").lower():
-        raise AddError(_DETECTION.format(f"DomainType {manifest.domain_type}"))
+        raise ToolError(_DETECTION.format(f"DomainType {manifest.domain_type}"))
     method = (metadata.method or "").lower()
     if any(word in method for word in _DETECTION_METHODS):
-        raise AddError(_DETECTION.format(f"Postprocess.Method {metadata.method}"))
+        raise ToolError(_DETECTION.format(f"Postprocess.Method {metadata.method}"))
     if refusal := by_manifest(manifest):
-        raise AddError(refusal)
+        raise ToolError(refusal)
 
 
 def check_checksum(manifest: ExportManifest, path: str, found: str) -> str:
@@ -79,13 +79,13 @@ def check_checksum(manifest: ExportManifest, path: str, found: str) -> str:
         What came of it, in words.
 
     Raises:
-        AddError: they differ.
+        ToolError: they differ.
     """
     wanted = manifest.model_file_sha1
     if wanted is None:
         return "no checksum in the export"
     if wanted.lower() != found:
-        raise AddError(
+        raise ToolError(
             f"{path} is damaged or was changed: its SHA-1 is {found}, the manifest says {wanted}. "
             "Download it again, or export it again."
         )

@@ -18,9 +18,9 @@ from tools.add_model.checks import check_kind
 from tools.add_model.layout import Layout, find_manifest, find_model
 from tools.add_model.metadata import Metadata, parse_metadata
 from tools.model_sources.folder import Folder
-from tools.model_sources.messages import AddError
 from tools.model_sources.source import Source, read_text
 from tools.model_sources.zip_archive import Archive
+from tools.shared.errors import ToolError
 
 __all__ = ["Export", "no_labels", "open_source", "read_export"]
 
@@ -52,24 +52,21 @@ class Export:
 
 @contextmanager
 def open_source(path: Path) -> Iterator[Source]:
-    """Opens a zip file or a folder.
+    """Opens a zip file or a folder for the ``with`` block.
 
     Raises:
-        AddError: it is neither, or must not be read. One that is raised while it is open gets its
-            name in front.
+        ToolError: it is neither, or must not be read.
     """
     if path.is_dir():
         source: Archive | Folder = Folder(path)
     elif path.name in weights_files():
-        raise AddError(f"{path} is the model alone: give the folder that holds it and its labels.")
+        raise ToolError(f"{path} is the model alone: give the folder that holds it and its labels.")
     elif path.is_file():
         source = Archive(path)
     else:
-        raise AddError(f"{path} is not there: give the export's zip file, or an unpacked folder.")
+        raise ToolError(f"{path} is not there: give the export's zip file, or an unpacked folder.")
     try:
         yield source
-    except AddError as exc:
-        raise AddError(f"{source.name}: {exc}") from exc
     finally:
         source.close()
 
@@ -78,7 +75,7 @@ def read_export(source: Source) -> Export:
     """Finds the model and reads what is said of it.
 
     Raises:
-        AddError: it is no classification export that the app can run.
+        ToolError: it is no classification export that the app can run.
     """
     manifest_path = find_manifest(source.sizes)
     manifest = ExportManifest()
@@ -87,7 +84,7 @@ def read_export(source: Source) -> Export:
         try:
             manifest = parse_export_manifest(text)
         except ValueError as exc:
-            raise AddError(f"{manifest_path}: {exc} Export the iteration again.") from exc
+            raise ToolError(f"{manifest_path}: {exc} Export the iteration again.") from exc
     check_kind(manifest, Metadata())
     layout = find_model(source.sizes, manifest_path, manifest)
     if layout.labels is None and layout.weights_file not in _HAVE_LABELS:
@@ -107,9 +104,9 @@ def read_export(source: Source) -> Export:
     return Export(source, layout, manifest_path, manifest, metadata, tuple(notes))
 
 
-def no_labels(layout: Layout) -> AddError:
+def no_labels(layout: Layout) -> ToolError:
     """What is said of an export without labels."""
-    return AddError(
+    return ToolError(
         f"there is no {LABELS_FILE}: unpack the export, put one beside {layout.weights} with one "
         "label a line, in the order of the output, and give the folder."
     )

@@ -12,7 +12,8 @@ from image_classifier.model_files.cvexport_manifest import MANIFEST_FILE, Export
 from image_classifier.model_files.input_spec import CONTRACT_FILE
 from image_classifier.model_files.labels import LABELS_FILE
 from tools.add_model.unsupported_exports import by_files
-from tools.model_sources.messages import AddError, listed
+from tools.model_sources.messages import listed
+from tools.shared.errors import ToolError
 
 __all__ = ["METADATA_FILE", "Layout", "find_manifest", "find_model"]
 
@@ -51,11 +52,11 @@ def find_manifest(paths: Collection[str]) -> str | None:
     """The path of the manifest, or None.
 
     Raises:
-        AddError: there are several.
+        ToolError: there are several.
     """
     found = [path for path in _visible(paths) if PurePosixPath(path).name == MANIFEST_FILE]
     if len(found) > 1:
-        raise AddError(f"there are several exports in it: {listed(found)}. Give one of them.")
+        raise ToolError(f"there are several exports in it: {listed(found)}. Give one of them.")
     return found[0] if found else None
 
 
@@ -70,7 +71,7 @@ def find_model(
         manifest: what it says; empty if there is none.
 
     Raises:
-        AddError: there is no model, there are several, or the one that the manifest names is not
+        ToolError: there is no model, there are several, or the one that the manifest names is not
             there.
     """
     visible = set(_visible(paths))
@@ -78,16 +79,16 @@ def find_model(
     named = _beside(manifest_path, manifest.model_file_name)
     if named is not None:
         if named not in visible:
-            raise AddError(
+            raise ToolError(
                 f"{manifest_path} names {manifest.model_file_name!r}, which is not there. Export "
                 "the iteration again."
             )
         found.append(named)
     if not found:
-        raise AddError(by_files(visible))
+        raise ToolError(by_files(visible))
     homes = {PurePosixPath(path).parent for path in found}
     if len(homes) > 1:
-        raise AddError(
+        raise ToolError(
             f"there are models in several folders: {listed(set(found))}. Give one of these folders."
         )
     home = homes.pop()
@@ -148,4 +149,4 @@ def _weights_file(path: str, manifest: ExportManifest) -> str:
     for file in weights_files():
         if file.endswith(suffix) and suffix:
             return file
-    raise AddError(f"the model is {name!r}: {by_files([path])}")
+    raise ToolError(f"the model is {name!r}: {by_files([path])}")

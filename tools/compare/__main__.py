@@ -10,31 +10,28 @@ from datetime import datetime
 from pathlib import Path
 
 from image_classifier.images.files import images_in
-from tools.compare.addresses import Address, AddressError, read_addresses
+from tools.compare.addresses import Address, read_addresses
 from tools.compare.answer_log import (
-    AnswersError,
     ImageAnswers,
     has_answers,
     keep_answers,
     read_answers,
     write_answers,
 )
-from tools.compare.endpoint import Endpoint, EndpointError
+from tools.compare.endpoint import Endpoint
 from tools.compare.ground_truth import rightness_of
 from tools.compare.options import KEYS, parser
 from tools.compare.output_files import write_images, write_markdown
-from tools.compare.plot import PlotError, draw
+from tools.compare.plot import draw
 from tools.compare.report import Run, sections, verdict
 from tools.compare.sending import Asking
+from tools.shared.command import run_command
+from tools.shared.errors import ToolError
 from tools.shared.progress import show_progress
 from tools.shared.signals import INTERRUPTED
 
 REPORT, PLOT, IMAGES = "comparison.md", "comparison.svg", "comparison.csv"
 ANSWERS = "answers.jsonl"
-
-
-class CompareError(Exception):
-    """The comparison cannot start; the message says why and what to do."""
 
 
 def main(argv: Sequence[str] | None = None, *, pause: float = 1.0) -> int:
@@ -45,13 +42,14 @@ def main(argv: Sequence[str] | None = None, *, pause: float = 1.0) -> int:
         pause: seconds before a second try of what got no answer.
     """
     args = parser().parse_args(argv)
-    try:
-        return _compare(args, pause)
-    except (AddressError, AnswersError, CompareError) as exc:
-        print(f"error: {exc}", file=sys.stderr)
-    except OSError as exc:
-        print(f"error: {exc.filename or args.out}: {exc.strerror}.", file=sys.stderr)
-    return 1
+
+    def work() -> int:
+        try:
+            return _compare(args, pause)
+        except OSError as exc:
+            raise ToolError(f"{exc.filename or args.out}: {exc.strerror}.") from exc
+
+    return run_command(work)
 
 
 def _compare(args: argparse.Namespace, pause: float) -> int:
@@ -90,7 +88,7 @@ def _compare(args: argparse.Namespace, pause: float) -> int:
     if run.images:
         _report(run, args.out, plot=bool(run.agreement.compared) and not args.no_plot)
     problem = asking.problem
-    if problem is not None and not isinstance(problem, EndpointError):
+    if problem is not None and not isinstance(problem, ToolError):
         raise problem
     if problem is not None:
         print(f"error: {problem}", file=sys.stderr)
@@ -106,16 +104,16 @@ def _endpoints(
     keys = [environ.get(name, "").strip() for name in KEYS]
     for name, key in zip(KEYS, keys, strict=True):
         if not (key.isascii() and key.isprintable()):
-            raise CompareError(f"{name} has characters that no key has. Copy it again.")
+            raise ToolError(f"{name} has characters that no key has. Copy it again.")
     return Endpoint("A", addresses[0], keys[0]), Endpoint("B", addresses[1], keys[1])
 
 
 def _images(folder: Path, limit: int | None) -> list[Path]:
     if not folder.is_dir():
-        raise CompareError(f"There is no folder {folder}. Name one that has images.")
+        raise ToolError(f"There is no folder {folder}. Name one that has images.")
     found = images_in(folder)
     if not found:
-        raise CompareError(f"There are no images in {folder}.")
+        raise ToolError(f"There are no images in {folder}.")
     if limit is None or limit >= len(found):
         return found
     return [found[number * len(found) // limit] for number in range(limit)]
@@ -127,7 +125,7 @@ def _earlier(args: argparse.Namespace, shown: tuple[str, str]) -> list[ImageAnsw
     if args.resume:
         return read_answers(path, shown)
     if has_answers(path) and not args.overwrite:
-        raise CompareError(
+        raise ToolError(
             f"{args.out} has the answers of an earlier run. Go on with that one (--resume), "
             "replace it (--overwrite), or name another folder (--out)."
         )
@@ -157,7 +155,7 @@ def _report(run: Run, out: Path, *, plot: bool) -> None:
     if plot:
         try:
             draw(run, out / PLOT)
-        except PlotError as exc:
+        except ToolError as exc:
             plot = False
             print(f"note: {exc}", file=sys.stderr)
     write_markdown(out / REPORT, run, plot=PLOT if plot else None)
@@ -182,7 +180,4 @@ def _status(run: Run, problem: Exception | None, least: float | None) -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+    sys.exit(main())

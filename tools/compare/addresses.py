@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
 from uuid import UUID
 
-__all__ = ["Address", "AddressError", "is_on_this_machine", "read_addresses"]
+from tools.shared.errors import ToolError
+
+__all__ = ["Address", "is_on_this_machine", "read_addresses"]
 
 EXAMPLE = (
     "https://NAME.cognitiveservices.azure.com/customvision/v3.0/Prediction/PROJECT-ID/classify/"
@@ -27,10 +29,6 @@ _PUBLISHED = re.compile(
 )
 # What is only in a prediction URL, so an address that has it was cut off.
 _UNFINISHED = re.compile(r"/(customvision|iterations)(/|$)", re.IGNORECASE)
-
-
-class AddressError(Exception):
-    """An endpoint cannot be meant; the message says what it should look like."""
 
 
 @dataclass(frozen=True)
@@ -86,10 +84,10 @@ def read_addresses(
             the other endpoint's prediction URL: this app answers at the cloud's own path.
 
     Raises:
-        AddressError: they are not two, or one cannot be used.
+        ToolError: they are not two, or one cannot be used.
     """
     if len(texts) != 2:
-        raise AddressError(
+        raise ToolError(
             f"Two endpoints are compared, and --endpoint is there {_times(len(texts))}. Give it "
             "twice, first the one that the other is held against: --endpoint "
             f"{EXAMPLE} --endpoint http://localhost:7071"
@@ -97,14 +95,14 @@ def read_addresses(
     parts = [_split(text) for text in texts]
     tails = [_TAIL.fullmatch(each.path) for each in parts]
     if all(tails) and (project or iteration):
-        raise AddressError(
+        raise ToolError(
             "Both prediction URLs say which project and iteration they mean. Leave out --project "
             "and --iteration."
         )
     for each, tail in zip(parts, tails, strict=True):
         found = _PUBLISHED.fullmatch(tail["before"]) if tail else None
         if found and found["task"].lower() == "detect":
-            raise AddressError(
+            raise ToolError(
                 f"{_shown(each)} detects objects. This compares classifiers, whose prediction "
                 "URLs have /classify/ there."
             )
@@ -129,12 +127,12 @@ def _split(text: str) -> SplitResult:
     except ValueError:  # a port that is no number, half an IPv6 address
         usable = False
     if not usable or not text.isprintable() or " " in text:
-        raise AddressError(
+        raise ToolError(
             "An endpoint is a URL that starts with https:// or http://, and this is none: "
             f"{text.partition('?')[0][:200]!r}. An example: {EXAMPLE}"
         )
     if parts.username is not None:
-        raise AddressError(
+        raise ToolError(
             "An endpoint has no user and password in it. Keys come from the environment: "
             "PREDICTION_KEY_A and PREDICTION_KEY_B."
         )
@@ -150,20 +148,20 @@ def _published(parts: SplitResult, tail: re.Match[str]) -> Address:
 
 def _made(parts: SplitResult, project: str | None, iteration: str | None) -> Address:
     if _UNFINISHED.search(parts.path):
-        raise AddressError(
+        raise ToolError(
             f"{_shown(parts)} is no prediction URL: those end with /image. Copy it from the "
             f"portal (Performance, Prediction URL), as in {EXAMPLE}; or give the address alone, "
             "as in http://localhost:7071, with --project and --iteration."
         )
     if not project or not iteration:
-        raise AddressError(
+        raise ToolError(
             f"{_shown(parts)} is an address without project and published name. Say which with "
             f"--project and --iteration, or copy the whole prediction URL, as in {EXAMPLE}"
         )
     try:
         UUID(project)
     except ValueError:
-        raise AddressError(
+        raise ToolError(
             f"{project[:80]!r} is no project id. The portal shows it in the project's settings, "
             "as in 6ad1d8e4-27de-4e47-8bf1-1c3b0b3f4a11."
         ) from None

@@ -9,19 +9,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+from tools.shared.errors import ToolError
+
 __all__ = [
     "Answer",
-    "AnswersError",
     "ImageAnswers",
     "has_answers",
     "keep_answers",
     "read_answers",
     "write_answers",
 ]
-
-
-class AnswersError(Exception):
-    """Earlier answers cannot be used; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -112,18 +109,18 @@ def read_answers(path: Path, endpoints: Sequence[str]) -> list[ImageAnswers]:
     """The answers that an earlier run kept, each image's last ones.
 
     Raises:
-        AnswersError: there are none, or they are those of other endpoints.
+        ToolError: there are none, or they are those of other endpoints.
     """
     try:
         lines = path.read_text("utf-8").splitlines()
     except FileNotFoundError:
-        raise AnswersError(f"There is no {path} to resume. Leave out --resume.") from None
+        raise ToolError(f"There is no {path} to resume. Leave out --resume.") from None
     except (OSError, ValueError) as exc:
-        raise AnswersError(f"{path} cannot be read: {exc}.") from exc
+        raise ToolError(f"{path} cannot be read: {exc}.") from exc
     values = [value for value in map(_parsed, lines) if value is not None]
     head = values[0].get("endpoints") if values else None
     if head != list(endpoints):
-        raise AnswersError(
+        raise ToolError(
             f"{path} has answers of other endpoints: {' and '.join(map(str, head or ['none']))}. "
             "Name the same ones, or another folder with --out."
         )

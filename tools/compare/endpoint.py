@@ -7,16 +7,13 @@ from urllib.parse import parse_qsl
 
 from tools.compare.addresses import Address
 from tools.compare.answer_log import Answer
+from tools.shared.errors import ToolError
 
-__all__ = ["Endpoint", "EndpointError"]
+__all__ = ["Endpoint"]
 
 UNANSWERED_IN_A_ROW = 5
 # Shorter values of a query, such as 1 or true, are in many words and are no secrets.
 SHORTEST_SECRET = 6
-
-
-class EndpointError(Exception):
-    """There is no use in asking this endpoint any more; the message says why, and no secret."""
 
 
 class Endpoint:
@@ -57,7 +54,7 @@ class Endpoint:
             absent: whether nobody was there, or was too busy to look at it.
 
         Raises:
-            EndpointError: no image is answered, and that will hardly change.
+            ToolError: no image is answered, and that will hardly change.
         """
         with self._lock:
             if answer.is_final:
@@ -65,9 +62,9 @@ class Endpoint:
                 return
             self._unanswered += 1
             if absent and not self._has_answered:
-                raise EndpointError(f"{self.name} {answer.error} ({self.address.shown})")
+                raise ToolError(f"{self.name} {answer.error} ({self.address.shown})")
             if self._unanswered >= UNANSWERED_IN_A_ROW:
-                raise EndpointError(
+                raise ToolError(
                     f"{self.name} gave no answer to {self._unanswered} images in a row. To the "
                     f"last one it {answer.error}"
                 )

@@ -11,9 +11,10 @@ from urllib.parse import urlsplit
 import requests
 
 from tools.compare.answer_log import Answer
-from tools.compare.endpoint import Endpoint, EndpointError
+from tools.compare.endpoint import Endpoint
 from tools.compare.rate_limit import Pace
 from tools.compare.replies import NoPrediction, error_of, printable, seconds_to_wait, tags_in
+from tools.shared.errors import ToolError
 
 __all__ = ["Caller"]
 
@@ -86,7 +87,7 @@ class Caller:
         """Sends one image, until there is an answer or there have been enough tries.
 
         Raises:
-            EndpointError: no image will be answered.
+            ToolError: no image will be answered.
             StoppedError: all is over before there was an answer.
         """
         tries = 0
@@ -130,7 +131,7 @@ class Caller:
     def _failed(self, error: requests.RequestException) -> _Try:
         """There is no reply. The library's own words hold the URL with its query: never shown."""
         if isinstance(error, requests.exceptions.SSLError):
-            raise EndpointError(
+            raise ToolError(
                 f"{self._endpoint.name} has a certificate that is not accepted: {_reason(error)} "
                 f"({self._endpoint.address.shown})"
             ) from None
@@ -151,12 +152,12 @@ class Caller:
         words = message or printable(response.reason or "") or "no reason"
         words = self._endpoint.without_secrets(f"answered {shown}: {words}")
         if status in _WRONG or 300 <= status < 400 or code in _WRONG_CODES:
-            raise EndpointError(f"{self._endpoint.name} {words}{self._advice(response)}")
+            raise ToolError(f"{self._endpoint.name} {words}{self._advice(response)}")
         answer = Answer(error=words)
         if status in _BUSY:
             wait = seconds_to_wait(response.headers)
             if wait is not None and wait > LONGEST_WAIT_SECONDS:
-                raise EndpointError(
+                raise ToolError(
                     f"{self._endpoint.name} {words} It wants to be left alone for "
                     f"{wait / 60:.0f} minutes; go on after that with --resume."
                 )

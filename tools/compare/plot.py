@@ -10,8 +10,9 @@ from tools.compare.agreement import Agreement, Compared, percentile
 from tools.compare.latency import Latency
 from tools.compare.report import Run
 from tools.compare.tables import milliseconds
+from tools.shared.errors import ToolError
 
-__all__ = ["PlotError", "draw"]
+__all__ = ["draw"]
 
 # Okabe and Ito's, which people see apart whatever their eyes.
 SAME, OTHER = "#0072b2", "#d55e00"
@@ -22,15 +23,11 @@ WIDE_RANGE = 20
 MOST_MARKS = 2000
 
 
-class PlotError(Exception):
-    """There is nothing to draw with."""
-
-
 def draw(run: Run, file: Path) -> None:
     """Draws the figures; the same figures give the same file.
 
     Raises:
-        PlotError: matplotlib is not installed.
+        ToolError: matplotlib is not installed.
     """
     plt = _pyplot()
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 5.2), layout="constrained")
@@ -127,7 +124,7 @@ def _pyplot() -> Any:
     try:
         import matplotlib
     except ImportError:
-        raise PlotError(
+        raise ToolError(
             "There is no plot: matplotlib is not installed. Install it (python -m pip install "
             "matplotlib) and run this again with --resume."
         ) from None

@@ -72,7 +72,7 @@ class Asking:
 
     @property
     def problem(self) -> Exception | None:
-        """What ended it early: an EndpointError, or what ``keep`` raised."""
+        """What ended it early: a ToolError, or the error that ``keep`` raised."""
         return self._problem
 
     @property

@@ -10,13 +10,18 @@ from pathlib import Path
 from image_classifier.errors import ClassifierError
 from tools.convert.conversion import SAMPLES, convert_folder
 from tools.shared.arguments import local_folder
-from tools.shared.signals import stoppable
+from tools.shared.command import NO_PARTIAL_OUTPUT, run_command
 
 __all__ = ["main"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Returns 0, or 1 if a folder was refused; 130 after Ctrl+C, 143 after SIGTERM."""
     args = _parser().parse_args(argv)
+    return run_command(lambda: _convert(args), stopped=NO_PARTIAL_OUTPUT)
+
+
+def _convert(args: argparse.Namespace) -> int:
     failed = 0
     for folder in args.folders:
         try:
@@ -46,4 +51,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(stoppable(main))
+    sys.exit(main())

@@ -14,34 +14,36 @@ from tqdm import tqdm
 from tools.drain_report.depth import Meter, read_failures
 from tools.drain_report.requeue import HIDDEN_SECONDS, message_again, requeue
 from tools.drain_report.show import as_json, as_line, as_table
-from tools.shared.queue_client import StorageError, add_connection, count_messages, open_queue
+from tools.shared.command import run_command
+from tools.shared.queue_client import add_connection, count_messages, open_queue
 from tools.shared.signals import INTERRUPTED
 
 WATCH_SECONDS = 2.0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Returns 0, or 1 with a sentence on standard error; 130 after Ctrl+C."""
     args = _parser().parse_args(argv)
+    return run_command(lambda: _report(args))
+
+
+def _report(args: argparse.Namespace) -> int:
     names = [args.queue, f"{args.queue}-failed", f"{args.queue}-poison"]
-    try:
-        queues = [open_queue(name, setting=args.connection) for name in names]
-        if args.requeue:
-            return _requeue(queues[0], queues[names.index(f"{args.queue}-{args.requeue}")], args)
-        meter = Meter(queues)
-        while True:
-            depths = meter.read(time.monotonic())
-            if args.json:
-                print(json.dumps(as_json(depths, read_failures(queues[1]))), flush=True)
-            elif args.watch:
-                print(as_line(depths), flush=True)
-            else:
-                print(as_table(depths, read_failures(queues[1])), flush=True)
-            if not args.watch:
-                return 0
-            time.sleep(args.watch)
-    except StorageError as exc:
-        print(f"error: {exc}", file=sys.stderr)
-        return 1
+    queues = [open_queue(name, setting=args.connection) for name in names]
+    if args.requeue:
+        return _requeue(queues[0], queues[names.index(f"{args.queue}-{args.requeue}")], args)
+    meter = Meter(queues)
+    while True:
+        depths = meter.read(time.monotonic())
+        if args.json:
+            print(json.dumps(as_json(depths, read_failures(queues[1]))), flush=True)
+        elif args.watch:
+            print(as_line(depths), flush=True)
+        else:
+            print(as_table(depths, read_failures(queues[1])), flush=True)
+        if not args.watch:
+            return 0
+        time.sleep(args.watch)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -110,7 +112,4 @@ def _requeue(target: QueueClient, source: QueueClient, args: argparse.Namespace)
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+    sys.exit(main())

@@ -58,7 +58,7 @@ class Meter:
             now: seconds of a clock that does not jump.
 
         Raises:
-            StorageError: the storage account does not answer.
+            ToolError: the storage account does not answer.
         """
         return [self._depth(queue, now) for queue in self._queues]
 
@@ -91,7 +91,7 @@ def read_failures(queue: QueueClient) -> Failures:
     """Looks at the oldest messages and leaves them where they are.
 
     Raises:
-        StorageError: the storage account does not answer.
+        ToolError: the storage account does not answer.
     """
     with in_words(queue):
         try:

@@ -50,7 +50,7 @@ def requeue(
         progress: called after each message.
 
     Raises:
-        StorageError: the storage account does not answer.
+        ToolError: the storage account does not answer.
     """
     most = count_messages(source) or 0
     most = most if count is None else min(count, most)

@@ -16,46 +16,47 @@ from azure.storage.queue import QueueClient
 from tools.enqueue.sending import Sender
 from tools.enqueue.sources import (
     Source,
-    SourceError,
     from_file,
     from_folder,
     from_samples,
     from_stream,
     messages,
 )
+from tools.shared.command import run_command
+from tools.shared.errors import ToolError
 from tools.shared.progress import show_progress
 from tools.shared.queue_client import (
-    StorageError,
     add_connection,
     count_messages,
     create_queue,
     open_queue,
     sending_url,
 )
+from tools.shared.signals import INTERRUPTED
 
 GENERATED = 100
 THREADS = 16
-INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Returns 0, or 1 with a sentence on standard error; 130 after Ctrl+C."""
     parser = _parser()
     args = parser.parse_args(argv)
-    try:
-        source = _source(args)
-        queue = open_queue(args.queue, setting=args.connection)
-        if create_queue(queue):
-            print(f"Made the queue {args.queue}.", flush=True)
-        sender = Sender(
-            sending_url(queue),
-            _texts(source, args),
-            threads=args.senders,
-            rate=args.rate,
-            room=_room(queue, args.keep_below),
-        )
-    except (SourceError, StorageError) as exc:
-        print(f"error: {exc}", file=sys.stderr)
-        return 1
+    return run_command(lambda: _enqueue(args, parser))
+
+
+def _enqueue(args: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    source = _source(args)
+    queue = open_queue(args.queue, setting=args.connection)
+    if create_queue(queue):
+        print(f"Made the queue {args.queue}.", flush=True)
+    sender = Sender(
+        sending_url(queue),
+        _texts(source, args),
+        threads=args.senders,
+        rate=args.rate,
+        room=_room(queue, args.keep_below),
+    )
     interrupted = _fill(sender, args.queue, args.run, _total(source, args))
     if sender.problem is not None:
         print(f"error: {sender.problem}", file=sys.stderr)
@@ -143,7 +144,7 @@ def _source(args: argparse.Namespace) -> Source:
         args.count = GENERATED
     if args.source is None:
         if not args.generate:
-            raise SourceError(
+            raise ToolError(
                 "Name a file of URLs, a folder of images or - for standard input; or let "
                 "--generate queue the local host's samples."
             )
@@ -201,7 +202,4 @@ def _resume(done: int, args: argparse.Namespace, parser: argparse.ArgumentParser
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+    sys.exit(main())

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 import urllib3
 
+from tools.shared.errors import ToolError
 from tools.shared.queue_client import encode
 
 __all__ = ["Sender"]
@@ -104,7 +105,7 @@ class Sender:
 
     @property
     def problem(self) -> Exception | None:
-        """What stopped the sending: a SendError, or what ``texts`` raised."""
+        """What stopped the sending: a ToolError, or what ``texts`` raised."""
         return self._problem
 
     def _work(self) -> None:
@@ -157,11 +158,7 @@ class Sender:
         try:
             response = self._pool.request("POST", self._url, body=body.encode(), headers=HEADERS)
         except urllib3.exceptions.HTTPError:
-            raise SendError("The storage account stopped answering.") from None
+            raise ToolError("The storage account stopped answering.") from None
         if response.status != 201:
             code = response.headers.get("x-ms-error-code", "no code")
-            raise SendError(f"The storage account refused with {response.status} ({code}).")
-
-
-class SendError(Exception):
-    """A message was not taken; the text says why and holds no secret."""
+            raise ToolError(f"The storage account refused with {response.status} ({code}).")

@@ -18,15 +18,12 @@ from azure.functions import QueueMessage
 
 from image_classifier.bindings.queue_message import read_message
 from image_classifier.images.files import images_in
+from tools.shared.errors import ToolError
 
-__all__ = ["Body", "Source", "SourceError", "from_file", "from_folder", "from_samples", "messages"]
+__all__ = ["Body", "Source", "from_file", "from_folder", "from_samples", "messages"]
 
 SAMPLES = Path(__file__).resolve().parents[2] / "frontend" / "samples"
 PROBE_SECONDS = 5
-
-
-class SourceError(Exception):
-    """A source cannot be used; the message says which line or file, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +56,7 @@ def from_file(path: Path) -> Source:
     """The lines of a file, all of them checked now: one that is wrong stops everything.
 
     Raises:
-        SourceError: the file cannot be read, is empty, or has such a line.
+        ToolError: the file cannot be read, is empty, or has such a line.
     """
 
     def read() -> Iterator[Body]:
@@ -69,9 +66,9 @@ def from_file(path: Path) -> Source:
     try:
         total = sum(1 for body in read() if message_of(body, id="1", model=None))
     except OSError as exc:
-        raise SourceError(f"{path} cannot be read: {exc.strerror}.") from exc
+        raise ToolError(f"{path} cannot be read: {exc.strerror}.") from exc
     if not total:
-        raise SourceError(f"{path} has no lines but empty ones and comments.")
+        raise ToolError(f"{path} has no lines but empty ones and comments.")
     return Source(read, total)
 
 
@@ -86,7 +83,7 @@ def _lines(lines: Iterable[bytes], name: str) -> Iterator[Body]:
         try:
             text = line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
         except UnicodeDecodeError as exc:
-            raise SourceError(f"{where}: it is not UTF-8 text.") from exc
+            raise ToolError(f"{where}: it is not UTF-8 text.") from exc
         if text and not text.startswith("#"):
             yield Body(text, where)
 
@@ -95,11 +92,11 @@ def from_folder(folder: Path, base_url: str) -> Source:
     """The images in a folder, at the URLs where the local host serves them.
 
     Raises:
-        SourceError: there are none, or the host does not serve them.
+        ToolError: there are none, or the host does not serve them.
     """
     files = images_in(folder)
     if not files:
-        raise SourceError(f"There are no images in {folder}.")
+        raise ToolError(f"There are no images in {folder}.")
     _check_served(
         _served_at(f"{base_url}/images/", folder, files[0]),
         files[0],
@@ -113,7 +110,7 @@ def from_samples(base_url: str) -> Source:
     """The images that the local host serves for its page.
 
     Raises:
-        SourceError: the host does not serve them.
+        ToolError: the host does not serve them.
     """
     names = [sample["file"] for sample in json.loads((SAMPLES / "samples.json").read_text("utf-8"))]
     files = [SAMPLES / name for name in names]
@@ -141,20 +138,20 @@ def _check_served(url: str, file: Path, advice: str) -> None:
         try:
             response = pool.request("GET", url)
         except (urllib3.exceptions.HTTPError, ValueError) as exc:
-            raise SourceError(
+            raise ToolError(
                 f"Nothing answers at {url}. {advice} (or say where it runs with --base-url)."
             ) from exc
     if response.status != 200:
-        raise SourceError(f"{url} answers {response.status}, not the image. {advice}.")
+        raise ToolError(f"{url} answers {response.status}, not the image. {advice}.")
     if response.data != file.read_bytes():
-        raise SourceError(f"{url} is not the image {file}. {advice}.")
+        raise ToolError(f"{url} is not the image {file}. {advice}.")
 
 
 def messages(bodies: Iterable[Body], *, run: str, model: str | None) -> Iterator[str]:
     """The messages for the queue, as JSON; ids are the run's name and a number from 1.
 
     Raises:
-        SourceError: a body cannot become a message.
+        ToolError: a body cannot become a message.
     """
     for number, body in enumerate(bodies, 1):
         yield message_of(body, id=f"{run}-{number}", model=model)
@@ -164,14 +161,14 @@ def message_of(body: Body, *, id: str, model: str | None) -> str:
     """One message. A body's own id and model come first.
 
     Raises:
-        SourceError: the function would not accept it.
+        ToolError: the function would not accept it.
     """
     asked = read_message(QueueMessage(id=id, body=body.text))
     if asked.problem is not None:
-        raise SourceError(f"{body.where}: {asked.problem}")
+        raise ToolError(f"{body.where}: {asked.problem}")
     url = asked.url or ""
     if not url.lower().startswith(("http://", "https://")):
-        raise SourceError(f"{body.where}: {url[:60]!r} is not a URL that starts with https://.")
+        raise ToolError(f"{body.where}: {url[:60]!r} is not a URL that starts with https://.")
     message: dict[str, str | int] = {"id": asked.id, "url": url}
     if asked.model or model:
         message["model"] = asked.model or model or ""

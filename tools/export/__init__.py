@@ -8,15 +8,11 @@ export_classifier(model, ["cat", "dog"], preset("tf", size=(224, 224)), name="pe
 from __future__ import annotations
 
 from tools.export.classifier import export_classifier
-from tools.export.errors import ExportError
 from tools.export.module import export_module
 from tools.export.presets import PRESETS, preset
-from tools.shared.version_folder import VersionError
 
 __all__ = [
     "PRESETS",
-    "ExportError",
-    "VersionError",
     "export_classifier",
     "export_module",
     "preset",

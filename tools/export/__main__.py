@@ -10,28 +10,27 @@ from pathlib import Path
 from image_classifier.errors import ModelError
 from image_classifier.model_files.labels import read_labels
 from tools.export.classifier import TOLERANCE, export_classifier
-from tools.export.errors import ExportError
 from tools.export.presets import PRESETS, preset
 from tools.export.sources import input_size, load_source
 from tools.export.verification import Agreement
 from tools.shared.arguments import local_folder
+from tools.shared.command import NO_PARTIAL_OUTPUT, run_command
+from tools.shared.errors import ToolError
 from tools.shared.image_folders import visible_images_in
-from tools.shared.signals import stoppable
 from tools.shared.steps import Steps
-from tools.shared.version_folder import VersionError
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Returns 0, or 1 with a sentence on standard error."""
+    """Returns 0, or 1 with a sentence on standard error; 130 after Ctrl+C, 143 after SIGTERM."""
     args = _parser().parse_args(argv)
-    try:
-        _export(args)
-    except (ExportError, ModelError, VersionError) as exc:
-        print(f"refused: {exc}", file=sys.stderr)
-        return 1
-    return 0
+    return run_command(
+        lambda: _export(args),
+        prefix="refused",
+        errors=(ToolError, ModelError),
+        stopped=NO_PARTIAL_OUTPUT,
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -88,7 +87,7 @@ def _export(args: argparse.Namespace) -> None:
         model = load_source(args.model)
     size = tuple(args.size) if args.size else input_size(model)
     if size is None:
-        raise ExportError("The model does not say how large its input is: give --size.")
+        raise ToolError("The model does not say how large its input is: give --size.")
     input_spec = preset(args.preprocessing, size=size, resize=args.resize, channels=args.channels)
     found: list[Agreement] = []
     with steps("write it, load it back, compare it with the app's pipeline"):
@@ -121,9 +120,9 @@ def _export(args: argparse.Namespace) -> None:
 
 def _labels(path: Path) -> tuple[str, ...]:
     if path.name != "labels.txt":
-        raise ExportError(f"{path}: the file with the labels must be called labels.txt.")
+        raise ToolError(f"{path}: the file with the labels must be called labels.txt.")
     return read_labels(path.parent)
 
 
 if __name__ == "__main__":
-    sys.exit(stoppable(main))
+    sys.exit(main())

@@ -9,9 +9,9 @@ from typing import Any
 from image_classifier.errors import ClassifierError
 from image_classifier.model_files.input_spec import CHANNELS, InputSpec
 from image_classifier.models.model import Model
-from tools.export.errors import ExportError
 from tools.export.saving import save_classifier
 from tools.export.verification import Agreement, compare
+from tools.shared.errors import ToolError
 from tools.shared.version_folder import write_version
 
 __all__ = ["TOLERANCE", "export_classifier"]
@@ -63,9 +63,9 @@ def export_classifier(
         The version folder.
 
     Raises:
-        ExportError: the model does not fit labels or size, or its signatures and the app's
+        ToolError: the model does not fit labels or size, or its signatures and the app's
             pipeline do not agree; nothing is left behind then.
-        VersionError: that version is there already, or name or version cannot be served.
+        ToolError: that version is there already, or name or version cannot be served.
     """
     _check_model(model, labels, input_spec)
 
@@ -92,7 +92,7 @@ def _check_model(model: Any, labels: Sequence[str], input_spec: InputSpec) -> No
 
     lines = [label.strip() for label in labels if len(label.splitlines()) == 1]
     if not all(lines) or lines != list(labels) or len(set(lines)) != len(lines) or not lines:
-        raise ExportError(
+        raise ToolError(
             "labels must be texts of one line that are not empty, have no spaces around them, and "
             "differ from each other."
         )
@@ -101,11 +101,9 @@ def _check_model(model: Any, labels: Sequence[str], input_spec: InputSpec) -> No
         scores = np.asarray(model(np.zeros(shape, np.float32)))
     except (ValueError, TypeError) as exc:
         first = str(exc).strip().split("\n", 1)[0]
-        raise ExportError(
-            f"The model cannot take an input of shape {list(shape)}: {first}"
-        ) from exc
+        raise ToolError(f"The model cannot take an input of shape {list(shape)}: {first}") from exc
     if scores.shape != (1, len(labels)):
-        raise ExportError(
+        raise ToolError(
             f"The model gives an output of shape {list(scores.shape)} for one image; with "
             f"{len(labels)} labels it must be [1, {len(labels)}]."
         )
@@ -117,4 +115,4 @@ def _prove(folder: Path, name: str, images: Sequence[Path]) -> Agreement:
         loaded = Model(name, int(folder.name), folder, engine="tensorflow").load()
         return compare(loaded, images)
     except ClassifierError as exc:
-        raise ExportError(f"What was written cannot be served: {exc.message}") from exc
+        raise ToolError(f"What was written cannot be served: {exc.message}") from exc

@@ -34,7 +34,7 @@ def export_module(
         The version folder.
 
     Raises:
-        VersionError: that version is there already, or name or version cannot be served.
+        ToolError: that version is there already, or name or version cannot be served.
     """
 
     def write(folder: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from image_classifier.model_files.input_spec import CHANNELS, RESIZE_METHODS, InputSpec
-from tools.export.errors import ExportError
+from tools.shared.errors import ToolError
 
 __all__ = ["PRESETS", "preset"]
 
@@ -55,19 +55,19 @@ def preset(
         channels: "RGB", "BGR" or "GRAY", if other than the preset's.
 
     Raises:
-        ExportError: there is no such preset, resize or order of channels.
+        ToolError: there is no such preset, resize or order of channels.
     """
     if name not in PRESETS:
-        raise ExportError(f"There is no preprocessing {name!r}; there are: {', '.join(PRESETS)}.")
+        raise ToolError(f"There is no preprocessing {name!r}; there are: {', '.join(PRESETS)}.")
     chosen = PRESETS[name]
     order = channels or chosen.channels
     if order not in CHANNELS or resize not in RESIZE_METHODS:
-        raise ExportError(
+        raise ToolError(
             f"channels must be one of {', '.join(CHANNELS)}, resize one of "
             f"{', '.join(RESIZE_METHODS)}."
         )
     if order == "GRAY" and name in ("caffe", "torch"):
-        raise ExportError(f"The preprocessing {name!r} has a mean for each of three channels.")
+        raise ToolError(f"The preprocessing {name!r} has a mean for each of three channels.")
     return InputSpec(
         input_name="input",
         output_name="output",

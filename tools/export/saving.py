@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from image_classifier.model_files.input_spec import CHANNELS, InputSpec
-from tools.export.errors import ExportError
+from tools.shared.errors import ToolError
 
 __all__ = ["kept_variables", "save_classifier", "save_module"]
 
@@ -29,7 +29,7 @@ def save_classifier(
     Args: as of ``export_classifier``.
 
     Raises:
-        ExportError: the model uses a resource that cannot be saved with it.
+        ToolError: the model uses a resource that cannot be saved with it.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     import tensorflow as tf
@@ -126,14 +126,14 @@ def save_module(module: Any, signatures: dict[str, Any], folder: Path) -> None:
     """Writes the SavedModel itself.
 
     Raises:
-        ExportError: it uses a resource that nothing tracks.
+        ToolError: it uses a resource that nothing tracks.
     """
     import tensorflow as tf
 
     try:
         tf.saved_model.save(module, str(folder), signatures=signatures)
     except AssertionError as exc:  # TensorFlow's, of a resource that nothing tracks
-        raise ExportError(
+        raise ToolError(
             "The model uses a table or variable that is not its own, which cannot be saved; "
             f"TensorFlow says: {exc}"
         ) from exc

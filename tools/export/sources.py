@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tools.export.errors import ExportError
+from tools.shared.errors import ToolError
 
 __all__ = ["input_size", "load_source"]
 
@@ -21,7 +21,7 @@ def load_source(text: str) -> Any:
             ``file.py:function``, a function without arguments that returns a Keras model.
 
     Raises:
-        ExportError: it is none of these, or cannot be loaded.
+        ToolError: it is none of these, or cannot be loaded.
     """
     path = Path(text)
     if path.is_file() and path.suffix in (".keras", ".h5"):
@@ -31,12 +31,12 @@ def load_source(text: str) -> Any:
             return keras.models.load_model(path, compile=False)
         except (ValueError, OSError, TypeError) as exc:
             first = str(exc).strip().split("\n", 1)[0]
-            raise ExportError(f"{path} is no Keras model that can be loaded: {first}") from exc
+            raise ToolError(f"{path} is no Keras model that can be loaded: {first}") from exc
     if (path / "saved_model.pb").is_file():
         return _saved_model(path)
     if ":" in text:
         return _made_by(*text.rsplit(":", 1))
-    raise ExportError(
+    raise ToolError(
         f"{text} is no .keras file, no folder with a saved_model.pb, and no module:function."
     )
 
@@ -59,14 +59,14 @@ def _saved_model(folder: Path) -> Any:
         # What this tool wrote decodes images in serving_default.
         signature = signatures.get("tensors") or signatures["serving_default"]
     except (OSError, ValueError, KeyError) as exc:
-        raise ExportError(
+        raise ToolError(
             f"{folder} has no signature tensors or serving_default that loads: {exc}."
         ) from exc
     specs = signature.structured_input_signature[1]
     inputs = list(specs)
     outputs = list(signature.structured_outputs)
     if len(inputs) != 1 or len(outputs) != 1:
-        raise ExportError(
+        raise ToolError(
             f"{folder}: its signature has inputs {', '.join(inputs)} and outputs "
             f"{', '.join(outputs)}; an image classifier has one of each."
         )
@@ -95,5 +95,5 @@ def _made_by(where: str, name: str) -> Any:
             module = importlib.import_module(where)
         make: Callable[[], Any] = getattr(module, name)
     except (ImportError, OSError, AttributeError) as exc:
-        raise ExportError(f"{where}:{name} is not there: {exc}.") from exc
+        raise ToolError(f"{where}:{name} is not there: {exc}.") from exc
     return make()

@@ -16,7 +16,7 @@ from image_classifier.images.decode import decode
 from image_classifier.images.preprocess import preprocess
 from image_classifier.model_files.input_spec import InputSpec
 from image_classifier.models.loaded_model import LoadedModel
-from tools.export.errors import ExportError
+from tools.shared.errors import ToolError
 from tools.shared.image_folders import MOST_PIXELS, UNREADABLE, reason
 
 __all__ = ["Agreement", "compare"]
@@ -52,15 +52,15 @@ class Agreement:
     left_out: Mapping[Path, str]
 
     def judge(self, *, tolerance: float, exact: float) -> None:
-        """Raises ExportError unless they are near enough."""
+        """Raises ToolError unless they are near enough."""
         if self.other_labels:
-            raise ExportError(
+            raise ToolError(
                 "The exported signatures and the app's pipeline see different labels in "
                 f"{', '.join(self.other_labels[:5])}."
             )
         # Written so that a difference that is not a number is refused too.
         if not (self.largest_difference <= tolerance and self.largest_exact <= exact):
-            raise ExportError(
+            raise ToolError(
                 "The exported signatures and the app's pipeline differ by "
                 f"{self.largest_difference:.2g} (at most {tolerance:g}), on images of the "
                 f"network's own size by {self.largest_exact:.2g} (at most {exact:g}); most in "
@@ -166,13 +166,13 @@ def compare(loaded: LoadedModel, images: Iterable[Path]) -> Agreement:
         file[0] = each.data
         outputs = ("label", "probabilities")
         try:
-            got = saved.run("probabilities", {"image": file}, outputs)["probabilities"][0]
+            got = saved.run_signature("probabilities", {"image": file}, outputs)["probabilities"][0]
         except ClassifierError as exc:
             if each.path is None:
                 raise
             left_out[each.path] = f"TensorFlow cannot read it: {exc.message}"
             continue
-        wanted = engine.run(preprocess(each.image, engine.input_spec)[None])[0]
+        wanted = engine.predict(preprocess(each.image, engine.input_spec)[None])[0]
         difference = float(np.abs(got - wanted).max())
         # NumPy's maximum keeps NaN, which Python's loses.
         if each.image.size == own_size:

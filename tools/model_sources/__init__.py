@@ -1,1 +1,1 @@
-"""Reads zip archives and folders from strangers."""
+"""Reads models from zip files and folders that are not trusted."""

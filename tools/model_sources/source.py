@@ -1,4 +1,4 @@
-"""Where an export is read from: a zip file or a folder, neither of them trusted."""
+"""Copies files from sources of models (zip files and folders), none of which is trusted."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from tools.model_sources.messages import AddError
+from tools.shared.errors import ToolError
 
 __all__ = ["MOST_BYTES", "MOST_FILES", "Source", "copy_file", "damaged", "read_text"]
 
-# The largest of Custom Vision's models has a few hundred MB; a Docker export some twenty files.
+# The largest model of Custom Vision has a few hundred MB, a Docker export about twenty files.
 MOST_BYTES = 2 * 1024**3
 MOST_FILES = 10_000
 
 _CHUNK_BYTES = 1024**2
-_MODE = 0o644  # less what the umask takes away; an export's own modes count for nothing
+_MODE = 0o644  # before the umask; the modes of an export are ignored
 
 
 class Source(Protocol):
-    """An export that is only read from.
+    """A zip file or a folder, opened for reading only.
 
     Attributes:
-        name: what messages call it.
-        sizes: bytes of each file, by its path in the export with ``/`` between the parts. At most
+        name: of the source in messages.
+        sizes: bytes of each file, by its path in the source with ``/`` between the parts. At most
             MOST_FILES.
     """
 
@@ -37,24 +37,32 @@ class Source(Protocol):
         """Opens one of the files for reading.
 
         Raises:
-            AddError: it cannot be read, also while it is being read.
+            ToolError: the file cannot be opened, or fails while it is read.
+        """
+        ...
+
+    def link(self, path: str, target: Path) -> bool:
+        """Makes a hard link to one of the files, which saves a copy of it.
+
+        Returns:
+            Whether there is a link now; if not, the file must be copied.
         """
         ...
 
 
-def damaged(path: str) -> AddError:
-    """What is said of a file that is not what the export says it is."""
-    return AddError(f"{path} is damaged or cut short. Download the export again.")
+def damaged(path: str) -> ToolError:
+    """The error about a file whose bytes are not those that the source states."""
+    return ToolError(f"{path} is damaged or cut short. Download the export again.")
 
 
 def copy_file(source: Source, path: str, target: Path) -> str:
-    """Copies one file, piece by piece, to a path that is not there yet.
+    """Copies one file, piece by piece, to a new path.
 
     Returns:
-        Its SHA-1, as hexadecimal digits.
+        The SHA-1 of the file, as hexadecimal digits.
 
     Raises:
-        AddError: it cannot be read or written, or has not as many bytes as it should have.
+        ToolError: the file cannot be read or written, or has more or fewer bytes than stated.
     """
     digest = hashlib.sha1(usedforsecurity=False)
     left = source.sizes[path]
@@ -71,13 +79,13 @@ def copy_file(source: Source, path: str, target: Path) -> str:
 
 
 def read_text(source: Source, path: str, *, most_bytes: int) -> str:
-    """Reads a small text: UTF-8 with or without BOM.
+    """Reads a small text file in UTF-8, with or without BOM.
 
     Raises:
-        AddError: it cannot be read, is too large or no UTF-8.
+        ToolError: the file cannot be read, is too large or is not UTF-8.
     """
     if source.sizes[path] > most_bytes:
-        raise AddError(
+        raise ToolError(
             f"{path} has {source.sizes[path]:,} bytes; at most {most_bytes:,} are read. Export the "
             "iteration again."
         )
@@ -88,12 +96,12 @@ def read_text(source: Source, path: str, *, most_bytes: int) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
-        raise AddError(f"{path} is no UTF-8 text. Export the iteration again.") from exc
+        raise ToolError(f"{path} is no UTF-8 text. Export the iteration again.") from exc
 
 
 def _create(target: Path) -> BinaryIO:
     try:
-        target.parent.mkdir(exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         return open(target, "xb", opener=lambda path, flags: os.open(path, flags, _MODE))
     except OSError as exc:
         raise _cannot_write(target, exc) from exc
@@ -102,10 +110,10 @@ def _create(target: Path) -> BinaryIO:
 def _write(file: BinaryIO, chunk: bytes, target: Path) -> None:
     try:
         file.write(chunk)
-        file.flush()  # here, so that a full disk is not taken for a damaged export
+        file.flush()  # now: a later error of a full disk would be blamed on the export
     except OSError as exc:
         raise _cannot_write(target, exc) from exc
 
 
-def _cannot_write(target: Path, exc: OSError) -> AddError:
-    return AddError(f"{target.name} cannot be written: {exc.strerror}.")
+def _cannot_write(target: Path, exc: OSError) -> ToolError:
+    return ToolError(f"{target.name} cannot be written: {exc.strerror}.")

@@ -1,4 +1,4 @@
-"""A zip file as a source. All of its directory is checked before any of its files is opened."""
+"""Reads models from zip files. The whole directory is checked before any file is opened."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from tools.model_sources.messages import AddError
 from tools.model_sources.source import MOST_FILES, damaged
 from tools.model_sources.zip_entries import checked_sizes
 from tools.model_sources.zip_errors import ZIP_ERRORS
+from tools.shared.errors import ToolError
 
 __all__ = ["Archive"]
 
-# zipfile reads the whole directory at once. Entries take 46 bytes and their names.
+# zipfile reads the whole directory at once. An entry takes 46 bytes and its name.
 _MOST_DIRECTORY_BYTES = MOST_FILES * 512
 
 _ERRORS = (*ZIP_ERRORS, OSError)
 
-# What else is given for a zip file, by its first bytes.
+# Files of other kinds that people pass in place of a zip file, by their first bytes.
 _MAGIC = (
     (b"<", "an HTML or XML page: the download link may have run out"),
     (b"version https://git-lfs", "a Git LFS pointer: run 'git lfs pull' to get the file itself"),
@@ -37,50 +37,56 @@ class Archive:
 
     Args:
         path: the zip file.
+        name: of the zip file in messages; its own name by default.
 
     Attributes:
-        name: of the zip file.
-        sizes: bytes of each file, by its path in it.
+        name: as given.
+        sizes: bytes of each file, by its path in the zip file.
 
     Raises:
-        AddError: it is no zip file, or one that must not be unpacked.
+        ToolError: the file is not a zip file, or one that must not be unpacked.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.name = path.name
+    def __init__(self, path: Path, *, name: str | None = None) -> None:
+        self.name = name or path.name
         try:
             self._file = _Bounded(path)
         except OSError as exc:
-            raise AddError(f"{path} cannot be read: {exc.strerror}.") from exc
+            raise ToolError(f"{path} cannot be read: {exc.strerror}.") from exc
         try:
             try:
                 self._zip = zipfile.ZipFile(self._file)
             except _ERRORS as exc:
-                raise AddError(f"{self.name} cannot be read: it is {_what_it_is(path)}.") from exc
+                raise ToolError(f"{self.name} cannot be read: it is {_kind_of(path)}.") from exc
             try:
                 self.sizes: Mapping[str, int] = checked_sizes(self.name, self._zip, self._file)
             except _ERRORS as exc:
-                raise AddError(f"{self.name} is damaged. Download it again.") from exc
+                raise ToolError(f"{self.name} is damaged. Download it again.") from exc
         except BaseException:
             self._file.close()
             raise
 
     @contextmanager
     def open(self, path: str) -> Iterator[BinaryIO]:
-        """See ``Source.open``. Reading to the end checks the file's CRC."""
+        """See ``Source.open``. Reading to the end also checks the CRC."""
         try:
             with self._zip.open(path) as file:
                 yield file  # type: ignore[misc]
         except _ERRORS as exc:
             raise damaged(path) from exc
 
+    def link(self, path: str, target: Path) -> bool:
+        """See ``Source.link``. A file in a zip file has no path to link to."""
+        return False
+
     def close(self) -> None:
+        """Closes the zip file."""
         self._zip.close()
         self._file.close()
 
 
 class _Bounded(io.FileIO):
-    """A file that is never read in larger pieces than a decent zip file makes necessary."""
+    """A file that refuses reads larger than the directory of an honest zip file."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, "rb")
@@ -94,7 +100,7 @@ class _Bounded(io.FileIO):
         return data
 
 
-def _what_it_is(path: Path) -> str:
+def _kind_of(path: Path) -> str:
     try:
         with path.open("rb") as file:
             head = file.read(32)
@@ -102,7 +108,7 @@ def _what_it_is(path: Path) -> str:
         head = b""
     if not head:
         return "empty"
-    for magic, words in _MAGIC:
+    for magic, kind in _MAGIC:
         if head.startswith(magic):
-            return words
+            return kind
     return "something else. Give the zip file from the portal, or the folder that it unpacks to"

@@ -1,4 +1,4 @@
-"""The directory of a zip file: what an honest one may say, checked before anything is unpacked."""
+"""Checks the directory of a zip file and refuses what no honest one has."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
-from tools.model_sources.messages import AddError
 from tools.model_sources.source import MOST_BYTES, MOST_FILES
+from tools.shared.errors import ToolError
 
 __all__ = ["checked_sizes"]
 
-_ENCRYPTED = 0x1 | 0x40 | 0x2000  # also strong encryption, and of the directory
+_ENCRYPTED = 0x1 | 0x40 | 0x2000  # strong encryption and an encrypted directory, too
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _LOCAL_HEADER_BYTES = 30
 
-# Deflate can make 1000 bytes of one. Weights shrink by a tenth; texts, which are short, to a tenth.
+# Deflate expands up to 1000-fold. Weights shrink by a tenth; texts, which are short, to a tenth.
 _MOST_RATIO = 200
 _SMALL_BYTES = 1024**2
 
@@ -40,18 +40,18 @@ def checked_sizes(name: str, archive: zipfile.ZipFile, file: BinaryIO) -> dict[s
         The bytes of each file, by its path.
 
     Raises:
-        AddError: there is an entry that no export has.
-        zipfile.BadZipFile: an entry is not where the directory says.
+        ToolError: an entry is one that no export has.
+        zipfile.BadZipFile: an entry is not at the offset that the directory states.
     """
     entries = archive.infolist()
     if len(entries) > MOST_FILES:
-        raise AddError(f"{name} has {len(entries):,} files; at most {MOST_FILES:,} are read.")
+        raise ToolError(f"{name} has {len(entries):,} files; at most {MOST_FILES:,} are read.")
     for entry in entries:
         if fault := _fault_of(entry):
-            raise AddError(f"{name}: {entry.orig_filename!r} {fault}.")
+            raise ToolError(f"{name}: {entry.orig_filename!r} {fault}.")
     total = sum(entry.file_size for entry in entries)
     if total > MOST_BYTES:
-        raise AddError(
+        raise ToolError(
             f"{name} unpacks to {total:,} bytes; at most {MOST_BYTES:,} are read. No export is so "
             "large."
         )
@@ -61,8 +61,8 @@ def checked_sizes(name: str, archive: zipfile.ZipFile, file: BinaryIO) -> dict[s
 
 
 def _fault_of(entry: zipfile.ZipInfo) -> str | None:
-    """What is wrong with an entry by itself, as the rest of a sentence."""
-    # zipfile cuts the first at a NUL and may take the second from elsewhere.
+    """The fault of a single entry, as the rest of a sentence; None for a sound entry."""
+    # zipfile cuts the first name at a NUL, and may take the second from an extra field.
     for path in (entry.orig_filename, entry.filename):
         parts = path.removesuffix("/").split("/")
         if "\\" in path or _DRIVE.match(path) or any(part in ("", ".", "..") for part in parts):
@@ -90,13 +90,13 @@ def _fault_of(entry: zipfile.ZipInfo) -> str | None:
 
 
 def _check_names(name: str, entries: Sequence[zipfile.ZipInfo]) -> None:
-    """No two files may be one file on some disk, and none may be a folder too."""
+    """Refuses two names that are one file on some disk, and a file that is a folder too."""
     seen: dict[str, str] = {}
     for entry in entries:
         path = entry.filename.removesuffix("/")
         key = _as_on_any_disk(path)
         if key in seen:
-            raise AddError(
+            raise ToolError(
                 f"{name} has both {seen[key]!r} and {path!r}, which are one file on some disks; no "
                 "export has such a pair."
             )
@@ -106,16 +106,16 @@ def _check_names(name: str, entries: Sequence[zipfile.ZipInfo]) -> None:
         inside = _as_on_any_disk(entry.filename) + "/"
         following = next(iter(keys[bisect_left(keys, inside) :]), "")
         if not entry.is_dir() and following.startswith(inside):
-            raise AddError(f"{name}: {entry.filename!r} is both a file and a folder.")
+            raise ToolError(f"{name}: {entry.filename!r} is both a file and a folder.")
 
 
 def _as_on_any_disk(path: str) -> str:
-    """The same text for paths that macOS or Windows hold to be the same."""
+    """Maps paths that are equal on macOS or Windows to equal texts."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
 
 
 def _extents(entries: Sequence[zipfile.ZipInfo], file: BinaryIO) -> Iterator[tuple[int, int, str]]:
-    """Where each entry begins and ends in the file."""
+    """Yields start, end and name of each entry in the file."""
     for entry in entries:
         file.seek(entry.header_offset)
         header = file.read(_LOCAL_HEADER_BYTES)
@@ -127,11 +127,11 @@ def _extents(entries: Sequence[zipfile.ZipInfo], file: BinaryIO) -> Iterator[tup
 
 
 def _check_overlap(name: str, extents: Iterator[tuple[int, int, str]], directory: int) -> None:
-    """Small bombs are made of entries that share their data."""
+    """Refuses entries that share their data, of which small zip bombs are made."""
     ends, before = 0, ""
     for start, end, path in sorted(extents):
         if start < ends:
-            raise AddError(f"{name}: {before!r} and {path!r} share their bytes; no export does.")
+            raise ToolError(f"{name}: {before!r} and {path!r} share their bytes; no export does.")
         ends, before = end, path
     if ends > directory:
-        raise AddError(f"{name}: {before!r} runs into the directory. Download the zip file again.")
+        raise ToolError(f"{name}: {before!r} runs into the directory. Download the zip file again.")

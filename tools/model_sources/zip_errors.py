@@ -1,4 +1,4 @@
-"""What zipfile raises for files that are damaged, of an unknown kind, or made to do harm."""
+"""Lists the exceptions that zipfile raises for damaged, unknown and hostile files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import zlib
 
 __all__ = ["ZIP_ERRORS"]
 
-# Not OSError: that is the disk's, too.
+# Without OSError, which disks raise, too.
 ZIP_ERRORS = (
     zipfile.BadZipFile,
     zlib.error,

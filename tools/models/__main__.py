@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -15,29 +14,31 @@ from local_host.configuration.local_settings import LocalSettings
 from local_host.errors import HostError
 from tools.models import commands
 from tools.models.factory import open_registry
-from tools.models.registry import RegistryError
+from tools.shared.command import NO_PARTIAL_OUTPUT, run_command
+from tools.shared.errors import ToolError
 from tools.shared.signals import INTERRUPTED
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
+    """Returns 0, or 1 with a sentence on standard error; 130 after Ctrl+C or SIGTERM."""
     args = _parser().parse_args(argv)
+    return run_command(
+        lambda: _run(args, root),
+        errors=(ToolError, ClassifierError, HostError, SettingsError, StorageError),
+        stopped=f"\n{NO_PARTIAL_OUTPUT}",
+        terminated=INTERRUPTED,
+    )
+
+
+def _run(args: argparse.Namespace, root: Path) -> int:
     run: Callable[[object, argparse.Namespace], int] = args.run
-    try:
-        settings = args.settings = _settings(root)
-        args.root, args.place = root, args.models_dir or settings.get("MODELS_DIR", "")
-        args.key = settings.get("API_KEYS", "").partition(",")[0].strip() or None
-        args.default_model = settings.get("DEFAULT_MODEL", "").strip()
-        return run(open_registry(args.models_dir, settings, root=root), args)
-    except (RegistryError, SettingsError, HostError) as exc:
-        print(f"error: {exc}", file=sys.stderr)
-    except (ClassifierError, StorageError) as exc:
-        print(f"error: {exc.message}", file=sys.stderr)
-    except KeyboardInterrupt:
-        print("\nStopped. A version is there as a whole or not at all.", file=sys.stderr)
-        return INTERRUPTED
-    return 1
+    settings = args.settings = _settings(root)
+    args.root, args.place = root, args.models_dir or settings.get("MODELS_DIR", "")
+    args.key = settings.get("API_KEYS", "").partition(",")[0].strip() or None
+    args.default_model = settings.get("DEFAULT_MODEL", "").strip()
+    return run(open_registry(args.models_dir, settings, root=root), args)
 
 
 def _settings(root: Path) -> Mapping[str, str]:
@@ -118,7 +119,6 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     sys.exit(main())

@@ -34,7 +34,6 @@ from image_classifier.stores.storage_errors import StorageError, translate_error
 from tools.models.blob_version_numbers import note_deleted, read_notes
 from tools.models.folder_registry import now, parse_time
 from tools.models.registry import (
-    RegistryError,
     StoredFile,
     Version,
     check_name,
@@ -42,7 +41,8 @@ from tools.models.registry import (
     parse_tags,
     tags_as_json,
 )
-from tools.shared.version_numbers import VersionError, next_number
+from tools.shared.errors import ToolError
+from tools.shared.version_numbers import next_number
 
 __all__ = ["BlobRegistry"]
 
@@ -84,7 +84,7 @@ class BlobRegistry:
         check_version(version)
         there = self._list()[1].get(name, {})
         if version in there:
-            raise RegistryError(
+            raise ToolError(
                 f"{name}/{version} is there already, and versions are never overwritten: register "
                 f"without --version to get the next free one ({self._next(name)})."
             )
@@ -135,10 +135,7 @@ class BlobRegistry:
 
     def _next(self, name: str) -> int:
         notes, _ = read_notes(self._container)
-        try:
-            return next_number(name, self._list()[1].get(name, {}), notes)
-        except VersionError as exc:
-            raise RegistryError(str(exc)) from exc
+        return next_number(name, self._list()[1].get(name, {}), notes)
 
     def _list(self) -> tuple[Listing, dict[str, dict[int, BlobVersion]]]:
         listing = self._listing = self._listing or self._container.list()
@@ -147,7 +144,7 @@ class BlobRegistry:
     def _found(self, name: str, number: int) -> BlobVersion:
         found = self._list()[1].get(name, {}).get(number)
         if found is None:
-            raise RegistryError(f"{name}/{number} is not in {self.where} any more.")
+            raise ToolError(f"{name}/{number} is not in {self.where} any more.")
         return found
 
     def _version(self, blobs: BlobVersion, listing: Listing) -> Version:
@@ -179,7 +176,7 @@ class BlobRegistry:
             # It claims the number: of two who register at once, one finds it there.
             self._put(f"{place}/{TAGS_FILE}", tags_as_json(tags).encode())
         except StorageError as exc:
-            raise RegistryError(f"{exc.message} Does somebody else register {place}?") from None
+            raise ToolError(f"{exc.message} Does somebody else register {place}?") from None
         try:
             in_order = sorted(files, key=lambda file: (file.path in weights, file.path))
             total = sum(file.bytes for file in files)

@@ -6,8 +6,8 @@ from typing import Any
 
 from image_classifier.stores.blob_container import BlobContainer
 from image_classifier.stores.storage_errors import translate_errors
-from tools.models.registry import RegistryError
-from tools.shared.version_numbers import NOTES_FILE, VersionError, as_notes, noted, parse_notes
+from tools.shared.errors import ToolError
+from tools.shared.version_numbers import NOTES_FILE, as_notes, noted, parse_notes
 
 __all__ = ["note_deleted", "read_notes"]
 
@@ -18,7 +18,7 @@ def read_notes(container: BlobContainer) -> tuple[dict[str, int], str | None]:
     """The highest number that was deleted, for each model, and the ETag of the blob that says so.
 
     Raises:
-        RegistryError: the blob says something else.
+        ToolError: the blob says something else.
         StorageError: it cannot be read.
     """
     from azure.core.exceptions import ResourceNotFoundError
@@ -29,17 +29,14 @@ def read_notes(container: BlobContainer) -> tuple[dict[str, int], str | None]:
             text, etag = stream.readall(), stream.properties.etag
         except ResourceNotFoundError:
             return {}, None
-    try:
-        return parse_notes(text, where=f"{container.location.shown}/{NOTES_FILE}"), etag
-    except VersionError as exc:
-        raise RegistryError(str(exc)) from exc
+    return parse_notes(text, where=f"{container.location.shown}/{NOTES_FILE}"), etag
 
 
 def note_deleted(container: BlobContainer, name: str, number: int) -> None:
     """Notes a number before it is free, so that no other version gets it.
 
     Raises:
-        RegistryError: the blob says something else, or others change it all the time.
+        ToolError: the blob says something else, or others change it all the time.
         StorageError: it cannot be read or written.
     """
     for _ in range(TRIES):
@@ -47,7 +44,7 @@ def note_deleted(container: BlobContainer, name: str, number: int) -> None:
         after = noted(before, name, number)
         if after == before or _put(container, as_notes(after), etag):
             return
-    raise RegistryError(
+    raise ToolError(
         f"{container.location.shown}/{NOTES_FILE} is changed by others all the time. Try again."
     )
 

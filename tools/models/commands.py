@@ -17,15 +17,9 @@ from image_classifier.stores.folder_store import FolderStore
 from tools.models.candidate import gather, try_out
 from tools.models.folder_registry import FolderRegistry
 from tools.models.output import as_details, as_json, as_table, megabytes
-from tools.models.registry import (
-    Registry,
-    RegistryError,
-    Version,
-    changed_tags,
-    check_name,
-    check_version,
-)
+from tools.models.registry import Registry, Version, changed_tags, check_name, check_version
 from tools.models.server_status import servers_of
+from tools.shared.errors import ToolError
 
 __all__ = ["convert", "delete", "fetch", "find", "list_models", "register", "show", "tag"]
 
@@ -112,12 +106,12 @@ def convert(registry: Registry, args: argparse.Namespace) -> int:
 
     version = find(registry, args.version)
     if "onnx" in version.engines and not args.again:
-        raise RegistryError(f"{version} has a model.onnx already: say --again to make it anew.")
+        raise ToolError(f"{version} has a model.onnx already: say --again to make it anew.")
     with registry.working_copy(version) as folder:
         try:
             convert_folder(folder, image_folder=args.images or SAMPLES, int8=args.int8)
         except ClassifierError as exc:
-            raise RegistryError(f"{version} was not converted: {exc.message}") from exc
+            raise ToolError(f"{version} was not converted: {exc.message}") from exc
     print(f"{version} in {registry.where} has a model.onnx now. Apps take it when they load it.")
     return 0
 
@@ -133,7 +127,7 @@ def fetch(registry: Registry, args: argparse.Namespace) -> int:
     folder = place.versions(version.name).get(version.number)
     if folder is None:
         why = version.problem or place.error() or "it is gone"
-        raise RegistryError(f"{version} is not ready: {why.rstrip('.')}.")
+        raise ToolError(f"{version} is not ready: {why.rstrip('.')}.")
     if origin := place.origin(folder):
         origin.fetch(check=True)
     print(folder)
@@ -160,12 +154,12 @@ def delete(registry: Registry, args: argparse.Namespace) -> int:
     others.remove(version.number)
     if not args.force:
         if servers := servers_of(version, args.app, key=args.key):
-            raise RegistryError(
+            raise ToolError(
                 f"{version} is served by {' and '.join(servers)}. Register a higher version first, "
                 "or stop that server; --force deletes it all the same."
             )
         if not others and version.name == (args.default_model or DEMO_MODEL):
-            raise RegistryError(
+            raise ToolError(
                 f"{version} is the only version of the app's default model: without it, callers "
                 "that name no model get an error. --force deletes it all the same."
             )
@@ -179,7 +173,7 @@ def delete(registry: Registry, args: argparse.Namespace) -> int:
 
 def _agreed(version: Version, others: list[int], where: str) -> bool:
     if not sys.stdin.isatty():
-        raise RegistryError("Nobody is there to be asked: say --yes to delete without a question.")
+        raise ToolError("Nobody is there to be asked: say --yes to delete without a question.")
     if not others:
         after = "It is the only version: the model will be gone"
     elif version.number > others[0]:
@@ -203,7 +197,7 @@ def find(registry: Registry, text: str, *, exact: bool = False) -> Version:
         exact: a name alone is not enough.
 
     Raises:
-        RegistryError: there is no such model or version; the message lists those there are.
+        ToolError: there is no such model or version; the message lists those there are.
     """
     name, slash, number = text.partition("/")
     versions = registry.versions(name)
@@ -211,16 +205,16 @@ def find(registry: Registry, text: str, *, exact: bool = False) -> Version:
         raise _no_model(registry, name)
     listed = ", ".join(str(version.number) for version in versions)
     if not slash and exact:
-        raise RegistryError(f"Say which version, as in {versions[-1]}; there are: {listed}.")
+        raise ToolError(f"Say which version, as in {versions[-1]}; there are: {listed}.")
     if not slash:
         return versions[0]
     is_number = VERSION.fullmatch(number)
     wanted = [each for each in versions if is_number and each.number == int(number)]
     if not wanted:
-        raise RegistryError(f"{name} has no version {number[:40]!r}; there are: {listed}.")
+        raise ToolError(f"{name} has no version {number[:40]!r}; there are: {listed}.")
     return wanted[0]
 
 
-def _no_model(registry: Registry, name: str) -> RegistryError:
+def _no_model(registry: Registry, name: str) -> ToolError:
     there_are = ", ".join(registry.names()) or "none"
-    return RegistryError(f"There is no model {name!r} in {registry.where}; there are: {there_are}.")
+    return ToolError(f"There is no model {name!r} in {registry.where}; there are: {there_are}.")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from image_classifier.setting_parsers import StorageSettings
+from image_classifier.storage_settings import StorageSettings
 from image_classifier.stores.blob_location import find_location
 from tools.models.blob_registry import BlobRegistry
 from tools.models.folder_registry import FolderRegistry
-from tools.models.registry import Registry, RegistryError
+from tools.models.registry import Registry
+from tools.shared.errors import ToolError
 
 __all__ = ["open_registry"]
 
@@ -23,11 +24,11 @@ def open_registry(where: str | None, settings: Mapping[str, str], *, root: Path)
         root: what a relative folder in the settings is relative to.
 
     Raises:
-        RegistryError: a secret was typed.
+        ToolError: a secret was typed.
         SettingsError: it is an address that cannot be used.
     """
     if where and "sig=" in where:
-        raise RegistryError(
+        raise ToolError(
             "Put the address with its signature into MODELS_DIR in the environment or in "
             "local.settings.json: everybody on this machine can see a command line."
         )

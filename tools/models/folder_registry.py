@@ -25,14 +25,9 @@ from image_classifier.model_files.registry_json import (
     record_folder,
     sha256_of,
 )
-from tools.models.registry import RegistryError, StoredFile, Version, parse_tags, tags_as_json
-from tools.shared.version_folder import (
-    DELETED,
-    VersionError,
-    read_notes,
-    remove_leftovers,
-    write_version,
-)
+from tools.models.registry import StoredFile, Version, parse_tags, tags_as_json
+from tools.shared.errors import ToolError
+from tools.shared.version_folder import DELETED, read_notes, remove_leftovers, write_version
 from tools.shared.version_numbers import NOTES_FILE, as_notes, noted
 
 __all__ = ["FolderRegistry", "now", "parse_time"]
@@ -57,7 +52,7 @@ class FolderRegistry:
         except FileNotFoundError:
             return []
         except OSError as exc:
-            raise RegistryError(f"{self.root} cannot be read: {exc.strerror}.") from exc
+            raise ToolError(f"{self.root} cannot be read: {exc.strerror}.") from exc
         return [name for name in found if MODEL_NAME.fullmatch(name) and self._folders(name)]
 
     def versions(self, name: str) -> list[Version]:
@@ -77,8 +72,8 @@ class FolderRegistry:
 
         try:
             path = write_version(write, name=name, models_dir=self.root, version=version)
-        except (VersionError, OSError) as exc:
-            raise RegistryError(str(exc)) from exc
+        except OSError as exc:
+            raise ToolError(str(exc)) from exc
         return self._version(name, int(path.name), path)
 
     def set_tags(self, name: str, version: int | None, tags: Mapping[str, str]) -> None:
@@ -98,7 +93,7 @@ class FolderRegistry:
             aside = Path(tempfile.mkdtemp(prefix=DELETED, dir=folder.parent))
             folder.rename(aside / folder.name)
         except OSError as exc:
-            raise RegistryError(f"{folder} cannot be removed: {exc.strerror}.") from exc
+            raise ToolError(f"{folder} cannot be removed: {exc.strerror}.") from exc
         finally:
             if aside is not None:
                 shutil.rmtree(aside, ignore_errors=True)
@@ -133,10 +128,7 @@ class FolderRegistry:
     def _note(self, version: Version) -> None:
         """Notes a number before it is free, so that no other version gets it."""
         with _one_at_a_time(self.root):
-            try:
-                before = read_notes(self.root)
-            except VersionError as exc:
-                raise RegistryError(str(exc)) from exc
+            before = read_notes(self.root)
             after = noted(before, version.name, version.number)
             if after != before:
                 _replace(self.root / NOTES_FILE, as_notes(after))
@@ -237,6 +229,6 @@ def _replace(path: Path, text: str) -> None:
         beside.write_text(text, "utf-8", newline="\n")
         beside.replace(path)
     except OSError as exc:
-        raise RegistryError(f"{path} cannot be written: {exc.strerror}.") from exc
+        raise ToolError(f"{path} cannot be written: {exc.strerror}.") from exc
     finally:
         beside.unlink(missing_ok=True)

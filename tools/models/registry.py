@@ -13,10 +13,10 @@ from typing import Protocol
 
 from image_classifier.engines.registry import ENGINES
 from image_classifier.model_files.names import MODEL_NAME, MOST_VERSION_DIGITS
+from tools.shared.errors import ToolError
 
 __all__ = [
     "Registry",
-    "RegistryError",
     "StoredFile",
     "Version",
     "changed_tags",
@@ -28,10 +28,6 @@ __all__ = [
 
 _TAG_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 LONGEST_TAG = 500
-
-
-class RegistryError(Exception):
-    """What was asked for cannot be done; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +139,7 @@ class Registry(Protocol):
 def check_name(name: str) -> None:
     """Refuses a name that no server would find."""
     if not MODEL_NAME.fullmatch(name):
-        raise RegistryError(
+        raise ToolError(
             f"{name!r} cannot be the name of a model: use letters, digits, '_', '.' and '-', at "
             "most 128 of them, with a letter or digit first."
         )
@@ -152,7 +148,7 @@ def check_name(name: str) -> None:
 def check_version(version: int | None) -> None:
     """Refuses a number that no server would find."""
     if version is not None and not 0 <= version < 10**MOST_VERSION_DIGITS:
-        raise RegistryError(
+        raise ToolError(
             f"{version} cannot be a version: use a whole number from 0, of at most "
             f"{MOST_VERSION_DIGITS} digits."
         )
@@ -164,23 +160,23 @@ def changed_tags(
     """Tags after ``key=value`` texts were added and keys removed.
 
     Raises:
-        RegistryError: one of the texts is no tag, or a key to remove is not there.
+        ToolError: one of the texts is no tag, or a key to remove is not there.
     """
     changed = dict(tags)
     for text in added:
         key, equals, value = text.partition("=")
         if not equals or not _TAG_KEY.fullmatch(key) or not value.isprintable():
-            raise RegistryError(
+            raise ToolError(
                 f"{text!r} is not a tag: write key=value, the key of letters, digits, '_', '.' "
                 "and '-', the value on one line."
             )
         if len(value) > LONGEST_TAG:
-            raise RegistryError(f"The tag {key!r} is longer than {LONGEST_TAG} characters.")
+            raise ToolError(f"The tag {key!r} is longer than {LONGEST_TAG} characters.")
         changed[key] = value
     for key in removed or []:
         if key not in changed:
             there_are = ", ".join(sorted(changed)) or "none"
-            raise RegistryError(f"There is no tag {key!r}; there are: {there_are}.")
+            raise ToolError(f"There is no tag {key!r}; there are: {there_are}.")
         del changed[key]
     return changed
 

@@ -14,7 +14,8 @@ from urllib.parse import quote, urlsplit
 import requests
 
 from tools.compare.addresses import is_on_this_machine
-from tools.models.registry import RegistryError, Version
+from tools.models.registry import Version
+from tools.shared.errors import ToolError
 
 __all__ = ["DEFAULT_APPS", "servers_of"]
 
@@ -45,23 +46,23 @@ def servers_of(
         key: one of API_KEYS.
 
     Raises:
-        RegistryError: a server that was named does not say, or one that is there cannot now.
+        ToolError: a server that was named does not say, or one that is there cannot now.
     """
     found = []
     for app in DEFAULT_APPS if apps is None else apps:
         app = app.rstrip("/")
         if urlsplit(app).scheme not in ("http", "https"):
-            raise RegistryError(f"--app {app}: it must be an address such as {DEFAULT_APPS[0]}.")
+            raise ToolError(f"--app {app}: it must be an address such as {DEFAULT_APPS[0]}.")
         answer = _ask(app, version, key)
         if answer is None and apps is not None:
-            raise RegistryError(
+            raise ToolError(
                 f"{app} does not answer, so nobody knows whether it serves {version}. Start it, "
                 "leave --app out if it is gone, or say --force."
             )
         serves = answer and _serves(answer, version)
         # On the usual ports another program may listen; one that is broken may be the app.
         if answer and serves is None and (apps is not None or answer.status >= 500):
-            raise RegistryError(
+            raise ToolError(
                 f"{app} answers {answer.status} and does not say whether it serves {version}. "
                 "Check the address and the server, or say --force."
             )
@@ -76,7 +77,7 @@ def _ask(app: str, version: Version, key: str | None) -> _Answer | None:
     if answer and answer.status != 401 and _serves(answer, version) is None:
         answer = _get(f"{app}/v1/models/{quote(version.name)}", key) or answer
     if answer and answer.status == 401:
-        raise RegistryError(
+        raise ToolError(
             f"{app} wants a key before it says whether it serves {version}. Put one into API_KEYS "
             "in the environment or in local.settings.json."
         )
@@ -119,7 +120,7 @@ def _get(url: str, key: str | None) -> _Answer | None:
             # Without redirects: the key is meant for this address.
             got = session.get(url, timeout=TIMEOUT_SECONDS, allow_redirects=False)
         except requests.Timeout as exc:
-            raise RegistryError(
+            raise ToolError(
                 f"{url} does not answer within {TIMEOUT_SECONDS[1]:g} s. Try again, or say --force."
             ) from exc
         except requests.RequestException:

@@ -33,12 +33,12 @@ from azure.storage.queue import (
 
 from local_host.configuration.local_settings import LocalSettings
 from local_host.errors import HostError
+from tools.shared.errors import ToolError
 
 __all__ = [
     "API_VERSION",
     "LARGEST_MESSAGE",
     "SETTING",
-    "StorageError",
     "add_connection",
     "count_messages",
     "create_queue",
@@ -58,10 +58,6 @@ LARGEST_MESSAGE = 48 * 1024
 
 _QUEUE_NAME = re.compile(r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*")
 _RIGHT_TO_ADD = timedelta(days=30)
-
-
-class StorageError(Exception):
-    """The storage account cannot be used; the message says what to do, and holds no secret."""
 
 
 def add_connection(parser: argparse.ArgumentParser) -> None:
@@ -90,10 +86,10 @@ def open_queue(
         environ: wins over that file.
 
     Raises:
-        StorageError: the name or the setting cannot be used.
+        ToolError: the name or the setting cannot be used.
     """
     if not _QUEUE_NAME.fullmatch(name):
-        raise StorageError(
+        raise ToolError(
             f"{name!r} cannot be a queue's name. It has 3 to 63 lower-case letters, digits and "
             "hyphens, as in images-failed."
         )
@@ -109,7 +105,7 @@ def open_queue(
         )
         return service.get_queue_client(name)
     except ValueError as exc:
-        raise StorageError(
+        raise ToolError(
             f"{setting} is not a connection string of a storage account. Copy it from the "
             "account's access keys, or use UseDevelopmentStorage=true for the emulator."
         ) from exc
@@ -117,7 +113,7 @@ def open_queue(
 
 def _connection_string(setting: str, root: Path, environ: Mapping[str, str]) -> str:
     if "=" in setting or ";" in setting:
-        raise StorageError(
+        raise ToolError(
             "Name the setting that holds the connection string, not the string itself: everybody "
             f"on this machine can see a command line. Put it into {SETTING} in the environment or "
             "in local.settings.json."
@@ -125,13 +121,13 @@ def _connection_string(setting: str, root: Path, environ: Mapping[str, str]) -> 
     try:
         values = LocalSettings.read(root).values
     except HostError as exc:
-        raise StorageError(str(exc)) from exc
+        raise ToolError(str(exc)) from exc
     # The host looks for AzureWebJobsX before X, so both ways of writing are seen.
     for name in (f"AzureWebJobs{setting}", setting):
         text = environ.get(name) or values.get(name)
         if text:
             return text.strip()
-    raise StorageError(
+    raise ToolError(
         f"{setting} is neither in the environment nor in local.settings.json. Set it to a "
         "connection string; UseDevelopmentStorage=true is the emulator (python -m tools.azurite)."
     )
@@ -139,21 +135,21 @@ def _connection_string(setting: str, root: Path, environ: Mapping[str, str]) -> 
 
 @contextmanager
 def in_words(queue: QueueClient) -> Iterator[None]:
-    """Turns what the client raises inside the ``with`` block into a StorageError."""
+    """Turns what the client raises inside the ``with`` block into a ToolError."""
     try:
         yield
     except ClientAuthenticationError as exc:
-        raise StorageError(
+        raise ToolError(
             f"{queue.account_name} does not accept the key. Check the connection string."
         ) from exc
     except HttpResponseError as exc:
         code = getattr(exc, "error_code", None) or exc.reason
-        raise StorageError(
+        raise ToolError(
             f"{queue.account_name} refused with {exc.status_code} {code} (queue "
             f"{queue.queue_name})."
         ) from exc
     except AzureError as exc:
-        raise StorageError(_not_reached(queue)) from exc
+        raise ToolError(_not_reached(queue)) from exc
 
 
 def _not_reached(queue: QueueClient) -> str:

@@ -1,39 +1,36 @@
-"""Ctrl+C, and SIGTERM (an ended session, a container), for commands that clean up after them."""
+"""Turns SIGTERM (the end of a session or a container) into an exception, as Ctrl+C is one."""
 
 from __future__ import annotations
 
 import signal
-import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
-__all__ = ["INTERRUPTED", "TERMINATED", "stoppable"]
+__all__ = ["INTERRUPTED", "TERMINATED", "Terminated", "raise_on_sigterm"]
 
-# As shells count: 128, and the number of the signal.
+# Exit statuses as shells count them: 128 plus the number of the signal.
 INTERRUPTED = 130
 TERMINATED = 143
 
 
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM has come."""
+class Terminated(KeyboardInterrupt):
+    """The process received SIGTERM. Code that cleans up after Ctrl+C also cleans up after this."""
+
+
+@contextmanager
+def raise_on_sigterm() -> Iterator[None]:
+    """Raises ``Terminated`` when SIGTERM arrives inside the ``with`` block."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may set handlers, and only it receives signals
+        return
+    before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
-    raise _Terminated
-
-
-def stoppable(main: Callable[[], int]) -> int:
-    """Runs a command to its end, or until it is stopped, in one line.
-
-    Returns:
-        Its exit status.
-    """
-    signal.signal(signal.SIGTERM, _terminate)
-    try:
-        return main()
-    except _Terminated:
-        status = TERMINATED
-    except KeyboardInterrupt:
-        status = INTERRUPTED
-    print("stopped: what it writes is there as a whole or not at all.", file=sys.stderr)
-    return status
+    raise Terminated

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from image_classifier.model_files.names import MODEL_NAME, MOST_VERSION_DIGITS, VERSION
-from tools.shared.version_numbers import NOTES_FILE, VersionError, next_number, parse_notes
+from tools.shared.errors import ToolError
+from tools.shared.version_numbers import NOTES_FILE, next_number, parse_notes
 
-__all__ = ["DELETED", "VersionError", "read_notes", "remove_leftovers", "write_version"]
+__all__ = ["DELETED", "read_notes", "remove_leftovers", "write_version"]
 
 UNFINISHED, DELETED = ".unfinished-", ".deleted-"
 # Longer than any export takes from one file to the next.
@@ -34,22 +35,22 @@ def write_version(
             never that of a version that was deleted.
 
     Raises:
-        VersionError: that version is there already, or name or version cannot be served.
+        ToolError: that version is there already, or name or version cannot be served.
     """
     if not MODEL_NAME.fullmatch(name):
-        raise VersionError(
+        raise ToolError(
             f"{name!r} cannot be the name of a model: use letters, digits, '_', '.' and '-', at "
             "most 128 of them, with a letter or digit first."
         )
     if version is not None and not 0 <= version < 10**MOST_VERSION_DIGITS:
-        raise VersionError(
+        raise ToolError(
             f"{version} cannot be a version: use a whole number from 0, of at most "
             f"{MOST_VERSION_DIGITS} digits."
         )
     base = models_dir / name
     there = _numbers(base)
     if version in there:
-        raise VersionError(
+        raise ToolError(
             f"{base / str(version)} is there already, and versions are never overwritten: leave "
             f"the version out to get the next free one ({_next(models_dir, name)})."
         )
@@ -64,7 +65,7 @@ def write_version(
             # On the same disk, under a name that is no version.
             beside = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=base))
         except OSError as exc:
-            raise VersionError(f"{base} cannot be written to: {exc.strerror}.") from exc
+            raise ToolError(f"{base} cannot be written to: {exc.strerror}.") from exc
         folder = beside / str(chosen)
         folder.mkdir()
         write(folder)
@@ -79,7 +80,7 @@ def read_notes(models_dir: Path) -> dict[str, int]:
     """The highest number that was deleted, for each model.
 
     Raises:
-        VersionError: the file with them cannot be read.
+        ToolError: the file with them cannot be read.
     """
     file = models_dir / NOTES_FILE
     try:
@@ -87,7 +88,7 @@ def read_notes(models_dir: Path) -> dict[str, int]:
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as exc:
-        raise VersionError(f"{file} cannot be read: {exc.strerror}.") from exc
+        raise ToolError(f"{file} cannot be read: {exc.strerror}.") from exc
 
 
 def remove_leftovers(base: Path) -> None:
@@ -114,7 +115,7 @@ def _put_in_place(folder: Path, models_dir: Path, name: str, version: int | None
             folder.rename(target)
         except OSError as exc:
             if version is not None or not os.path.lexists(target):
-                raise VersionError(f"{target} cannot be put in place: {exc.strerror}.") from exc
+                raise ToolError(f"{target} cannot be put in place: {exc.strerror}.") from exc
             target = target.with_name(str(_next(models_dir, name)))
         else:
             return target

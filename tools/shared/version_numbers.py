@@ -10,15 +10,12 @@ import json
 from collections.abc import Iterable, Mapping
 
 from image_classifier.model_files.names import MOST_VERSION_DIGITS
+from tools.shared.errors import ToolError
 
-__all__ = ["NOTES_FILE", "VersionError", "as_notes", "next_number", "noted", "parse_notes"]
+__all__ = ["NOTES_FILE", "as_notes", "next_number", "noted", "parse_notes"]
 
 # In the folder with all models, or under the prefix. Hidden: no model, and never deployed.
 NOTES_FILE = ".versions.json"
-
-
-class VersionError(Exception):
-    """The version cannot be written; the message says why and what to do."""
 
 
 def next_number(name: str, there: Iterable[int], notes: Mapping[str, int]) -> int:
@@ -30,11 +27,11 @@ def next_number(name: str, there: Iterable[int], notes: Mapping[str, int]) -> in
         notes: the highest number that was deleted, for each model.
 
     Raises:
-        VersionError: no server would find a version of that number.
+        ToolError: no server would find a version of that number.
     """
     number = max([*there, notes.get(name, 0)]) + 1
     if number >= 10**MOST_VERSION_DIGITS:
-        raise VersionError(
+        raise ToolError(
             f"After {number - 1} {name} has no next number: a version has at most "
             f"{MOST_VERSION_DIGITS} digits. Give it a number that is free (--version)."
         )
@@ -59,7 +56,7 @@ def parse_notes(text: bytes, *, where: str) -> dict[str, int]:
         where: what to call it in an error.
 
     Raises:
-        VersionError: it says something else.
+        ToolError: it says something else.
     """
     try:
         notes = json.loads(text)
@@ -67,7 +64,7 @@ def parse_notes(text: bytes, *, where: str) -> dict[str, int]:
             return dict(notes)
     except (ValueError, AttributeError, RecursionError):
         pass
-    raise VersionError(
+    raise ToolError(
         f"{where} is not the list of the highest numbers that were deleted. Mend it, as in "
         '{"pets": 7}, or remove it.'
     )

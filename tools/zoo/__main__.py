@@ -9,16 +9,13 @@ from pathlib import Path
 
 from image_classifier.errors import ClassifierError
 from tools.export.classifier import TOLERANCE
-from tools.export.errors import ExportError
 from tools.shared.arguments import local_folder
-from tools.shared.signals import stoppable
-from tools.shared.version_folder import VersionError
+from tools.shared.command import NO_PARTIAL_OUTPUT, run_command
+from tools.shared.errors import ToolError
 from tools.zoo.anchors import LEAST_SCORE, MOST_OVERLAP
 from tools.zoo.commands import build
 from tools.zoo.detector import DETECTOR
-from tools.zoo.features import FeaturesError
 from tools.zoo.head import ROUNDS
-from tools.zoo.imagenet import WeightsError
 from tools.zoo.networks import NETWORKS, PREPROCESSING, SIZE, SMALLEST
 from tools.zoo.transfer import features, head
 
@@ -27,17 +24,14 @@ LARGEST_SEED = 2**32 - 1  # of NumPy
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Returns 0, or 1 with a sentence on standard error."""
+    """Returns 0, or 1 with a sentence on standard error; 130 after Ctrl+C, 143 after SIGTERM."""
     args = _parser().parse_args(argv)
-    try:
-        args.run(args)
-    except (ExportError, VersionError, WeightsError, FeaturesError) as exc:
-        print(f"refused: {exc}", file=sys.stderr)
-        return 1
-    except ClassifierError as exc:
-        print(f"refused: {exc.message}", file=sys.stderr)
-        return 1
-    return 0
+    return run_command(
+        lambda: args.run(args),
+        prefix="refused",
+        errors=(ToolError, ClassifierError),
+        stopped=NO_PARTIAL_OUTPUT,
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -148,4 +142,4 @@ def _add_target(verb: argparse.ArgumentParser) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(stoppable(main))
+    sys.exit(main())

@@ -53,7 +53,7 @@ def write_classifier(
         The version folder.
 
     Raises:
-        ExportError: see ``export_classifier``.
+        ToolError: see ``export_classifier``.
     """
 
     def add(folder: Path) -> None:

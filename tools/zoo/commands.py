@@ -10,8 +10,8 @@ from typing import Any
 
 from image_classifier.model_files.labels import read_labels
 from tools.convert.conversion import choose_images, convert_folder
-from tools.export.errors import ExportError
 from tools.export.verification import Agreement
+from tools.shared.errors import ToolError
 from tools.shared.image_folders import visible_images_in
 from tools.shared.steps import Steps
 from tools.zoo.anchors import SIDE
@@ -34,7 +34,7 @@ def build(args: argparse.Namespace) -> None:
     recipe = recipe_of(args)
     labels = None if args.featuriser else labels_of(args)
     if args.featuriser and args.quantized:
-        raise ExportError("--quantized is judged by the top tags, which a featuriser has not.")
+        raise ToolError("--quantized is judged by the top tags, which a featuriser has not.")
     images = [] if args.featuriser else images_of(args)
     steps = Steps(2)
     with steps(f"make {recipe.network}, weights: {recipe.weights}"):
@@ -64,12 +64,12 @@ def recipe_of(args: argparse.Namespace) -> Recipe:
     """What the options say of the network.
 
     Raises:
-        ExportError: they do not go together.
+        ToolError: they do not go together.
     """
     if args.size < SMALLEST:
-        raise ExportError(f"--size must be {SMALLEST} or more pixels.")
+        raise ToolError(f"--size must be {SMALLEST} or more pixels.")
     if args.size != SIZE and args.weights != "none":
-        raise ExportError(f"These weights are for images of {SIZE} pixels: leave --size away.")
+        raise ToolError(f"These weights are for images of {SIZE} pixels: leave --size away.")
     _check_preprocessing(args)
     return Recipe(
         network=args.network,
@@ -82,7 +82,7 @@ def recipe_of(args: argparse.Namespace) -> Recipe:
 
 def _check_preprocessing(args: argparse.Namespace) -> None:
     if args.preprocessing == "microsoft" and args.weights == "imagenet":
-        raise ExportError(
+        raise ToolError(
             "Keras's ImageNet weights want Keras's preprocessing; --preprocessing microsoft is for "
             "weights that were trained with it: name them with --weights FILE."
         )
@@ -92,7 +92,7 @@ def labels_of(args: argparse.Namespace) -> list[str]:
     """The names of the classes.
 
     Raises:
-        ExportError: they are not as many as the classes.
+        ToolError: they are not as many as the classes.
     """
     count = CLASSES if args.classes is None else args.classes
     if args.labels or count < 1:
@@ -104,24 +104,24 @@ def labels_of(args: argparse.Namespace) -> list[str]:
 
 def _named(path: Path | None, count: int) -> list[str]:
     if count < 1:
-        raise ExportError("--classes must be 1 or more.")
+        raise ToolError("--classes must be 1 or more.")
     if path is None:
         return numbered(count)
     if path.name != "labels.txt":
-        raise ExportError(f"{path}: the file with the labels must be called labels.txt.")
+        raise ToolError(f"{path}: the file with the labels must be called labels.txt.")
     labels = list(read_labels(path.parent))
     if len(labels) != count:
-        raise ExportError(f"{path} has {len(labels)} labels; there are {count} classes.")
+        raise ToolError(f"{path} has {len(labels)} labels; there are {count} classes.")
     return labels
 
 
 def _build_detector(args: argparse.Namespace) -> None:
     if given := [f"--{name}" for name in _CLASSIFIERS_ONLY if getattr(args, name)]:
-        raise ExportError(f"{DETECTOR} is a detector: leave {given[0]} away.")
+        raise ToolError(f"{DETECTOR} is a detector: leave {given[0]} away.")
     if args.size not in (SIZE, SIDE):
-        raise ExportError(f"{DETECTOR} takes images of {SIDE} pixels: leave --size away.")
+        raise ToolError(f"{DETECTOR} takes images of {SIDE} pixels: leave --size away.")
     if not 0 < args.least_score < 1 or not 0 < args.most_overlap < 1:
-        raise ExportError("--least-score and --most-overlap must be between 0 and 1.")
+        raise ToolError("--least-score and --most-overlap must be between 0 and 1.")
     _check_preprocessing(args)
     count = len(VOC_CLASSES) if args.classes is None else args.classes
     is_vocs = args.classes is None and args.labels is None

@@ -46,7 +46,7 @@ def make_detector(weights: str, classes: int, *, seed: int = 1, width: float = 1
         width: factor for all channels, for tests; with "none" or a file of the same width.
 
     Raises:
-        WeightsError: they cannot be had, or do not fit.
+        ToolError: they cannot be had, or do not fit.
     """
     import keras
 
@@ -98,7 +98,7 @@ def write_detector(
         The version folder.
 
     Raises:
-        ExportError: that version is there already.
+        ToolError: that version is there already.
     """
     import tensorflow as tf
 

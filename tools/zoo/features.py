@@ -15,16 +15,13 @@ from numpy.typing import NDArray
 from image_classifier.engines.base import first_line
 from image_classifier.images.decode import decode
 from image_classifier.images.preprocess import preprocess
+from tools.shared.errors import ToolError
 from tools.shared.image_folders import MOST_PIXELS, UNREADABLE, reason, visible_images_in
 from tools.zoo.networks import Recipe, fingerprint
 
-__all__ = ["Features", "FeaturesError", "check_place", "extract", "read_features"]
+__all__ = ["Features", "check_place", "extract", "read_features"]
 
 BATCH = 16  # images at a time
-
-
-class FeaturesError(Exception):
-    """There are no such features, or they do not serve; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,7 @@ class Features:
         """Writes them as an ``.npz``: ``features``, ``files``, ``labels`` and ``about`` (JSON).
 
         Raises:
-            FeaturesError: they cannot be written; what was there before is there still.
+            ToolError: they cannot be written; what was there before is there still.
         """
         about = {**self.recipe.as_dict(), "features_sha256": self.sha256}
         with _beside(path) as beside:
@@ -69,19 +66,17 @@ def check_place(path: Path) -> None:
     """Asks, before the long work, whether features can be kept there.
 
     Raises:
-        FeaturesError: they cannot.
+        ToolError: they cannot.
     """
     if path.suffix != ".npz" or path.is_dir():
-        raise FeaturesError(
-            f"{path}: the file with the features must end in .npz and be no folder."
-        )
+        raise ToolError(f"{path}: the file with the features must end in .npz and be no folder.")
     with _beside(path) as beside:
         beside.touch()
 
 
 @contextmanager
 def _beside(path: Path) -> Iterator[Path]:
-    """A file beside another, which is gone in the end; FeaturesError if it cannot be written."""
+    """A file beside another, which is gone in the end; ToolError if it cannot be written."""
     beside = path.with_name(f"{path.name}.new")
     try:
         try:
@@ -89,7 +84,7 @@ def _beside(path: Path) -> Iterator[Path]:
         finally:
             beside.unlink(missing_ok=True)
     except OSError as exc:
-        raise FeaturesError(
+        raise ToolError(
             f"{path} cannot be written: {exc.strerror}. Name a file in a folder that is there, can "
             "be written to and has room."
         ) from exc
@@ -99,7 +94,7 @@ def read_features(path: Path) -> Features:
     """Reads what ``Features.save`` wrote.
 
     Raises:
-        FeaturesError: it is no such file.
+        ToolError: it is no such file.
     """
     try:
         # Opened here, as NumPy leaves a damaged one open.
@@ -114,9 +109,9 @@ def read_features(path: Path) -> Features:
                 sha256,
             )
     except OSError as exc:
-        raise FeaturesError(f"{path} cannot be read: {exc.strerror or exc}.") from exc
+        raise ToolError(f"{path} cannot be read: {exc.strerror or exc}.") from exc
     except Exception as exc:  # what NumPy and zipfile raise for a damaged file shares no base class
-        raise FeaturesError(
+        raise ToolError(
             f"{path} is no file that `python -m tools.zoo features` wrote, or is damaged "
             f"({type(exc).__name__}: {first_line(exc)}). Make the features again."
         ) from exc
@@ -137,7 +132,7 @@ def extract(featuriser: Any, recipe: Recipe, folder: Path) -> tuple[Features, di
         The features, and the images that cannot be read: path -> why.
 
     Raises:
-        FeaturesError: there is no image.
+        ToolError: there is no image.
     """
     import tensorflow as tf
 
@@ -151,7 +146,7 @@ def extract(featuriser: Any, recipe: Recipe, folder: Path) -> tuple[Features, di
         values.append(np.asarray(run(filled), np.float32)[: len(batch)])
         files += names
     if not files:
-        raise FeaturesError(f"There are no images that can be read in {folder}.")
+        raise ToolError(f"There are no images that can be read in {folder}.")
     labels = [name.split("/")[0] if "/" in name else "" for name in files]
     found = Features(
         np.concatenate(values), tuple(files), tuple(labels), recipe, fingerprint(featuriser)

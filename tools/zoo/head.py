@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tools.zoo.features import Features, FeaturesError
+from tools.shared.errors import ToolError
+from tools.zoo.features import Features
 
 __all__ = ["Accuracy", "Trained", "accuracy", "train_head"]
 
@@ -80,7 +81,7 @@ def train_head(
         rounds: at most.
 
     Raises:
-        FeaturesError: an image has no label, or a label too few images.
+        ToolError: an image has no label, or a label too few images.
     """
     import keras
 
@@ -104,10 +105,10 @@ def accuracy(trained: Trained, features: Features) -> Accuracy:
     """How good a head is on images that had no part in its training.
 
     Raises:
-        FeaturesError: they have labels that it does not know.
+        ToolError: they have labels that it does not know.
     """
     if strange := sorted(set(features.labels) - set(trained.labels)):
-        raise FeaturesError(
+        raise ToolError(
             f"There are images of {', '.join(map(repr, strange[:5]))}, which were not trained; "
             f"the labels are {', '.join(trained.labels[:20])}."
         )
@@ -118,14 +119,14 @@ def accuracy(trained: Trained, features: Features) -> Accuracy:
 def _labels(features: Features) -> tuple[str, ...]:
     counts = Counter(features.labels)
     if "" in counts:
-        raise FeaturesError(
+        raise ToolError(
             f"{counts['']} images are in no sub-folder: put each into a folder with the name of "
             "its label."
         )
     few = sorted(label for label, count in counts.items() if count < LEAST_IMAGES)
     if few or len(counts) < 2:
         reason = f"{few[0]!r} has one image" if few else "there is one label"
-        raise FeaturesError(
+        raise ToolError(
             f"{reason}: there must be two labels, with {LEAST_IMAGES} images each or (much "
             "better) dozens."
         )

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from image_classifier.engines.base import first_line
+from tools.shared.errors import ToolError
 
 # TensorFlow's start-up chatter (CPU features, no GPU) is not about any network.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 __all__ = [
     "CLASSES",
-    "WeightsError",
     "bounded_waits",
     "imagenet_labels",
     "load_weights",
@@ -29,10 +29,6 @@ __all__ = [
 CLASSES = 1000  # of ImageNet's challenge, which all these networks were trained for
 LABELS_URL = "https://storage.googleapis.com/download.tensorflow.org/data/imagenet_class_index.json"
 DOWNLOAD_TIMEOUT_SECONDS = 10  # without a byte; then the other side counts as not there
-
-
-class WeightsError(Exception):
-    """There are no such weights, or they do not fit; the message says what to do."""
 
 
 @contextmanager
@@ -56,20 +52,20 @@ def with_weights(make: Callable[..., Any], weights: str, **options: Any) -> Any:
         options: for ``make``.
 
     Raises:
-        WeightsError: they cannot be downloaded or read, or are of another network.
+        ToolError: they cannot be downloaded or read, or are of another network.
     """
     if weights == "imagenet":
         try:
             with bounded_waits():
                 return make(weights=weights, **options)
         except Exception as exc:  # Keras raises a bare Exception for a failed download
-            raise WeightsError(
+            raise ToolError(
                 f"The ImageNet weights cannot be downloaded ({first_line(exc)}). Try again with a "
                 "network, name a file that you have with --weights FILE, or see how it works with "
                 "random ones: --weights none."
             ) from exc
     if weights != "none" and not Path(weights).is_file():
-        raise WeightsError(
+        raise ToolError(
             f"{weights} is no file with weights: name one (.h5, .weights.h5), or say imagenet or "
             "none."
         )
@@ -83,16 +79,16 @@ def load_weights(network: Any, path: str) -> None:
     """Reads weights from a file that Keras wrote.
 
     Raises:
-        WeightsError: there is no such file, or it is another network's.
+        ToolError: there is no such file, or it is another network's.
     """
     if not Path(path).is_file():
-        raise WeightsError(f"{path} is no file with weights.")
+        raise ToolError(f"{path} is no file with weights.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what it then raises
             network.load_weights(path)
     except (ValueError, OSError, KeyError) as exc:
-        raise WeightsError(f"{path} does not fit this network: {first_line(exc)}.") from exc
+        raise ToolError(f"{path} does not fit this network: {first_line(exc)}.") from exc
 
 
 def imagenet_labels(report: Callable[[str], None] = print) -> list[str]:

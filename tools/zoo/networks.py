@@ -77,7 +77,7 @@ class Recipe:
         """The Keras model with ImageNet's head: images [N, size, size, 3] -> [N, 1000].
 
         Raises:
-            WeightsError: its weights cannot be had.
+            ToolError: its weights cannot be had.
         """
         import keras
 

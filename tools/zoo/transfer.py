@@ -6,11 +6,11 @@ import argparse
 from dataclasses import replace
 from typing import Any
 
-from tools.export.errors import ExportError
+from tools.shared.errors import ToolError
 from tools.shared.steps import Steps
 from tools.zoo.build import write_classifier
 from tools.zoo.commands import images_of, prove_and_write, recipe_of, show
-from tools.zoo.features import Features, FeaturesError, check_place, extract, read_features
+from tools.zoo.features import Features, check_place, extract, read_features
 from tools.zoo.head import Trained, accuracy, train_head
 from tools.zoo.networks import Recipe, fingerprint, with_head
 
@@ -20,7 +20,7 @@ __all__ = ["features", "head"]
 def features(args: argparse.Namespace) -> None:
     """Writes the features of a folder of images."""
     if not args.folder.is_dir():
-        raise ExportError(f"{args.folder} is no folder.")
+        raise ToolError(f"{args.folder} is no folder.")
     recipe = recipe_of(args)
     check_place(args.output)
     with Steps(1)(f"make {recipe.network}, weights: {recipe.weights}"):
@@ -39,11 +39,11 @@ def head(args: argparse.Namespace) -> None:
     found = read_features(args.features)
     others = read_features(args.test) if args.test else None
     if others and others.sha256 != found.sha256:
-        raise FeaturesError(f"{args.test} has features of other weights than {args.features}.")
+        raise ToolError(f"{args.test} has features of other weights than {args.features}.")
     if not 0 < args.held_out < 1:
-        raise ExportError("--held-out must be between 0 and 1.")
+        raise ToolError("--held-out must be between 0 and 1.")
     if args.hidden < 0 or args.rounds < 1:
-        raise ExportError("--hidden must be 0 or more, --rounds 1 or more.")
+        raise ToolError("--hidden must be 0 or more, --rounds 1 or more.")
     images = images_of(args)
     steps = Steps(3)
     with steps(f"train on {len(found.files)} images"):
@@ -81,7 +81,7 @@ def head(args: argparse.Namespace) -> None:
 def _same_featuriser(recipe: Recipe, found: Features) -> Any:
     featuriser = recipe.featuriser(recipe.whole())
     if fingerprint(featuriser) != found.sha256:
-        raise FeaturesError(
+        raise ToolError(
             "These weights are not those that the features were made with: name the same file "
             "with --weights, or make the features again."
         )

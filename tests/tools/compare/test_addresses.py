@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tools.compare.addresses import Address, AddressError, read_addresses
+from tools.compare.addresses import Address, read_addresses
+from tools.shared.errors import ToolError
 
 PROJECT = "6ad1d8e4-27de-4e47-8bf1-1c3b0b3f4a11"
 CLOUD = "https://my.cognitiveservices.azure.com"
@@ -82,7 +83,7 @@ def test_project_and_iteration_make_prediction_urls_of_addresses() -> None:
     ],
 )
 def test_what_is_no_endpoint_is_said_in_a_sentence(texts: list[str], words: str) -> None:
-    with pytest.raises(AddressError) as error:
+    with pytest.raises(ToolError) as error:
         read_addresses(texts)
 
     assert words in str(error.value)
@@ -91,7 +92,7 @@ def test_what_is_no_endpoint_is_said_in_a_sentence(texts: list[str], words: str)
 
 
 def test_a_project_that_no_endpoint_needs_is_refused() -> None:
-    with pytest.raises(AddressError, match="Leave out --project and --iteration"):
+    with pytest.raises(ToolError, match="Leave out --project and --iteration"):
         read_addresses([f"{BY_NAME}/image"] * 2, iteration="mine")
 
 

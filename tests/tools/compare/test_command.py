@@ -860,11 +860,11 @@ def test_progress_is_shown_on_a_terminal_only(service: Serve, folder: Path, tmp_
 
 
 @pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory, colours_pb: bytes) -> Iterator[LocalHost]:
+def app(tmp_path_factory: pytest.TempPathFactory, colours_onnx: bytes) -> Iterator[LocalHost]:
     """The app with a key and two models, of which one mixes up two colours."""
     models = tmp_path_factory.mktemp("models")
-    model_folder(models, "colours", 1, graph=colours_pb)
-    model_folder(models, "mixed", 1, graph=colours_pb, labels="Green\nBlue\nRed")
+    model_folder(models, "colours", 1, onnx=colours_onnx)
+    model_folder(models, "mixed", 1, onnx=colours_onnx, labels="Green\nBlue\nRed")
     env = {
         "MODELS_DIR": str(models),
         "API_KEYS": f"{KEY_A},{KEY_B}",

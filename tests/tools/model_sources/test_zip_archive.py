@@ -1,9 +1,10 @@
-"""Hostile zip files are refused in one sentence, and nothing is left of them anywhere."""
+"""Hostile zip files are refused in one sentence by both commands, and leave nothing behind."""
 
 from __future__ import annotations
 
 import random
 import zipfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,11 +16,13 @@ from hypothesis import strategies as st
 from image_classifier.models.model import Model
 from tests.support.builders import COLOURS
 from tests.support.hostile_zips import Entry, cases, deflated, zip_file
-from tools.add_model.__main__ import main
+from tools.add_model.__main__ import main as add_model
+from tools.models.__main__ import main as models
 
 LABELS = deflated(b"labels.txt", "\n".join(COLOURS).encode())
+GRAPH = b"a graph" * 500
 # Refused before anybody looks at the graph.
-CASES = cases((deflated(b"model.pb", b"a graph" * 500), LABELS))
+CASES = cases((deflated(b"model.pb", GRAPH), LABELS))
 RUN = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 
 
@@ -37,7 +40,22 @@ def add(data: bytes, folder: Path) -> int:
     work = folder / "work"
     work.mkdir(exist_ok=True)
     (work / "export.zip").write_bytes(data)
-    return main([str(work / "export.zip"), "--name", "m", "--models-dir", str(work / "models")])
+    return add_model(
+        [str(work / "export.zip"), "--name", "m", "--models-dir", str(work / "models")]
+    )
+
+
+def register(data: bytes, folder: Path) -> int:
+    """Registers a zip file in ``folder/work/models``, without loading it."""
+    work = folder / "work"
+    work.mkdir(exist_ok=True)
+    (work / "export.zip").write_bytes(data)
+    arguments = ["register", str(work / "export.zip"), "--name", "m", "--no-check"]
+    return models(["--models-dir", str(work / "models"), *arguments])
+
+
+PREFIXES = {add: "refused: ", register: "error: "}
+both_commands = pytest.mark.parametrize("command", PREFIXES)
 
 
 def test_an_honest_zip_file_written_byte_by_byte_is_added(
@@ -53,15 +71,19 @@ def test_an_honest_zip_file_written_byte_by_byte_is_added(
     }
 
 
+@both_commands
 @pytest.mark.parametrize("case", CASES)
 def test_a_hostile_zip_file_is_refused_and_leaves_nothing(
-    case: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    case: str,
+    command: Callable[[bytes, Path], int],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     data, words = CASES[case]
 
-    assert add(data, tmp_path) == 1
+    assert command(data, tmp_path) == 1
     refusal = capsys.readouterr().err
-    assert refusal.startswith("refused: ") and words in refusal
+    assert refusal.startswith(PREFIXES[command]) and words in refusal
     assert refusal.endswith(".\n") and refusal.count("\n") == 1 and len(refusal) < 650
     assert refusal[:-1].isprintable()
     assert everything(tmp_path) == {"work", "work/export.zip"}
@@ -101,20 +123,43 @@ def test_a_large_file_is_never_held_in_memory(tmp_path: Path) -> None:
     assert (tmp_path / "model.pb").stat().st_size == len(contents)
 
 
+def changed(data: bytes, seed: int) -> bytes:
+    """A zip file with a few random bytes."""
+    rng = random.Random(seed)
+    copy = bytearray(data)
+    directory = copy.index(b"PK\x01\x02")
+    for _ in range(rng.choice((1, 1, 2, 5))):
+        # The data are most of the file, and their checksum finds every change of them.
+        copy[rng.randrange(rng.choice((0, directory)), len(copy))] = rng.randrange(256)
+    return bytes(copy)
+
+
+@given(seed=st.integers(0, 2**32))
+@RUN
+def test_a_changed_zip_file_is_registered_whole_or_refused_in_a_sentence(
+    seed: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = changed(zip_file([deflated(b"model.pb", GRAPH), LABELS]), seed)
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        status = register(data, folder)
+        err = capsys.readouterr().err
+        if status == 0:
+            assert (folder / "work" / "models" / "m" / "1" / "model.pb").read_bytes() == GRAPH
+        else:
+            assert status == 1
+            assert err.startswith("error: ") and err.count("\n") == 1
+            assert everything(folder) == {"work", "work/export.zip"}
+
+
 @given(seed=st.integers(0, 2**32))
 @RUN
 def test_a_changed_zip_file_is_added_whole_or_refused_in_a_sentence(
     good: tuple[Entry, ...], seed: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rng = random.Random(seed)
-    data = bytearray(zip_file(good))
-    directory = data.index(b"PK\x01\x02")
-    for _ in range(rng.choice((1, 1, 2, 5))):
-        # The data are most of the file, and their checksum finds every change of them.
-        data[rng.randrange(rng.choice((0, directory)), len(data))] = rng.randrange(256)
     with TemporaryDirectory() as name:
         folder = Path(name)
-        status = add(bytes(data), folder)
+        status = add(changed(zip_file(good), seed), folder)
         err = capsys.readouterr().err
         if status == 0:
             labels = Model("m", 1, folder / "work" / "models" / "m" / "1").load().labels

@@ -20,7 +20,7 @@ from tests.support.model_servers import ModelServer
 from tests.support.servers import ROOT, LocalHost, clean_environment, free_port
 from tools.models.__main__ import main
 from tools.models.folder_registry import FolderRegistry
-from tools.models.registry import RegistryError
+from tools.shared.errors import ToolError
 
 
 @pytest.fixture
@@ -175,10 +175,10 @@ def test_the_last_version_of_the_default_model_is_kept(
     assert [path.name for path in registry.iterdir()] == [".versions.json"]
 
 
-def test_who_may_not_delete_is_told_so(colours_pb: bytes) -> None:
+def test_who_may_not_delete_is_told_so(colours_onnx: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
         registry = Path(folder)
-        model_folder(registry, "m", graph=colours_pb)
+        model_folder(registry, "m", onnx=colours_onnx)
         for each, mode in ((registry, 0o777), (registry / "m", 0o555)):
             each.chmod(mode)
         is_root = os.geteuid() == 0  # who may do everything
@@ -186,13 +186,13 @@ def test_who_may_not_delete_is_told_so(colours_pb: bytes) -> None:
             os.seteuid(65534)
         try:
             version = FolderRegistry(registry).versions("m")[0]
-            with pytest.raises(RegistryError, match=r"m/1 cannot be removed: Permission denied\."):
+            with pytest.raises(ToolError, match=r"m/1 cannot be removed: Permission denied\."):
                 FolderRegistry(registry).delete(version)
         finally:
             if is_root:
                 os.seteuid(0)
             (registry / "m").chmod(0o755)
-        assert (registry / "m" / "1" / "model.pb").is_file()
+        assert (registry / "m" / "1" / "model.onnx").is_file()
 
 
 @pytest.mark.parametrize(

@@ -30,9 +30,9 @@ def registry(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def export(tmp_path: Path, colours_pb: bytes) -> Path:
+def export(tmp_path: Path, colours_onnx: bytes) -> Path:
     """A folder as somebody downloaded it."""
-    return model_folder(tmp_path / "downloads", "export", graph=colours_pb)
+    return model_folder(tmp_path / "downloads", "export", onnx=colours_onnx)
 
 
 def run(registry: Path, *arguments: str) -> int:
@@ -43,7 +43,7 @@ def test_a_registered_folder_is_served_and_listed(
     registry: Path, export: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(registry, "register", str(export), "--name", "pets", "--tag", "source=run 7") == 0
-    assert "It loads with tensorflow: 3 labels." in capsys.readouterr().out
+    assert "It loads with onnx: 3 labels." in capsys.readouterr().out
     classifier = Classifier(
         Settings.from_environ({"MODELS_DIR": str(registry), "DEFAULT_MODEL": "pets"})
     )
@@ -52,7 +52,7 @@ def test_a_registered_folder_is_served_and_listed(
     assert run(registry, "list") == 0
     header, line = capsys.readouterr().out.splitlines()
     assert header.split() == ["MODEL", "VERSION", "ENGINE", "SIZE", "CREATED", "(UTC)", "TAGS"]
-    assert line.startswith("pets         1  tensorflow") and line.endswith("source=run 7")
+    assert line.startswith("pets         1  onnx") and line.endswith("source=run 7")
 
 
 def test_versions_count_up_and_a_lower_one_says_which_answers(
@@ -68,7 +68,7 @@ def test_versions_count_up_and_a_lower_one_says_which_answers(
 
 
 def test_the_number_of_a_deleted_version_is_not_given_out_again(
-    registry: Path, export: Path, colours_pb: bytes, capsys: pytest.CaptureFixture[str]
+    registry: Path, export: Path, colours_onnx: bytes, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A server may hold it still, and would go on answering with it."""
     register = ("register", str(export), "--no-check", "--name")
@@ -120,10 +120,10 @@ def test_numbers_that_cannot_be_read_are_not_guessed(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a folder cannot be locked there")
-def test_deletions_at_once_are_all_noted(registry: Path, colours_pb: bytes) -> None:
+def test_deletions_at_once_are_all_noted(registry: Path, colours_onnx: bytes) -> None:
     names = [f"m{number}" for number in range(24)]
     for name in names:
-        model_folder(registry, name, 5, graph=colours_pb)
+        model_folder(registry, name, 5, onnx=colours_onnx)
 
     def delete(name: str) -> None:
         one = FolderRegistry(registry)
@@ -135,9 +135,9 @@ def test_deletions_at_once_are_all_noted(registry: Path, colours_pb: bytes) -> N
 
 
 def test_deleting_removes_what_killed_commands_left_long_ago(
-    registry: Path, colours_pb: bytes
+    registry: Path, colours_onnx: bytes
 ) -> None:
-    model_folder(registry, "m", graph=colours_pb)
+    model_folder(registry, "m", onnx=colours_onnx)
     left = registry / "m" / ".deleted-x"
     left.mkdir()
     os.utime(left, (0, 0))
@@ -179,11 +179,11 @@ def test_show_has_every_file_with_its_checksum(
     assert run(registry, "show", "m", "--json", "--load") == 0
     shown = json.loads(capsys.readouterr().out)
 
-    data = (export / "model.pb").read_bytes()
+    data = (export / "model.onnx").read_bytes()
     sha256 = hashlib.sha256(data).hexdigest()
-    assert {"path": "model.pb", "bytes": len(data), "sha256": sha256} in shown["files"]
+    assert {"path": "model.onnx", "bytes": len(data), "sha256": sha256} in shown["files"]
     assert shown["labels"] == ["Blue", "Green", "Red"]
-    assert shown["engines"] == ["tensorflow"]
+    assert shown["engines"] == ["onnx"]
     assert json.loads(shown["input_spec"])["size"] == [32, 32]
     assert run(registry, "show", "m/1") == 0
     text = capsys.readouterr().out
@@ -233,14 +233,41 @@ def test_a_zip_of_an_export_and_a_file_of_weights_can_be_registered(
         for path in export.iterdir():
             archive.write(path, path.name)
         archive.writestr("__MACOSX/._labels.txt", "of a desktop")
-    (export / "model.pb").rename(export / "my-graph.pb")
+    (export / "model.onnx").rename(export / "my-graph.onnx")
     (export / "secret.txt").write_text("not part of the model")
 
     assert run(registry, "register", str(tmp_path / "export.zip"), "--name", "zipped") == 0
-    assert run(registry, "register", str(export / "my-graph.pb"), "--name", "file") == 0
+    assert run(registry, "register", str(export / "my-graph.onnx"), "--name", "file") == 0
     for name in ("zipped", "file"):
         files = {each.path for each in FolderRegistry(registry).versions(name)[0].files}
-        assert files == {"model.pb", "labels.txt"}
+        assert files == {"model.onnx", "labels.txt"}
+
+
+def test_a_model_in_a_folder_of_a_zip_is_registered_with_what_stands_beside_it(
+    registry: Path, export: Path, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(tmp_path / "export.zip", "w") as archive:
+        for path in export.iterdir():
+            archive.write(path, f"pets/app/{path.name}")
+        archive.writestr("pets/app/variables/variables.index", "of a SavedModel")
+        archive.writestr("pets/app/registry.json", "another registry's")
+        archive.writestr("pets/Dockerfile", "FROM scratch")
+
+    assert run(registry, "register", str(tmp_path / "export.zip"), "--name", "m") == 0
+    files = {each.path for each in FolderRegistry(registry).versions("m")[0].files}
+    assert files == {"model.onnx", "labels.txt", "variables/variables.index"}
+
+
+def test_a_zip_with_several_models_is_refused_with_their_folders(
+    registry: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with zipfile.ZipFile(tmp_path / "two.zip", "w") as archive:
+        archive.writestr("a/model.onnx", "x")
+        archive.writestr("b/c/model.pb", "x")
+
+    assert run(registry, "register", str(tmp_path / "two.zip"), "--name", "m") == 1
+    assert "two.zip has models in several folders: a, b/c. Unpack it" in capsys.readouterr().err
+    assert not registry.exists()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links there need a right of their own")
@@ -254,9 +281,9 @@ def test_links_to_files_elsewhere_are_followed(
         path.symlink_to(Path("../../../blobs") / path.name)
 
     assert run(registry, "register", str(export), "--name", "folder") == 0
-    assert run(registry, "register", str(export / "model.pb"), "--name", "file") == 0
+    assert run(registry, "register", str(export / "model.onnx"), "--name", "file") == 0
     for name in ("folder", "file"):
-        for file in ("model.pb", "labels.txt"):
+        for file in ("model.onnx", "labels.txt"):
             kept = registry / name / "1" / file
             assert not kept.is_symlink()
             assert kept.read_bytes() == (tmp_path / "blobs" / file).read_bytes()
@@ -273,7 +300,7 @@ def test_a_zip_writes_nothing_outside_of_its_place(
         archive.writestr("model.pb", "x")
 
     assert run(registry, "register", str(tmp_path / "bad.zip"), "--name", "m") == 1
-    assert "may lie outside" in capsys.readouterr().err
+    assert "is a path that could lead out of the folder" in capsys.readouterr().err
     assert not registry.exists()
 
 
@@ -292,16 +319,20 @@ def test_a_zip_that_cannot_be_unpacked_is_one_sentence(
         with zipfile.ZipFile(broken, "w") as archive:
             for name in names:
                 archive.writestr(name, "x")
-        assert "a file and a folder in one" in said()
-    for method in (zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2):
+        assert "'a' is both a file and a folder" in said()
+    for method, words in (
+        (zipfile.ZIP_DEFLATED, "model.onnx is damaged or cut short"),
+        (zipfile.ZIP_LZMA, "is compressed by method 14, not as the portal does"),
+        (zipfile.ZIP_BZIP2, "is compressed by method 12, not as the portal does"),
+    ):
         with zipfile.ZipFile(broken, "w", method) as archive:
-            archive.write(export / "model.pb", "model.pb")
+            archive.write(export / "model.onnx", "model.onnx")
         data = bytearray(broken.read_bytes())
         data[60:120] = bytes(60)
         broken.write_bytes(data)
-        assert "cannot be unpacked" in said() or method == zipfile.ZIP_BZIP2
+        assert words in said()
     broken.write_bytes(b"PK" + bytes(100))
-    assert "cannot be unpacked" in said()
+    assert "cannot be read: it is something else" in said()
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "x" * 300 + ".zip", "x/" * 3000])
@@ -384,28 +415,28 @@ def test_names_that_are_not_there_list_those_that_are(
 
 @pytest.mark.parametrize("name", ["..", "../registry", ""])
 def test_nothing_outside_of_the_registry_can_be_named(
-    tmp_path: Path, colours_pb: bytes, name: str, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, colours_onnx: bytes, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     registry = tmp_path / "registry"
-    folders = [model_folder(tmp_path, each, 7, graph=colours_pb) for each in (".", "registry")]
+    folders = [model_folder(tmp_path, each, 7, onnx=colours_onnx) for each in (".", "registry")]
 
     for arguments in (["show"], ["tag"], ["delete", "--yes", "--force"]):
         assert run(registry, arguments[0], f"{name}/7", *arguments[1:]) == 1
         assert f"There is no model {name.partition('/')[0]!r}" in capsys.readouterr().err
     assert run(registry, "list", "..") == 1
-    assert all((folder / "model.pb").is_file() for folder in folders)
+    assert all((folder / "model.onnx").is_file() for folder in folders)
 
 
 def test_a_version_registered_by_hand_is_listed_like_any_other(
-    registry: Path, colours_pb: bytes, capsys: pytest.CaptureFixture[str]
+    registry: Path, colours_onnx: bytes, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    model_folder(registry, "m", 4, graph=colours_pb)
+    model_folder(registry, "m", 4, onnx=colours_onnx)
     model_folder(registry, "m", 5)  # labels, and no weights
 
     assert run(registry, "list") == 0
     lines = capsys.readouterr().out.splitlines()
     assert "not served: it has no model.onnx or" in lines[1]
-    assert lines[2].split()[:3] == ["m", "4", "tensorflow"]
+    assert lines[2].split()[:3] == ["m", "4", "onnx"]
 
 
 def test_converting_adds_onnx_and_keeps_the_checksums_right(

@@ -7,8 +7,8 @@ import pytest
 
 from tests.support.servers import free_port
 from tools.azurite import Azurite
+from tools.shared.errors import ToolError
 from tools.shared.queue_client import (
-    StorageError,
     count_messages,
     create_queue,
     decode,
@@ -61,7 +61,7 @@ def test_the_emulator_has_a_short_name(tmp_path: Path) -> None:
 def test_a_setting_that_is_no_connection_string_is_named_and_not_shown(
     text: str, words: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(StorageError, match=words) as caught:
+    with pytest.raises(ToolError, match=words) as caught:
         open_queue("images", root=tmp_path, environ={"AzureWebJobsStorage": text})
 
     assert "AzureWebJobsStorage" in str(caught.value)
@@ -70,7 +70,7 @@ def test_a_setting_that_is_no_connection_string_is_named_and_not_shown(
 
 def test_a_secret_on_the_command_line_is_refused_without_being_repeated(tmp_path: Path) -> None:
     text = f"AccountName=a;AccountKey={KEY}"
-    with pytest.raises(StorageError, match="everybody on this machine") as caught:
+    with pytest.raises(ToolError, match="everybody on this machine") as caught:
         open_queue("images", setting=text, root=tmp_path, environ={})
 
     assert KEY not in str(caught.value)
@@ -78,14 +78,14 @@ def test_a_secret_on_the_command_line_is_refused_without_being_repeated(tmp_path
 
 @pytest.mark.parametrize("name", ["", "ab", "Images", "a_b", "-ab", "ab-", "a--b", "a" * 64, "a/b"])
 def test_a_name_that_no_queue_can_have_is_refused(name: str, tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match="cannot be a queue's name"):
+    with pytest.raises(ToolError, match="cannot be a queue's name"):
         open_queue(name, root=tmp_path, environ={"AzureWebJobsStorage": KEY})
 
 
 def test_local_settings_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     (tmp_path / "local.settings.json").write_text("{")
 
-    with pytest.raises(StorageError, match=r"local\.settings\.json"):
+    with pytest.raises(ToolError, match=r"local\.settings\.json"):
         open_queue("images", root=tmp_path, environ={})
 
 
@@ -105,7 +105,7 @@ def test_a_key_that_is_wrong_is_said(azurite: Azurite, tmp_path: Path) -> None:
     text = f"AccountName=devstoreaccount1;AccountKey={KEY};QueueEndpoint={azurite.endpoint}"
     queue = open_queue("images", root=tmp_path, environ={"AzureWebJobsStorage": text})
 
-    with pytest.raises(StorageError, match="does not accept the key") as caught:
+    with pytest.raises(ToolError, match="does not accept the key") as caught:
         count_messages(queue)
     assert KEY not in str(caught.value)
 
@@ -117,7 +117,7 @@ def test_a_storage_that_is_not_there_is_said_with_what_starts_it(tmp_path: Path)
     )
     queue = open_queue("images", root=tmp_path, environ={"AzureWebJobsStorage": text})
 
-    with pytest.raises(StorageError, match=r"Nothing answers at 127.*python -m tools\.azurite"):
+    with pytest.raises(ToolError, match=r"Nothing answers at 127.*python -m tools\.azurite"):
         count_messages(queue)
 
 
@@ -131,7 +131,7 @@ def test_the_signature_for_sending_lets_nobody_read(azurite: Azurite, tmp_path: 
     text = f"QueueEndpoint={azurite.endpoint};SharedAccessSignature={signature}"
     signed = open_queue("of-test-signature", root=tmp_path, environ={"AzureWebJobsStorage": text})
     signed.send_message("x")
-    with pytest.raises(StorageError):
+    with pytest.raises(ToolError):
         count_messages(signed)
     # Who has only a signature sends with it.
     assert "sig=" in sending_url(signed)

@@ -15,7 +15,7 @@ from tests.support.builders import colour_graph, model_folder
 from tests.support.servers import ROOT, clean_environment
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="sends signals")
-LINE = b"stopped: what it writes is there as a whole or not at all.\n"
+LINE = b"Stopped. No partial output was written.\n"
 
 
 def stopped(

@@ -13,7 +13,8 @@ import pytest
 from image_classifier import Classifier, Settings
 from image_classifier.protocols.tf_serving.service import ModelSpec, TensorFlowServing
 from tools.export import export_module
-from tools.shared.version_folder import VersionError, write_version
+from tools.shared.errors import ToolError
+from tools.shared.version_folder import write_version
 
 
 def one_file(folder: Path) -> None:
@@ -64,7 +65,7 @@ def test_a_version_is_never_overwritten(tmp_path: Path) -> None:
     def other(folder: Path) -> None:
         raise AssertionError("nothing may be written")
 
-    with pytest.raises(VersionError, match=r"never overwritten.*next free one \(3\)"):
+    with pytest.raises(ToolError, match=r"never overwritten.*next free one \(3\)"):
         write_version(other, name="m", models_dir=tmp_path, version=2)
     assert (tmp_path / "m" / "2" / "saved_model.pb").read_bytes() == b"it"
 
@@ -87,7 +88,7 @@ def test_who_comes_second_to_a_number_gets_the_next_unless_it_was_asked_for(
         assert written == tmp_path / "m" / "3"
         assert (written / "saved_model.pb").read_bytes() == b"it"
     else:
-        with pytest.raises(VersionError, match="cannot be put in place"):
+        with pytest.raises(ToolError, match="cannot be put in place"):
             write_version(overtaken, name="m", models_dir=tmp_path, version=version)
     names = sorted(path.name for path in (tmp_path / "m").iterdir())
     assert names == (["1", "2", "3"] if version is None else ["1", "2"])
@@ -129,9 +130,9 @@ def test_a_server_that_watches_never_sees_half_a_version(tmp_path: Path) -> None
 def test_a_failure_leaves_nothing_behind(tmp_path: Path) -> None:
     def fails(folder: Path) -> None:
         one_file(folder)
-        raise VersionError("no")
+        raise ToolError("no")
 
-    with pytest.raises(VersionError, match="no"):
+    with pytest.raises(ToolError, match="no"):
         write_version(fails, name="m", models_dir=tmp_path, version=None)
     assert list(tmp_path.iterdir()) == []
 
@@ -164,12 +165,12 @@ def test_a_failure_takes_away_the_folders_that_it_made_and_no_others(tmp_path: P
 def test_what_no_server_would_find_is_not_written(
     tmp_path: Path, name: str, version: int | None, words: str
 ) -> None:
-    with pytest.raises(VersionError, match=words):
+    with pytest.raises(ToolError, match=words):
         write_version(one_file, name=name, models_dir=tmp_path / "models", version=version)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "models").write_text("a file")
-    with pytest.raises(VersionError, match="models/m cannot be written to"):
+    with pytest.raises(ToolError, match="models/m cannot be written to"):
         write_version(one_file, name="m", models_dir=tmp_path / "models", version=None)

@@ -327,9 +327,9 @@ def test_a_quantised_variant_that_names_other_tags_leaves_nothing_behind(tmp_pat
 def test_a_graph_that_is_too_far_from_the_pipeline_leaves_nothing_behind(
     small: tuple[Any, Any], tmp_path: Path
 ) -> None:
-    from tools.export import ExportError
+    from tools.shared.errors import ToolError
 
-    with pytest.raises(ExportError, match="differ by"):
+    with pytest.raises(ToolError, match="differ by"):
         written(small, tmp_path, tolerance=0)
     assert not (tmp_path / "colours").exists()
 

@@ -15,10 +15,10 @@ from image_classifier import Classifier, Settings
 from image_classifier.errors import InvalidRequest
 from image_classifier.protocols.tf_serving.service import ModelSpec, TensorFlowServing
 from tests.support.builders import noise
+from tools.shared.errors import ToolError
 from tools.zoo.__main__ import main
 from tools.zoo.anchors import LEVELS, anchor_boxes
 from tools.zoo.detector import make_detector, write_detector
-from tools.zoo.imagenet import WeightsError
 
 # Keras's way of reading a variable, which NumPy warns of.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -228,9 +228,9 @@ def test_a_file_with_the_whole_detectors_weights_is_taken(narrow: Any, tmp_path:
     assert all(
         np.array_equal(a, b) for a, b in zip(again.get_weights(), narrow.get_weights(), strict=True)
     )
-    with pytest.raises(WeightsError, match="does not fit this network"):
+    with pytest.raises(ToolError, match="does not fit this network"):
         make_detector(str(tmp_path / "ssd.weights.h5"), 3, width=NARROW)
-    with pytest.raises(WeightsError, match="is no file with weights"):
+    with pytest.raises(ToolError, match="is no file with weights"):
         make_detector("no.weights.h5", 3, width=NARROW)
 
 

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tools.zoo.imagenet import WeightsError, with_weights
+from tools.shared.errors import ToolError
+from tools.zoo.imagenet import with_weights
 
 # Keras's way of reading a variable, which NumPy warns of.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -94,7 +95,7 @@ def test_without_a_network_it_says_what_to_do(make: Any, monkeypatch: pytest.Mon
         nobody.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{nobody.getsockname()[1]}/"
         monkeypatch.setattr(mobilenet, "BASE_WEIGHT_PATH", address)
-        with pytest.raises(WeightsError, match="cannot be downloaded .*--weights FILE.*none"):
+        with pytest.raises(ToolError, match="cannot be downloaded .*--weights FILE.*none"):
             with_weights(make, "imagenet")
 
 
@@ -113,9 +114,9 @@ def test_weights_of_another_network_are_refused(make: Any, mirror: Any, tmp_path
     (tmp_path / "broken.h5").write_bytes(b"no weights")
     wider = functools.partial(make, alpha=0.5)
 
-    with pytest.raises(WeightsError, match=r"mine.weights.h5 does not fit this network: "):
+    with pytest.raises(ToolError, match=r"mine.weights.h5 does not fit this network: "):
         with_weights(wider, str(tmp_path / "mine.weights.h5"))
-    with pytest.raises(WeightsError, match=r"broken.h5 does not fit this network: "):
+    with pytest.raises(ToolError, match=r"broken.h5 does not fit this network: "):
         with_weights(make, str(tmp_path / "broken.h5"))
-    with pytest.raises(WeightsError, match="nothing.h5 is no file with weights: name one"):
+    with pytest.raises(ToolError, match="nothing.h5 is no file with weights: name one"):
         with_weights(make, "nothing.h5")

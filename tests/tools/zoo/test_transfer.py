@@ -11,8 +11,9 @@ import pytest
 
 from image_classifier import Classifier, Settings
 from tests.support.builders import colour_image
+from tools.shared.errors import ToolError
 from tools.zoo.__main__ import main
-from tools.zoo.features import Features, FeaturesError, read_features
+from tools.zoo.features import Features, read_features
 from tools.zoo.head import accuracy, train_head
 from tools.zoo.networks import Recipe
 
@@ -132,7 +133,7 @@ def test_where_there_is_no_room_the_older_file_stays(
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
     try:
-        with pytest.raises(FeaturesError, match=r"f\.npz cannot be written: File too large\. Name"):
+        with pytest.raises(ToolError, match=r"f\.npz cannot be written: File too large\. Name"):
             made_up(5000, 5000).save(path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -155,7 +156,7 @@ def test_a_damaged_file_is_refused_in_words_whatever_is_wrong_with_it(tmp_path: 
         path.write_bytes(data)
         try:
             read_features(path)  # some bytes, such as a date's, tell nothing
-        except FeaturesError as exc:
+        except ToolError as exc:
             refused += 1
             assert "\n" not in str(exc)
     assert refused > len(damaged) / 2
@@ -230,13 +231,13 @@ def test_features_that_hardly_differ_do_not_drown_the_others() -> None:
 )
 def test_labels_that_cannot_be_learned_are_refused(labels: tuple[str, ...], words: str) -> None:
     values = np.zeros((4, 8), np.float32)
-    with pytest.raises(FeaturesError, match=words):
+    with pytest.raises(ToolError, match=words):
         train_head(Features(values, tuple("wxyz"), labels, RECIPE, "0"))
 
 
 def test_a_label_that_was_not_trained_is_refused() -> None:
     trained = train_head(made_up(5, 5), rounds=1)
-    with pytest.raises(FeaturesError, match="There are images of 'class 2', which were not"):
+    with pytest.raises(ToolError, match="There are images of 'class 2', which were not"):
         accuracy(trained, made_up(5, 5, 5))
 
 
