@@ -48,11 +48,8 @@ ROOT = Path(__file__).resolve().parent
 FRONTEND = ROOT / "frontend"
 SHARED = ROOT.parent / "shared"
 VENV = ROOT / ".venv"
-REQUIREMENTS = [
-    ROOT / "requirements-dev.txt",
-    ROOT / "requirements.txt",
-    ROOT / "model_server" / "requirements.txt",
-]
+# It has all of requirements.txt and of model_server/requirements.txt, in the same versions.
+REQUIREMENTS = [ROOT / "requirements-dev.txt"]
 WITHOUT_DEPENDENCIES = [ROOT / "requirements-dev-no-deps.txt"]
 OLDEST, NEWEST = (3, 11), (3, 13)
 DEFAULT_PORT = 7071

@@ -6,33 +6,32 @@
 such a folder (deploy/azure/azure.yaml). TensorFlow is 1.5 GB of what is deployed; with every model
 converted (`python -m tools.convert`) nothing needs it. `--engine auto` leaves nothing out.
 
-It runs on a bare Python, because azd calls it on machines where nothing is installed: it imports
-the standard library and `tools.list_package` alone.
+It runs on a bare Python, because azd calls it on machines where nothing is installed: it and what
+it imports of `tools` need the standard library alone.
 """
 
 from __future__ import annotations
 
 import argparse
-import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from tools.bootstrap.lock_file import (
+    EVERY_ENGINE,
+    for_engine,
+    reachable,
+    read_lock,
+    write_lock,
+)
 from tools.list_package import list_package
 
-__all__ = ["lay_out", "main", "slim_requirements"]
+__all__ = ["lay_out", "main", "requirements_for"]
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# What requirements.txt lists for each engine. Few want OpenVINO: it is in requirements-dev.txt.
-DISTRIBUTIONS = {
-    "onnx": {"onnxruntime"},
-    "openvino": {"openvino"},
-    "tensorflow": {"tensorflow", "tensorflow-cpu"},
-    "tflite": {"ai-edge-litert"},
-}
 # What each engine runs: the table of engines/registry.py once more, because that imports
 # NumPy. A test holds the two against each other.
 SAVED_MODEL = "saved_model.pb"
@@ -43,9 +42,6 @@ WEIGHTS = {
     "tflite": ("model.tflite",),
 }
 ANY_WEIGHTS = frozenset(name for names in WEIGHTS.values() for name in names)
-
-# Every engine of requirements.txt, as `func azure functionapp publish` from the project has them.
-EVERY_ENGINE = "auto"
 
 # Marks a folder as laid out here, so that --replace empties no other. Neither Core Tools nor azd
 # packs a file of this name. It holds no rule: all that is laid out is to be packed.
@@ -88,35 +84,30 @@ def lay_out(root: Path, target: Path, engine: str, *, replace: bool = False) -> 
     for path in copied:
         (target / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(root / path, target / path)
-    requirements = (root / "requirements.txt").read_text("utf-8")
-    if engine != EVERY_ENGINE:
-        requirements = slim_requirements(requirements, engine)
-    if engine == "openvino":
-        requirements += _pin(root / "requirements-dev.txt", engine)
+    requirements = requirements_for(root, engine)
     (target / "requirements.txt").write_text(requirements, "utf-8", newline="\n")
     return copied
 
 
-def slim_requirements(text: str, engine: str) -> str:
-    """``requirements.txt`` without the packages, and the remarks on them, of other engines."""
-    unwanted = set().union(*(names for name, names in DISTRIBUTIONS.items() if name != engine))
-    kept: list[str] = []
-    remark: list[str] = []
-    for line in text.splitlines():
-        if line.startswith("#"):
-            remark.append(line)
-            continue
-        name = re.match(r"[A-Za-z0-9._-]*", line)
-        if not name or name[0].lower() not in unwanted:
-            kept += [*remark, line]
-        remark = []
-    return "\n".join(kept) + "\n"
+def requirements_for(root: Path, engine: str) -> str:
+    """The lock of what an app with this engine alone installs, versions and hashes as they are.
 
-
-def _pin(requirements: Path, name: str) -> str:
-    """The line of a package, without what it says of its use in development."""
-    (line,) = re.findall(rf"^{name}==\S+", requirements.read_text("utf-8"), re.MULTILINE)
-    return f"{line}\n"
+    Args:
+        root: the project.
+        engine: a name in WEIGHTS, or EVERY_ENGINE for all of ``requirements.txt``.
+    """
+    lock = (root / "requirements.txt").read_text("utf-8")
+    if engine == EVERY_ENGINE:
+        return lock
+    slim = for_engine(lock, engine)
+    if engine != "openvino":
+        return slim
+    # requirements.txt has no OpenVINO; requirements-dev.txt has it, in versions that fit.
+    ours = read_lock(slim)
+    development = read_lock((root / "requirements-dev.txt").read_text("utf-8"))
+    names = {each.name for each in ours}
+    added = [each for each in reachable(development, [engine]) if each.name not in names]
+    return write_lock([*ours, *added])
 
 
 def _check_target(target: Path, replace: bool) -> None:

@@ -2,7 +2,8 @@
 #
 #     docker build -f deploy/container/functions.Dockerfile -t image-classifier .
 #
-# --build-arg ENGINE=onnx leaves TensorFlow out (1.5 GB), for when every model has a model.onnx.
+# --build-arg ENGINE=onnx leaves TensorFlow out (1.5 GB), for when every model has a model.onnx;
+# tensorflow and tflite leave the others out in the same way. docs/releasing.md pins the base image.
 # Microsoft builds this base image for x86-64 only; docs/deploy.md says what to do on Arm.
 FROM mcr.microsoft.com/azure-functions/python:4-python3.13
 
@@ -22,16 +23,16 @@ ENV AzureWebJobsScriptRoot=/home/site/wwwroot \
 # Packages first: they change less often than the code, and Docker keeps the layer.
 ARG ENGINE=auto
 WORKDIR /tmp/packages
-COPY requirements.txt ./
-RUN if [ "$ENGINE" = onnx ]; then sed -i '/^tensorflow/d; /^ai-edge-litert/d' requirements.txt; fi \
-    && python -m pip install --no-cache-dir -r requirements.txt
+COPY requirements.txt tools/bootstrap/lock_file.py ./
+RUN python lock_file.py requirements.txt --engine "$ENGINE" \
+    && python -m pip install --no-cache-dir --require-hashes -r requirements.txt
 
 # What is copied is decided by functions.Dockerfile.dockerignore; the health check is moved out, for
 # a function app has no folder of that name. Modules are compiled here: who runs them may not write.
 WORKDIR /home/site/wwwroot
 COPY . ./
 RUN mv deploy/container/healthcheck.py /healthcheck.py \
-    && rm -r deploy \
+    && rm -r deploy tools \
     && python -m compileall -q .
 
 # The host keeps keys, logs and data in files, and makes the folders itself only as root.

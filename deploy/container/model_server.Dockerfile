@@ -6,16 +6,18 @@
 # MODEL_NAME and MODEL_BASE_PATH as in TensorFlow Serving's image, and so are arguments after the
 # image's name. `--target mounted` bakes no model in; mount one:
 #     -v "$PWD/models/pets:/models/pets:ro" -e MODEL_NAME=pets
-# --build-arg ENGINE=onnx leaves TensorFlow out (1.5 GB), for when every model has a model.onnx.
+# --build-arg ENGINE=onnx leaves TensorFlow out (1.5 GB), for when every model has a model.onnx;
+# tensorflow and tflite leave the others out in the same way. docs/releasing.md pins the base image.
 FROM python:3.13-slim AS packages
 
 ARG ENGINE=auto
 WORKDIR /build
-COPY requirements.txt ./
+COPY requirements.txt tools/bootstrap/lock_file.py ./
 COPY model_server/requirements.txt ./model_server/
-RUN if [ "$ENGINE" = onnx ]; then sed -i '/^tensorflow/d; /^ai-edge-litert/d' requirements.txt; fi \
+RUN python lock_file.py requirements.txt --engine "$ENGINE" \
     && python -m venv /venv \
-    && /venv/bin/pip install --no-cache-dir -r requirements.txt -r model_server/requirements.txt
+    && /venv/bin/pip install --no-cache-dir --require-hashes \
+        -r requirements.txt -r model_server/requirements.txt
 
 
 FROM python:3.13-slim AS mounted

@@ -24,7 +24,7 @@ from tools.bootstrap.azurite_emulator import ACCOUNT, PROGRAMS, install, is_azur
 from tools.bootstrap.azurite_emulator import KEY as ACCOUNT_KEY
 from tools.bootstrap.environments import has_node
 from tools.list_package import list_package
-from tools.package import slim_requirements
+from tools.package import requirements_for
 
 FOLDER = ROOT / "deploy" / "container"
 FUNCTIONS = FOLDER / "functions.Dockerfile"
@@ -116,7 +116,8 @@ def test_the_ignore_file_has_the_lines_of_funcignore() -> None:
     ours = rules_of(FOLDER / "functions.Dockerfile.dockerignore")
     rules = rules_of(ROOT / ".funcignore")
 
-    assert ours == [*rules, "!deploy/container/healthcheck.py"]
+    exceptions = ["!deploy/container/healthcheck.py", "!tools/bootstrap/lock_file.py"]
+    assert ours == [*rules, *exceptions]
 
 
 def rules_of(path: Path) -> list[str]:
@@ -148,21 +149,40 @@ def test_the_images_do_not_run_as_root_and_have_a_health_check(path: Path) -> No
 
 
 @pytest.mark.parametrize("path", [FUNCTIONS, SERVER], ids=lambda path: path.name)
-def test_an_image_for_onnx_leaves_out_what_the_package_for_onnx_does(
-    path: Path, tmp_path: Path
+@pytest.mark.parametrize("engine", ["onnx", "tensorflow", "tflite", "auto"])
+def test_an_image_for_one_engine_installs_what_the_package_for_it_does(
+    path: Path, engine: str, tmp_path: Path
 ) -> None:
-    """The sed in the Dockerfile against tools.package, remarks aside."""
+    """The command of the Dockerfile, run on the files that are copied before it."""
+    stage = read_image(path, "packages" if path == SERVER else "")
+    stage.copies = [copy for copy in stage.copies if copy[0] != ["."]]
+    stage.lay_out(tmp_path, context_files(path))
+    folder = tmp_path / stage.folder.lstrip("/") if path == SERVER else tmp_path / "tmp/packages"
+    commands = next(run for run in stage.runs if "ENGINE" in run).split(" && ")
+    # On a Python without the project's packages, as in the base image.
+    program = f"{os.path.realpath(sys.executable)} -S -E "
+    command = commands[0].replace("python ", program, 1)
+    environ = {**os.environ, "ENGINE": engine}
+    subprocess.run(["sh", "-euc", command], cwd=folder, env=environ, check=True)
+
+    assert (folder / "requirements.txt").read_text("utf-8") == requirements_for(ROOT, engine)
+    assert "--require-hashes" in commands[-1] and "-r requirements.txt" in commands[-1]
+
+
+@pytest.mark.parametrize("path", [FUNCTIONS, SERVER], ids=lambda path: path.name)
+def test_an_image_for_no_engine_that_there_is_does_not_build(path: Path, tmp_path: Path) -> None:
     stage = read_image(path, "packages" if path == SERVER else "")
     command = next(run for run in stage.runs if "ENGINE" in run).split(" && ")[0]
-    original = (ROOT / "requirements.txt").read_text("utf-8")
-    for engine, wanted in (("onnx", slim_requirements(original, "onnx")), ("auto", original)):
-        (tmp_path / "requirements.txt").write_text(original)
-        environ = {**os.environ, "ENGINE": engine}
-        subprocess.run(["sh", "-euc", command], cwd=tmp_path, env=environ, check=True)
+    shutil.copy(ROOT / "requirements.txt", tmp_path)
+    shutil.copy(ROOT / "tools" / "bootstrap" / "lock_file.py", tmp_path)
+    command = command.replace("python ", f"{sys.executable} ", 1)
+    environ = {**os.environ, "ENGINE": "torch"}
+    done = subprocess.run(
+        ["sh", "-euc", command], cwd=tmp_path, env=environ, capture_output=True, text=True
+    )
 
-        assert rules_of(tmp_path / "requirements.txt") == [
-            line for line in wanted.splitlines() if line and not line.startswith("#")
-        ]
+    assert done.returncode != 0
+    assert "'torch'" in done.stderr
 
 
 def test_the_images_settings_are_those_of_the_example() -> None:

@@ -11,6 +11,7 @@ from packaging.markers import default_environment
 from packaging.requirements import Requirement
 
 from tests.support.app_tree import ROOT, function_folders
+from tools.bootstrap.lock_file import read_lock
 from tools.list_package import list_package
 
 ROOT_FILES = {"host.json", "requirements.txt"}
@@ -29,9 +30,15 @@ PYTHONS = ("3.11", "3.12", "3.13")
 
 
 def requirements() -> list[Requirement]:
-    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    packages = read_lock((ROOT / "requirements.txt").read_text("utf-8"))
+    return [Requirement(each.requirement) for each in packages]
+
+
+def named(source: str) -> set[str]:
+    """The packages that a source of requirements names itself."""
+    lines = (ROOT / source).read_text("utf-8").splitlines()
     texts = [line.partition("#")[0].strip() for line in lines]
-    return [Requirement(text) for text in texts if text]
+    return {Requirement(text).name.lower() for text in texts if text and text[0] != "-"}
 
 
 def installed_on(platform: str, python: str) -> dict[str, str]:
@@ -90,11 +97,13 @@ def test_the_package_is_small() -> None:
     """Without the user's own models; the code is kilobytes, the demo model under a megabyte."""
     sizes = {file: (ROOT / file).stat().st_size for file in packed()}
     models = ("models/", "classify/model.pb", "classify/labels.txt")
+    lock = sizes.pop("requirements.txt")  # the hashes of each package for every platform
     code = sum(size for file, size in sizes.items() if not file.startswith(models))
     demo = sum(size for file, size in sizes.items() if file.startswith("models/digits/"))
 
     assert 10 * KILOBYTE < code < 600 * KILOBYTE
     assert 10 * KILOBYTE < demo < 1024 * KILOBYTE
+    assert lock < 150 * KILOBYTE
 
 
 def test_traps_in_the_tree_are_not_packed(tmp_path: Path) -> None:
@@ -125,7 +134,9 @@ def test_traps_in_the_tree_are_not_packed(tmp_path: Path) -> None:
         "LICENSE",
         "dev.py",
         "pyproject.toml",
+        "requirements-dev.in",
         "requirements-dev.txt",
+        "requirements.in",
     ]
     wanted = ["classify/model.pb", "host.json", "models/catdog/1/model.pb", "requirements.txt"]
     for name in traps + wanted:
@@ -137,7 +148,7 @@ def test_traps_in_the_tree_are_not_packed(tmp_path: Path) -> None:
 
 def test_requirements_are_pinned_to_one_version_each() -> None:
     for requirement in requirements():
-        assert re.fullmatch(r"==[\d.]+", str(requirement.specifier)), f"{requirement}: pin it"
+        assert re.fullmatch(r"==[\w.]+", str(requirement.specifier)), f"{requirement}: pin it"
 
 
 @pytest.mark.parametrize("python", PYTHONS)
@@ -152,19 +163,19 @@ def test_each_platform_gets_one_tensorflow(platform: str, python: str) -> None:
 
 
 def test_requirements_leave_the_platforms_own_packages_to_it() -> None:
-    """The worker brings these itself; a pin of ours would fight with its own."""
-    names = {requirement.name.lower() for requirement in requirements()}
+    """The worker brings these itself; what of them other packages need is locked with these."""
+    platform = {"azure-functions-worker", "grpcio", "grpcio-tools", "protobuf"}
 
-    assert not names & {"azure-functions-worker", "grpcio", "grpcio-tools", "protobuf"}
+    assert not named("requirements.in") & platform
+    locked = {requirement.name.lower() for requirement in requirements()}
+    assert locked & platform == {"grpcio", "protobuf"}
 
 
 def test_requirements_hold_no_development_tool() -> None:
-    runtime = {requirement.name.lower() for requirement in requirements()}
-    lines = (ROOT / "requirements-dev.txt").read_text().splitlines()
-    texts = [line.partition("#")[0].strip() for line in lines]
-    development = {
-        Requirement(text).name.lower() for text in texts if text and not text.startswith("-r")
-    }
+    runtime, development = named("requirements.in"), named("requirements-dev.in")
 
     assert {"pytest", "ruff", "mypy"} <= development
     assert not runtime & development
+    locked = {requirement.name.lower() for requirement in requirements()}
+    # These are the app's, too: other packages of it need them.
+    assert locked & development == {"pyjwt", "requests", "tqdm", "urllib3"}

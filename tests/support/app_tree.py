@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from importlib.metadata import packages_distributions, requires
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from tools.bootstrap.lock_file import read_lock
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -20,21 +22,14 @@ def function_folders() -> list[Path]:
 
 
 def deployed_distributions() -> set[str]:
-    """requirements.txt and all that it pulls in, on this machine."""
-    lines = (ROOT / "requirements.txt").read_text().splitlines()
-    waiting = [line.partition("#")[0].strip() for line in lines]
-    found: set[str] = set()
-    while waiting:
-        text = waiting.pop()
-        if not text:
-            continue
-        requirement = Requirement(text)
-        name = canonicalize_name(requirement.name)
-        wanted = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
-        if wanted and name not in found:
-            found.add(name)
-            waiting += requires(name) or []
-    return found
+    """What requirements.txt, with all that its packages need, installs on this machine."""
+    packages = read_lock((ROOT / "requirements.txt").read_text("utf-8"))
+    requirements = [Requirement(each.requirement) for each in packages]
+    return {
+        canonicalize_name(each.name)
+        for each in requirements
+        if each.marker is None or each.marker.evaluate()
+    }
 
 
 def deployed_names() -> set[str]:

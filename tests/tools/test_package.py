@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 import requests
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from image_classifier.engines.registry import ENGINES, SAVED_MODEL
 from tests.support.servers import LocalHost
 from tools import package
+from tools.bootstrap.lock_file import DISTRIBUTIONS, read_lock
 from tools.list_package import list_package
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,7 +55,7 @@ def test_it_is_what_is_published_less_the_other_engines_weights(slim: Path) -> N
 
 def test_its_table_of_weights_is_that_of_the_engines() -> None:
     assert {name: kind.weights for name, kind in ENGINES.items()} == package.WEIGHTS
-    assert set(package.DISTRIBUTIONS) == set(package.WEIGHTS)
+    assert set(DISTRIBUTIONS) == set(package.WEIGHTS)
     assert package.SAVED_MODEL == SAVED_MODEL
 
 
@@ -67,15 +70,45 @@ def test_it_runs_on_a_python_that_has_nothing_installed(tmp_path: Path) -> None:
     assert (tmp_path / "app" / "host.json").is_file()
 
 
-def test_its_requirements_have_no_tensorflow_and_keep_the_pins(slim: Path) -> None:
-    names = [
-        line.partition("==")[0] for line in (slim / "requirements.txt").read_text().split("\n")
-    ]
+def locked(root: Path) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Requirement -> name and hashes."""
+    packages = read_lock((root / "requirements.txt").read_text("utf-8"))
+    return {each.requirement: (each.name, each.hashes) for each in packages}
 
-    assert not {"tensorflow", "tensorflow-cpu", "ai-edge-litert"} & set(names)
-    assert {"azure-functions", "onnxruntime", "numpy", "pillow"} <= set(names)
-    assert "CPU build" not in (slim / "requirements.txt").read_text()
-    assert "TensorFlow Lite" not in (slim / "requirements.txt").read_text()
+
+def test_its_lock_is_the_projects_without_the_other_engines_and_their_dependencies(
+    slim: Path,
+) -> None:
+    everything, kept = locked(ROOT), locked(slim)
+    names = {name for name, _ in kept.values()}
+
+    assert kept.items() <= everything.items()
+    assert all(hashes for _, hashes in kept.values())
+    assert {"azure-functions", "onnxruntime", "numpy", "pillow", "protobuf"} <= names
+    gone = {name for name, _ in everything.values()} - names
+    # TensorFlow's own, TensorFlow Lite's own; what ONNX Runtime needs too (flatbuffers) stays.
+    assert {"tensorflow", "tensorflow-cpu", "ai-edge-litert"} < gone
+    assert {"keras", "h5py", "libclang", "grpcio", "setuptools", "backports-strenum"} < gone
+    assert "flatbuffers" in names
+
+
+def test_its_lock_is_the_projects_closure_of_what_is_installed_here(slim: Path) -> None:
+    """The notes in the lock against the metadata of the packages themselves."""
+    wanted: set[str] = set()
+    waiting = [each for each in read_lock((ROOT / "requirements.txt").read_text("utf-8"))]
+    engines = set().union(*DISTRIBUTIONS.values()) - {"onnxruntime"}
+    names = [each.requirement for each in waiting if each.is_named and each.name not in engines]
+    while names:
+        requirement = Requirement(names.pop())
+        name = canonicalize_name(requirement.name)
+        here = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+        if here and name not in wanted:
+            wanted.add(name)
+            names += importlib.metadata.requires(name) or []
+
+    kept = [Requirement(each) for each in locked(slim)]
+    here_too = {each.name for each in kept if each.marker is None or each.marker.evaluate()}
+    assert here_too == wanted
 
 
 def test_it_answers_where_tensorflow_cannot_be_imported(slim: Path, tmp_path: Path) -> None:
@@ -96,7 +129,7 @@ def test_a_model_that_is_not_converted_is_named(tmp_path: Path) -> None:
     root = tmp_path / "app"
     (root / "models" / "cats" / "1").mkdir(parents=True)
     (root / "models" / "cats" / "1" / "model.pb").write_bytes(b"graph")
-    (root / "requirements.txt").write_text("numpy==1\n")
+    (root / "requirements.txt").write_text("numpy==1\n    # via -r requirements.in\n")
 
     with pytest.raises(package.CannotPackage, match=r"tools\.convert models/cats/1"):
         package.lay_out(root, tmp_path / "out", "onnx")
@@ -119,6 +152,7 @@ def test_an_app_of_tensorflow_lite_models_is_packaged_too(tmp_path: Path) -> Non
     assert "ai-edge-litert==" in kept
     assert "tensorflow-cpu" not in kept
     assert "onnxruntime" not in kept
+    assert "\nbackports-strenum==" in kept  # it needs this, and ONNX Runtime does not
     with pytest.raises(package.CannotPackage, match=r"no model\.tflite in models/digits/1"):
         package.lay_out(ROOT, tmp_path / "demo", "tflite")
 
@@ -127,11 +161,11 @@ def test_an_app_for_openvino_has_it_and_no_other_engine(tmp_path: Path) -> None:
     slim = tmp_path / "slim"
     package.lay_out(ROOT, slim, "openvino")
 
-    kept = (slim / "requirements.txt").read_text().splitlines()
-    names = [line.partition("==")[0] for line in kept]
-    assert "openvino" in names
-    assert not {"onnxruntime", "tensorflow", "tensorflow-cpu", "ai-edge-litert"} & set(names)
-    assert f"openvino=={importlib.metadata.version('openvino')}" in kept
+    kept = locked(slim)
+    names = {name for name, _ in kept.values()}
+    assert {"openvino", "openvino-telemetry"} <= names
+    assert not {"onnxruntime", "tensorflow", "tensorflow-cpu", "ai-edge-litert"} & names
+    assert kept[f"openvino=={importlib.metadata.version('openvino')}"][1]
     trap = WITHOUT_TENSORFLOW.replace('"keras"', '"keras", "onnxruntime"')
     (tmp_path / "sitecustomize.py").write_text(trap)
     env = {"PYTHONPATH": str(tmp_path), "ENGINE": "openvino"}
@@ -186,7 +220,7 @@ def test_a_model_without_weights_leaves_what_was_laid_out_before(tmp_path: Path)
     root, target = tmp_path / "root", tmp_path / "app"
     (root / "models" / "cats" / "1").mkdir(parents=True)
     (root / "models" / "cats" / "1" / "model.onnx").write_bytes(b"graph")
-    (root / "requirements.txt").write_text("numpy==1\n")
+    (root / "requirements.txt").write_text("numpy==1\n    # via -r requirements.in\n")
     package.lay_out(root, target, "onnx")
     before = files_of(target)
 
@@ -201,14 +235,3 @@ def test_with_every_engine_it_is_what_is_published(tmp_path: Path) -> None:
     assert files_of(tmp_path / "app") - {package.MARKER} == set(list_package(ROOT))
     for name in ("requirements.txt", "host.json"):
         assert (tmp_path / "app" / name).read_bytes() == (ROOT / name).read_bytes()
-
-
-def test_requirements_of_the_chosen_engine_stay() -> None:
-    text = (
-        "# always\nnumpy==1\n# small\nonnxruntime==2\n# big\ntensorflow-cpu==3; x\ntensorflow==3\n"
-    )
-
-    assert (
-        package.slim_requirements(text, "onnx") == "# always\nnumpy==1\n# small\nonnxruntime==2\n"
-    )
-    assert "onnxruntime" not in package.slim_requirements(text, "tensorflow")

@@ -8,13 +8,13 @@ Standard library only: `dev.py` imports this before anything is installed.
 
 from __future__ import annotations
 
-import re
 import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from tools.bootstrap.environments import ADVICE, find_python, run_quietly, venv_python
+from tools.bootstrap.lock_file import reachable, read_lock
 
 __all__ = ["CLASSIC_VERSION", "app_packages", "classic_python", "worker_packages"]
 
@@ -55,9 +55,8 @@ def app_packages(python: str) -> Path:
     Raises:
         EnvironmentSetupError: they cannot be installed.
     """
-    lines = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
-    stated = [line.partition("#")[0].strip() for line in lines]
-    wanted = [line for line in stated if re.split(r"[=;\s]", line)[0] in _APP_NAMES.split()]
+    packages = read_lock((ROOT / "requirements.txt").read_text("utf-8"))
+    wanted = [each.requirement for each in reachable(packages, _APP_NAMES.split())]
     what = f"TensorFlow for Python {CLASSIC_VERSION} (1.5 GB, once)"
     _install(_APP_FOLDER, python, wanted, what)
     return _APP_FOLDER

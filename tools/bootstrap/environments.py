@@ -71,7 +71,8 @@ def make_venv(
         python: the interpreter to make it with.
         version: that interpreter's version, such as 3.12.
         requirements: requirements files; a change in one installs again.
-        packages: requirements that stand in no file.
+        packages: requirements that stand in no file, installed after the files: these have hashes,
+            and then pip asks for the hashes of all that it installs in the same call.
         without_dependencies: requirements files whose packages are installed last, and without
             what they ask for.
 
@@ -92,9 +93,10 @@ def make_venv(
     files = [argument for file in requirements for argument in ("-r", str(file))]
     pip = [str(venv_python(folder)), "-m", "pip", "--disable-pip-version-check", "--no-input"]
     size = "TensorFlow and the rest: a few minutes and 2 GB, once"
-    run_quietly(
-        [*pip, "install", *packages, *files], f"Installing into {folder.name} ({size})", ADVICE
-    )
+    run_quietly([*pip, "install", *files], f"Installing into {folder.name} ({size})", ADVICE)
+    if packages:
+        command = [*pip, "install", *packages]
+        run_quietly(command, f"Installing {', '.join(packages)} into {folder.name}", ADVICE)
     for file in without_dependencies:
         command = [*pip, "install", "--no-deps", "-r", str(file)]
         run_quietly(command, f"Installing {file.name} into {folder.name}", ADVICE)
