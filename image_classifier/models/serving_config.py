@@ -1,4 +1,4 @@
-"""Which models and versions are served: TensorFlow Serving's ``model_config_list``."""
+"""Reads which models and versions are served: TensorFlow Serving's ``model_config_list``."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from image_classifier.models.text_proto import parse_text_proto
+from image_classifier.models.serving_config_schema import MODEL_SERVER_CONFIG
+from image_classifier.models.text_proto import Message, parse_text_proto
 
 __all__ = [
     "AllVersions",
@@ -22,9 +22,6 @@ __all__ = [
 
 # As in TensorFlow Serving.
 _LABEL = re.compile(r"[a-zA-Z0-9_]+")
-# What TensorFlow Serving has besides, and which changes nothing here.
-_WITHOUT_EFFECT = frozenset({"model_platform", "model_type", "logging_config"})
-_POLICIES = ("latest", "all", "specific")
 
 
 @dataclass(frozen=True)
@@ -87,25 +84,31 @@ class ModelConfig:
 
 
 def read_model_config(text: str, *, where: str, root: Path) -> tuple[ModelConfig, ...]:
-    """Reads a ``model_config_list`` in protobuf's text format.
+    """Reads a ``model_config_list`` in protobuf's text format, as protobuf reads it.
+
+    ``model_type`` and ``logging_config`` are read, too, and have no effect.
 
     Args:
-        text: what the file says.
+        text: the content of the file.
         where: the file, for the error message.
-        root: what relative folders in it are relative to.
+        root: the folder that relative folders in it are relative to.
 
     Raises:
-        ValueError: it is not such a list; the message names file, model and field.
+        ValueError: it is not such a list; the message names file, line, model and field.
     """
-    top = parse_text_proto(text, where=where)
-    _check_fields(top, {"model_config_list"}, where)
-    models = []
-    for listed in top.get("model_config_list", []):
-        _check_fields(listed, {"config"}, f"{where}, model_config_list")
-        for number, fields in enumerate(listed.get("config", []), 1):
-            models.append(_model(fields, f"{where}, config {number}", root))
+    top = parse_text_proto(text, MODEL_SERVER_CONFIG, where=where)
+    if "custom_model_config" in top.values:
+        raise ValueError(
+            f"{where}: custom_model_config is not supported; give a model_config_list."
+        )
+    model_list = top.values.get("model_config_list", Message(1))
+    configs = model_list.values.get("config", [])
+    models = tuple(
+        _model(config, f"{where}, line {config.line}, config {number}", root)
+        for number, config in enumerate(configs, 1)
+    )
     check_models(models, where=where)
-    return tuple(models)
+    return models
 
 
 def check_models(models: Sequence[ModelConfig], *, where: str) -> None:
@@ -136,74 +139,43 @@ def check_models(models: Sequence[ModelConfig], *, where: str) -> None:
                 )
 
 
-def _model(fields: Any, where: str, root: Path) -> ModelConfig:
-    _check_fields(
-        fields,
-        {"name", "base_path", "model_version_policy", "version_labels", *_WITHOUT_EFFECT},
-        where,
-    )
-    name = _one(fields, "name", str, where)
-    where = f"{where} ({name})"
-    platform = _one(fields, "model_platform", str, where, "tensorflow")
+def _model(config: Message, where: str, root: Path) -> ModelConfig:
+    fields = config.values
+    if "name" not in fields:
+        raise ValueError(f"{where}: name must be there once.")
+    where = f"{where} ({fields['name']})"
+    if "base_path" not in fields:
+        raise ValueError(f"{where}: base_path must be there once.")
+    platform = fields.get("model_platform", "")
     if platform not in ("", "tensorflow"):
         raise ValueError(f'{where}: model_platform is {platform!r}; it can only be "tensorflow".')
-    labels = {}
+    labels: dict[str, int] = {}
     for entry in fields.get("version_labels", []):
-        _check_fields(entry, {"key", "value"}, f"{where}, version_labels")
-        key = _one(entry, "key", str, f"{where}, version_labels")
-        labels[key] = _one(entry, "value", int, f"{where}, version_labels", 0)
-    base_path = _one(fields, "base_path", str, where)
+        if "key" not in entry.values:
+            raise ValueError(f"{where}, version_labels: key must be there once.")
+        labels[entry.values["key"]] = entry.values.get("value", 0)
+    base_path = fields["base_path"]
     if "://" in base_path:
         raise ValueError(
             f"{where}: base_path must be a folder, not an address. Only MODELS_DIR of the "
             "Functions app can be on Blob Storage."
         )
-    policy = _one(fields, "model_version_policy", dict, where, {})
+    policy = fields.get("model_version_policy", Message(config.line))
     return ModelConfig(
-        name,
+        fields["name"],
         root / base_path,
         _policy(policy, f"{where}, model_version_policy"),
         labels,
     )
 
 
-def _policy(fields: Any, where: str) -> VersionPolicy:
-    _check_fields(fields, set(_POLICIES), where)
-    if len(fields) > 1:
-        raise ValueError(f"{where}: give one of {', '.join(_POLICIES)}, not {len(fields)}.")
-    if "all" in fields:
-        _check_fields(_one(fields, "all", dict, where), set(), f"{where}, all")
+def _policy(policy: Message, where: str) -> VersionPolicy:
+    if "all" in policy.values:
         return AllVersions()
-    if "specific" in fields:
-        specific = _one(fields, "specific", dict, where)
-        _check_fields(specific, {"versions"}, f"{where}, specific")
-        versions = specific.get("versions", [])
-        if not all(type(each) is int for each in versions):
-            raise ValueError(f"{where}, specific: versions are whole numbers, as in versions: 42.")
-        return Specific(tuple(versions))
-    latest = _one(fields, "latest", dict, where, {})
-    _check_fields(latest, {"num_versions"}, f"{where}, latest")
-    count = _one(latest, "num_versions", int, f"{where}, latest", 1)
+    if "specific" in policy.values:
+        return Specific(tuple(policy.values["specific"].values.get("versions", [])))
+    latest = policy.values.get("latest", Message(policy.line))
+    count = latest.values.get("num_versions", 1)
     if count < 1:
         raise ValueError(f"{where}, latest: num_versions is {count}; it must be 1 or more.")
     return Latest(count)
-
-
-def _check_fields(fields: Any, known: set[str], where: str) -> None:
-    if not isinstance(fields, dict):
-        raise ValueError(f"{where}: it should be {{ … }}, not {fields!r}.")
-    if unknown := sorted(set(fields) - known):
-        listed = ", ".join(sorted(known)) or "none"
-        raise ValueError(f"{where}: unknown field {unknown[0]}; known are: {listed}.")
-
-
-def _one(
-    fields: dict[str, list[Any]], name: str, kind: type, where: str, default: Any = None
-) -> Any:
-    values = fields.get(name, [])
-    if not values and default is not None:
-        return default
-    if len(values) != 1 or type(values[0]) is not kind:
-        words = {str: "one string", int: "one whole number", dict: "one { … }"}
-        raise ValueError(f"{where}: {name} must be there once and be {words[kind]}.")
-    return values[0]

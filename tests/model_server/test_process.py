@@ -170,8 +170,10 @@ def test_a_configuration_file_is_read_again(tmp_path: Path) -> None:
     arguments = [f"--model_config_file={config}", "--model_config_file_poll_wait_seconds=0.05"]
     with ModelServer(*arguments, rest=False) as server, Client(server.address) as client:
         assert client.predict("one", {"x": ONE}).outputs["y"].float_val[0] == 2.5
-        config.write_text("model_config_list { nonsense }")
-        server.wait_for_log("cannot be taken over")
+        for text in ("model_config_list { nonsense }", "a{" * 5000):
+            config.write_text(text)
+            field = "nonsense" if "nonsense" in text else "a"
+            server.wait_for_log(f"models.config, line 1: unknown field {field};")
         assert client.predict("one", {"x": ONE}).outputs["y"].float_val[0] == 2.5
         write("two")
         server.wait_for_log("serving two")
