@@ -173,7 +173,7 @@ def test_a_configuration_file_is_read_again(tmp_path: Path) -> None:
         for text in ("model_config_list { nonsense }", "a{" * 5000):
             config.write_text(text)
             field = "nonsense" if "nonsense" in text else "a"
-            server.wait_for_log(f"models.config, line 1: unknown field {field};")
+            server.wait_for_log(f"taken over: {config}, line 1: unknown field {field};")
         assert client.predict("one", {"x": ONE}).outputs["y"].float_val[0] == 2.5
         write("two")
         server.wait_for_log("serving two")
