@@ -14,6 +14,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tools.shared.tables import table
+
 __all__ = ["Capacity", "Job", "capacity", "instances_for", "main"]
 
 # Azure SignalR Service counts an outbound message in pieces of this size.
@@ -155,31 +157,25 @@ def _time(seconds: float) -> str:
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {whole % 60:02d} s"
 
 
-def table(job: Job) -> str:
-    """The answer as a Markdown table, which reads well on a terminal too."""
-    found = capacity(job)
-    units = "unit" if found.signalr_units == 1 else "units"
+def as_table(job: Job) -> str:
+    """Lays out what a job takes as a table."""
+    result = capacity(job)
+    units = "unit" if result.signalr_units == 1 else "units"
     rows = [
         ("images", f"{job.images:,}"),
         ("instances", f"{job.instances:,} at {job.images_per_second:g} images/s each"),
-        ("images a second, all there", f"{found.images_per_second:,.0f}"),
-        ("time", _time(found.seconds)),
-        ("executions", f"{found.executions:,.0f}"),
-        ("instance time", f"{found.instance_seconds:,.0f} s"),
-        (f"memory time at {job.memory_gb:g} GB", f"{found.gb_seconds:,.0f} GB-s"),
-        ("Storage queue operations", f"{found.storage_operations:,.0f}"),
-        (f"SignalR messages, {job.viewers:,} watching", f"{found.signalr_messages:,.0f}"),
-        ("SignalR messages a second", f"{found.signalr_messages_per_second:,.0f}"),
-        ("SignalR units for connections", f"{found.signalr_units:,} {units}"),
-        ("log, without sampling", f"{found.log_gb:.1f} GB"),
+        ("images a second, all there", f"{result.images_per_second:,.0f}"),
+        ("time", _time(result.seconds)),
+        ("executions", f"{result.executions:,.0f}"),
+        ("instance time", f"{result.instance_seconds:,.0f} s"),
+        (f"memory time at {job.memory_gb:g} GB", f"{result.gb_seconds:,.0f} GB-s"),
+        ("Storage queue operations", f"{result.storage_operations:,.0f}"),
+        (f"SignalR messages, {job.viewers:,} watching", f"{result.signalr_messages:,.0f}"),
+        ("SignalR messages a second", f"{result.signalr_messages_per_second:,.0f}"),
+        ("SignalR units for connections", f"{result.signalr_units:,} {units}"),
+        ("log, without sampling", f"{result.log_gb:.1f} GB"),
     ]
-    wide = max(len(name) for name, _ in rows)
-    right = max(len(value) for _, value in rows)
-    lines = [
-        f"| {'what':{wide}} | {'amount':>{right}} |",
-        f"| {'-' * wide} | {'-' * (right - 1)}: |",
-    ]
-    return "\n".join(lines + [f"| {name:{wide}} | {value:>{right}} |" for name, value in rows])
+    return table(["what", "amount"], rows, right=1)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -212,7 +208,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             job = Job(**{**chosen, "instances": instances_for(job, minutes * 60)})
     except ValueError as error:
         parser.error(str(error))
-    print(table(job))
+    print(as_table(job))
     return 0
 
 

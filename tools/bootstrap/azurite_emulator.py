@@ -1,3 +1,8 @@
+"""Installs and runs Azurite, Microsoft's storage emulator, for queues and for blobs.
+
+Standard library only: `dev.py` imports this before anything is installed.
+"""
+
 from __future__ import annotations
 
 import http.client
@@ -5,8 +10,6 @@ import shutil
 import socket
 import ssl
 import subprocess
-import tempfile
-import time
 from pathlib import Path
 from types import TracebackType
 
@@ -14,6 +17,7 @@ from local_host.queues.storage_account import EMULATOR_ACCOUNT as ACCOUNT
 from local_host.queues.storage_account import EMULATOR_KEY as KEY
 from local_host.queues.storage_account import EMULATOR_PORT as DEFAULT_PORT
 from tools.bootstrap.environments import EnvironmentSetupError, install_node_packages
+from tools.bootstrap.server_process import ServerProcess
 
 __all__ = [
     "ACCOUNT",
@@ -28,18 +32,18 @@ __all__ = [
 
 HERE = Path(__file__).resolve().parents[1] / "azurite"
 PROGRAMS = HERE / "node_modules" / "azurite" / "dist" / "src"
-# Where UseDevelopmentStorage=true looks for each service.
+# The ports that UseDevelopmentStorage=true stands for.
 DEFAULT_PORTS = {"blob": 10000, "queue": DEFAULT_PORT}
 START_SECONDS = 30.0
 STOP_SECONDS = 5.0
 
 
 def install() -> bool:
-    """Installs Azurite into this folder if it is not there; returns whether it was not.
+    """Installs Azurite into its folder if it is missing; returns whether it was.
 
     Raises:
-        EnvironmentSetupError: there is no Node.js, or the install failed; the message says what to
-            do.
+        EnvironmentSetupError: Node.js is missing, or the installation failed; the message has the
+            advice.
     """
     return install_node_packages(HERE, "Azurite, the storage emulator (190 MB, once)")
 
@@ -48,16 +52,15 @@ class Azurite:
     """The emulator as a process, for the length of a ``with`` block. It listens on 127.0.0.1.
 
     Args:
-        port: where; 0 takes a free one.
-        folder: keeps what is stored between runs; None keeps it in memory.
+        port: the port to listen on; 0 takes a free one.
+        folder: keeps the stored data between runs; None keeps them in memory.
         service: "queue" or "blob"; each is a process of its own.
-        certificate: files of a certificate and its key: then it speaks TLS, and takes the tokens of
-            identities, whoever signed them.
+        certificate: files of a certificate and its key. With it the emulator speaks TLS and
+            accepts the tokens of identities, no matter who signed them.
 
     Attributes:
-        port: where it listens.
+        port: the port it listens on.
         service: as given.
-        process: the emulator's process.
     """
 
     def __init__(
@@ -72,7 +75,12 @@ class Azurite:
         self._certificate = certificate
         self._folder = folder
         self.service = service
-        self.process: subprocess.Popen[bytes]
+        self._server: ServerProcess
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """The emulator's process, once it was started."""
+        return self._server.process
 
     @property
     def endpoint(self) -> str:
@@ -82,7 +90,7 @@ class Azurite:
 
     @property
     def connection_string(self) -> str:
-        """What to set ``AzureWebJobsStorage`` to."""
+        """The value for ``AzureWebJobsStorage``."""
         return connection_string(self)
 
     def __enter__(self) -> Azurite:
@@ -101,14 +109,14 @@ class Azurite:
         """Starts it and waits until it answers.
 
         Raises:
-            EnvironmentSetupError: it cannot be installed or did not start; the message has its own
-                words.
+            EnvironmentSetupError: it cannot be installed, or did not start; its output is on the
+                terminal.
         """
         install()
         _check_free(self.port)
         node = shutil.which("node")
         assert node is not None
-        # Without the last two, it asks the internet, and refuses clients newer than itself.
+        # Without the last two it sends telemetry, and refuses clients newer than itself.
         program = PROGRAMS / self.service / "main.js"
         command = [node, str(program), f"--{self.service}Host", "127.0.0.1"]
         command += [f"--{self.service}Port", str(self.port)]
@@ -120,44 +128,23 @@ class Azurite:
             command += ["--inMemoryPersistence"]
         else:
             command += ["--location", str(self._folder)]
-        with tempfile.TemporaryFile() as output:
-            self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+        tls = self._certificate is not None
+        self._server = ServerProcess("Azurite", command, folder=Path.cwd(), log=True)
+        try:
+            self._server.wait_until(
+                lambda: is_azurite(self.port, tls=tls), seconds=START_SECONDS, poll_seconds=0.02
             )
-            try:
-                self._wait()
-            except BaseException:
-                self.stop()
-                output.seek(0)
-                print(output.read().decode("utf-8", "replace"), end="")
-                raise
+        except BaseException:
+            self.stop()
+            raise
 
     def stop(self) -> None:
-        """Ends it by its process id."""
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-        self.process.wait()
-
-    def _wait(self) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline:
-            if self.process.poll() is not None:
-                raise EnvironmentSetupError(
-                    f"Azurite ended at once (exit {self.process.returncode}); its own words are "
-                    "above."
-                )
-            if is_azurite(self.port, tls=self._certificate is not None):
-                return
-            time.sleep(0.02)
-        raise EnvironmentSetupError(f"Azurite did not answer within {START_SECONDS:g} s.")
+        """Ends the emulator by its process id."""
+        self._server.stop(STOP_SECONDS)
 
 
 def connection_string(*services: Azurite) -> str:
-    """What to set ``AzureWebJobsStorage`` to, for one emulator or for a queue and a blob one."""
+    """The value for ``AzureWebJobsStorage``, for one emulator or for a queue and a blob one."""
     if all(each.port == DEFAULT_PORTS[each.service] for each in services):
         return "UseDevelopmentStorage=true"
     account = f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={KEY};"
@@ -166,9 +153,9 @@ def connection_string(*services: Azurite) -> str:
 
 
 def is_azurite(port: int, *, tls: bool = False) -> bool:
-    """Whether an Azurite answers on a port of this machine, this program's or another's."""
+    """Whether an Azurite answers on a port of this machine, no matter who started it."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
-    if tls:  # whoever it is, nothing is told to it
+    if tls:  # unverified, for the request holds nothing to protect
         context = ssl._create_unverified_context()
         connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=2, context=context)
     try:

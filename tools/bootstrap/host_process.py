@@ -1,4 +1,4 @@
-"""The local host as a process: its port looked at, started, waited for, ended by its id.
+"""Runs the local host as a child process, on a port that is free.
 
 Standard library only, and no syntax that Python 3.8 would not read: `dev.py` imports this before
 anything is installed.
@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tools.bootstrap.environments import EnvironmentSetupError
+from tools.bootstrap.server_process import ServerProcess
 
 __all__ = ["check_port", "has_display", "is_free", "running_host"]
 
@@ -30,42 +31,42 @@ STOP_SECONDS = 10
 def running_host(
     python: Path, port: int, arguments: Sequence[str] = (), environ: Mapping[str, str] = {}
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Runs the local host and gives its process when it answers; ends it in the end.
+    """Runs the local host for the ``with`` block, which begins when the host answers.
 
     Args:
         python: the interpreter that has the app's packages.
-        port: where it is to listen.
-        arguments: more of its command line.
-        environ: added to this process's own.
+        port: the port to listen on.
+        arguments: further arguments of the host.
+        environ: added to the environment of this process.
 
     Raises:
-        EnvironmentSetupError: it did not answer in time, or ended; its own words are on the
+        EnvironmentSetupError: the host ended, or did not answer in time; its output is on the
             terminal.
     """
     command = [str(python), "-m", "local_host", "--port", str(port), *arguments]
     # In a session of its own it does not see Ctrl+C; this process does, and ends it in good order.
-    with subprocess.Popen(
-        command, cwd=ROOT, env={**os.environ, **environ}, start_new_session=True
-    ) as host:
-        try:
-            _wait_until_ready(host, port)
-            yield host
-        except KeyboardInterrupt:
-            print("\nStopping …")
-            raise
-        finally:
-            _stop(host)
+    host = ServerProcess("The app", command, folder=ROOT, environ=environ, own_session=True)
+    try:
+        host.wait_until(lambda: _answers(port), seconds=START_SECONDS, poll_seconds=0.1)
+        # At this moment the host prints the list of its functions, which must come first.
+        time.sleep(0.3)
+        yield host.process
+    except KeyboardInterrupt:
+        print("\nStopping …")
+        raise
+    finally:
+        host.stop(STOP_SECONDS)
 
 
 def check_port(port: int, command: str) -> None:
-    """Says what is wrong with a port, and what to type in place of it.
+    """Refuses a port that cannot be used, and names one that can.
 
     Args:
-        port: to listen on.
+        port: the port to listen on.
         command: of dev.py, for the advice.
 
     Raises:
-        EnvironmentSetupError: it is no port, or another program has it.
+        EnvironmentSetupError: it is not a port, or another program uses it.
     """
     if not 0 < port < 65536:
         raise EnvironmentSetupError(f"--port {port}: a port is a number from 1 to 65535.")
@@ -78,11 +79,11 @@ def check_port(port: int, command: str) -> None:
 
 
 def is_free(port: int) -> bool:
-    """Whether nobody listens on a port of this machine."""
-    # Both families: for localhost, curl asks ::1 first, and must not meet another server there.
+    """Whether no program listens on a port of this machine."""
+    # Both families: for localhost, curl tries ::1 first, and must not reach another server there.
     for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
         try:
-            # On some systems this address can be bound although a server has the port on all.
+            # On some systems this address can be bound although a server listens on all addresses.
             with socket.socket(family) as probe:
                 probe.settimeout(0.2)
                 if probe.connect_ex((host, port)) == 0:
@@ -100,34 +101,14 @@ def is_free(port: int) -> bool:
     return True
 
 
-def _wait_until_ready(host: subprocess.Popen[bytes], port: int) -> None:
-    # A proxy that the environment names is not asked for this machine's own address.
+def _answers(port: int) -> bool:
+    # Without the proxy that the environment may name: the address is one of this machine.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    give_up = time.monotonic() + START_SECONDS
-    while host.poll() is None and time.monotonic() < give_up:
-        try:
-            with opener.open(f"http://127.0.0.1:{port}/admin/host/status", timeout=5):
-                # The host lists its functions in this very moment; that comes first.
-                time.sleep(0.3)
-                return
-        except OSError:
-            time.sleep(0.1)
-    if host.returncode is None:
-        raise EnvironmentSetupError(
-            f"The app did not answer within {START_SECONDS} s; its own words are above."
-        )
-    raise EnvironmentSetupError(
-        f"The app did not start (exit {host.returncode}); its own words are above."
-    )
-
-
-def _stop(host: subprocess.Popen[bytes]) -> None:
-    if host.poll() is None:
-        host.terminate()
     try:
-        host.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        host.kill()
+        with opener.open(f"http://127.0.0.1:{port}/admin/host/status", timeout=5):
+            return True
+    except OSError:
+        return False
 
 
 def has_display() -> bool:

@@ -30,7 +30,7 @@ class Answer:
         error: the server's words, or why there are none; empty if there are tags.
         refused: the image was looked at and refused: it would be again.
         milliseconds: from sending to the last byte of the answer, of the try that succeeded.
-        connected: whether that includes making a connection.
+        opened_connection: whether that includes making a connection.
         retries: how often it was tried again.
     """
 
@@ -38,7 +38,7 @@ class Answer:
     error: str = ""
     refused: bool = False
     milliseconds: float | None = None
-    connected: bool = False
+    opened_connection: bool = False
     retries: int = 0
 
     @property

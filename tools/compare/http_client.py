@@ -107,7 +107,7 @@ class Caller:
 
     def _try(self, image: bytes) -> _Try:
         self._endpoint.count_request()
-        connects, started = not self._is_connected, time.perf_counter()
+        opens, started = not self._is_connected, time.perf_counter()
         try:
             response = self._session.post(
                 self._endpoint.address.url,
@@ -126,7 +126,7 @@ class Caller:
         except NoPrediction as exc:
             words = self._endpoint.without_secrets(f"answered 200 with {exc}")
             return _Try(Answer(error=words))
-        return _Try(Answer(tags, milliseconds=milliseconds, connected=connects))
+        return _Try(Answer(tags, milliseconds=milliseconds, opened_connection=opens))
 
     def _failed(self, error: requests.RequestException) -> _Try:
         """There is no reply. The library's own words hold the URL with its query: never shown."""

@@ -1,4 +1,4 @@
-"""How long an endpoint took."""
+"""Measures the response times of an endpoint."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Latency:
     """Milliseconds of the answers of one endpoint.
 
     Attributes:
-        times: of those that came over a connection that was there; sorted.
-        first: of those that had to connect, which meet a cold start too; sorted.
-        retries: how often it was asked again.
+        times: of requests over a connection that was open already; sorted.
+        first: of requests that opened a connection, which meet a cold start too; sorted.
+        retries: how many requests were sent again.
     """
 
     times: tuple[float, ...]
@@ -26,19 +26,24 @@ class Latency:
     retries: int
 
     def percentile(self, percent: float) -> float | None:
+        """The time that so many per cent of ``times`` do not exceed; None without any."""
         return percentile(self.times, percent) if self.times else None
 
 
 def latency_of(answers: Sequence[Answer]) -> Latency:
-    def times(*, connected: bool) -> tuple[float, ...]:
+    """Sorts the times of all answers that have one."""
+
+    def times(*, opened_connection: bool) -> tuple[float, ...]:
         return tuple(
             sorted(
                 each.milliseconds
                 for each in answers
-                if each.milliseconds is not None and each.connected is connected
+                if each.milliseconds is not None and each.opened_connection is opened_connection
             )
         )
 
     return Latency(
-        times(connected=False), times(connected=True), sum(each.retries for each in answers)
+        times=times(opened_connection=False),
+        first=times(opened_connection=True),
+        retries=sum(each.retries for each in answers),
     )

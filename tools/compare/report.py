@@ -19,7 +19,7 @@ from tools.compare.answer_log import ImageAnswers
 from tools.compare.ground_truth import Rightness
 from tools.compare.latency import Latency, latency_of
 from tools.compare.replies import printable
-from tools.compare.tables import difference, milliseconds, percent, share, table
+from tools.compare.tables import difference, milliseconds, percent, safe_table, share
 
 __all__ = ["Run", "Section", "sections", "verdict"]
 
@@ -152,7 +152,7 @@ def _agreement(agreement: Agreement) -> str:
         ]
     for least, count in agreement.changed.items():
         rows.append((f"images with other tags at {least:g} or more", f"{count:,}"))
-    return table(["what", "figure"], rows, right=1)
+    return safe_table(["what", "figure"], rows, right=1)
 
 
 def _endpoints(run: Run, agreement: Agreement) -> str:
@@ -179,7 +179,7 @@ def _endpoints(run: Run, agreement: Agreement) -> str:
         rates = (f"{sent / run.seconds:.1f}" for sent in run.sent)
         rows.append(("requests a second in this run", *rates))
     rows.append(("requests tried again", f"{a.retries:,}", f"{b.retries:,}"))
-    return table(["what", "A", "B"], rows, right=2)
+    return safe_table(["what", "A", "B"], rows, right=2)
 
 
 def _warnings(run: Run, agreement: Agreement) -> list[str]:
@@ -215,10 +215,10 @@ def _rightness(found: Rightness, most: int) -> list[Section]:
         ("right where the other is wrong", f"{found.only_a:,}", f"{found.only_b:,}"),
         ("wrong both", f"{found.neither:,}", f"{found.neither:,}"),
     ]
-    parts = [Section("Who is right", table(["what", "A", "B"], rows, right=2))]
+    parts = [Section("Who is right", safe_table(["what", "A", "B"], rows, right=2))]
     wrong = [(*pair, f"{a:,}", f"{b:,}") for pair, (a, b) in found.wrong.items()]
     if wrong:
-        shown = table(["right tag", "said", "A", "B"], wrong[:most], right=2)
+        shown = safe_table(["right tag", "said", "A", "B"], wrong[:most], right=2)
         parts.append(Section(_title("Mistakes", most, len(wrong)), shown))
     return parts
 
@@ -235,7 +235,9 @@ def _list(images: Sequence[Compared]) -> str:
         )
         for each in images
     ]
-    return table(["image", "A says", "B says", "top tag", "differs most at", "by"], rows, right=1)
+    return safe_table(
+        ["image", "A says", "B says", "top tag", "differs most at", "by"], rows, right=1
+    )
 
 
 def _said(top: tuple[str, float]) -> str:
@@ -245,4 +247,4 @@ def _said(top: tuple[str, float]) -> str:
 def _failures(images: Sequence[ImageAnswers]) -> str:
     fine = "a prediction"
     rows = [(each.file, each.a.error or fine, each.b.error or fine) for each in images]
-    return table(["image", "A", "B"], rows)
+    return safe_table(["image", "A", "B"], rows)

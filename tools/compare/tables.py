@@ -1,44 +1,27 @@
-"""Tables that read well on a terminal and are Markdown too, and numbers as people read them."""
+"""Formats figures for people, and tables of texts that are not trusted."""
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 
 from tools.compare.replies import printable
+from tools.shared.tables import table
 
-__all__ = ["difference", "milliseconds", "percent", "share", "table"]
+__all__ = ["difference", "milliseconds", "percent", "safe_table", "share"]
 
 LONGEST_CELL = 160
 
 
-def table(head: Sequence[str], body: Sequence[Sequence[str]], *, right: int = 0) -> str:
-    """A table with aligned columns; the last ``right`` ones are numbers."""
-    rows = [[_cell(text) for text in row] for row in (head, *body)]
-    widths = [max(3, *(_width(row[i]) for row in rows)) for i in range(len(head))]
-    first_right = len(head) - right
+def safe_table(head: Sequence[str], body: Sequence[Sequence[str]], *, right: int = 0) -> str:
+    """Lays out a table whose cells come from elsewhere: names of files and tags, words of servers.
 
-    def line(row: Sequence[str]) -> str:
-        cells = []
-        for i, (cell, width) in enumerate(zip(row, widths, strict=True)):
-            room = " " * (width - _width(cell))
-            cells.append(room + cell if i >= first_right else cell + room)
-        return f"| {' | '.join(cells)} |"
-
-    rule = [
-        "-" * (width - 1) + ":" if i >= first_right else "-" * width
-        for i, width in enumerate(widths)
-    ]
-    return "\n".join([line(rows[0]), line(rule), *map(line, rows[1:])])
+    Args: as of ``tools.shared.tables.table``.
+    """
+    return table(head, [[_cell(text) for text in row] for row in body], right=right)
 
 
 def _cell(text: str) -> str:
-    # Names of files and tags, and words of servers, come from elsewhere.
     return printable(text, LONGEST_CELL).replace("|", "\\|").replace("<", "\\<")
-
-
-def _width(text: str) -> int:
-    return sum(1 + (unicodedata.east_asian_width(each) in "WF") for each in text)
 
 
 def share(part: int, whole: int) -> str:

@@ -372,8 +372,8 @@ def test_the_first_answer_of_a_connection_is_told_apart(
     answers = kept(tmp_path)
 
     for side in ("a", "b"):
-        assert [each[side]["connected"] for each in answers.values()].count(True) == 1
-        assert answers["a.png"][side]["connected"]
+        assert [each[side]["opened_connection"] for each in answers.values()].count(True) == 1
+        assert answers["a.png"][side]["opened_connection"]
     assert "–" not in figure(ran, "… slowest first one, with connecting")
 
 

@@ -11,7 +11,7 @@ from tools.compare.answer_log import Answer, ImageAnswers
 from tools.compare.ground_truth import rightness_of
 from tools.compare.latency import latency_of
 from tools.compare.report import verdict
-from tools.compare.tables import difference, milliseconds, share, table
+from tools.compare.tables import difference, milliseconds, safe_table, share
 
 Tags = Mapping[str, float] | None
 
@@ -163,7 +163,7 @@ def test_the_folder_of_a_image_says_who_is_right() -> None:
 def test_first_answers_and_those_that_failed_are_not_among_the_times() -> None:
     found = latency_of(
         [
-            Answer({"a": 1.0}, milliseconds=900.0, connected=True),
+            Answer({"a": 1.0}, milliseconds=900.0, opened_connection=True),
             *(Answer({"a": 1.0}, milliseconds=float(each), retries=1) for each in (40, 10, 30, 20)),
             Answer(error="no", retries=5),
         ]
@@ -180,7 +180,7 @@ def test_first_answers_and_those_that_failed_are_not_among_the_times() -> None:
 
 
 def test_a_table_is_aligned_and_is_markdown() -> None:
-    shown = table(["file", "n"], [["a|b.png", "7"], ["\x1b[2J<b>\n世界", "1,000"]], right=1)
+    shown = safe_table(["file", "n"], [["a|b.png", "7"], ["\x1b[2J<b>\n世界", "1,000"]], right=1)
 
     assert shown.splitlines() == [
         "| file          |     n |",

@@ -54,7 +54,7 @@ def register(data: bytes, folder: Path) -> int:
     return models(["--models-dir", str(work / "models"), *arguments])
 
 
-PREFIXES = {add: "refused: ", register: "error: "}
+PREFIXES: dict[Callable[[bytes, Path], int], str] = {add: "refused: ", register: "error: "}
 both_commands = pytest.mark.parametrize("command", PREFIXES)
 
 
