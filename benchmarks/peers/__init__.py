@@ -1,0 +1,1 @@
+"""Measures other servers with the same model, side by side with this one."""

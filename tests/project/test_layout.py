@@ -19,6 +19,10 @@ from tools.list_package import FuncIgnore
 SHIPPED = {"image_classifier", "models"}
 LONGEST_MODULE = 300
 LONGEST_MAIN = 15
+# Their sub-packages hold no code in __init__.py ...
+PACKAGES = ("benchmarks", "image_classifier", "local_host", "model_server", "tools")
+# ... but for these, whose names people import from the package itself.
+LIBRARIES = {"tools/azurite", "tools/export"}
 # What the Functions host accepts as a function's name.
 FUNCTION_NAME = re.compile(r"[a-z][a-z0-9_\-]{0,127}", re.IGNORECASE)
 # The tutorial tells its readers to put their model into the function's folder.
@@ -26,8 +30,8 @@ MAY_HOLD = {"classify": {"model.pb", "labels.txt"}}
 
 
 def bindings(folder: Path) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads((folder / "function.json").read_text())["bindings"]
-    return found
+    declared: list[dict[str, Any]] = json.loads((folder / "function.json").read_text())["bindings"]
+    return declared
 
 
 def http_triggers() -> list[tuple[str, dict[str, Any]]]:
@@ -131,6 +135,42 @@ def test_modules_stay_short() -> None:
 
     assert len(lengths) > 10
     assert not long, f"more than {LONGEST_MODULE} lines: {long}; one job each"
+
+
+def test_the_init_of_a_sub_package_is_one_docstring() -> None:
+    """Code there would run, and import, for each module of the package."""
+    inits = {
+        file.parent.relative_to(ROOT).as_posix(): file
+        for package in PACKAGES
+        for file in (ROOT / package).rglob("*/__init__.py")
+    }
+    faulty = [
+        folder
+        for folder, file in inits.items()
+        if folder not in LIBRARIES and not is_one_docstring(file.read_text("utf-8"))
+    ]
+
+    assert {"image_classifier/engines", *LIBRARIES} <= set(inits)
+    assert not faulty
+
+
+def test_each_folder_of_a_package_has_an_init() -> None:
+    folders = {file.parent for package in PACKAGES for file in (ROOT / package).rglob("*.py")}
+
+    assert not [folder for folder in sorted(folders) if not (folder / "__init__.py").is_file()]
+
+
+def is_one_docstring(source: str) -> bool:
+    body = ast.parse(source).body
+    return len(body) == 1 and ast.get_docstring(ast.parse(source)) is not None
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["", "# a comment", "import os", '"""Text."""\nimport os', "__all__ = []", "'a' + 'b'", "1"],
+)
+def test_another_init_is_found(source: str) -> None:
+    assert not is_one_docstring(source)
 
 
 def test_loading_the_functions_imports_no_machine_learning_runtime() -> None:

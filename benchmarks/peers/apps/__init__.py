@@ -1,0 +1,1 @@
+"""The other servers' applications, each run in an environment of its own."""
