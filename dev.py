@@ -142,6 +142,11 @@ def lint() -> int:
         print(f"$ {' '.join(command)}")
         done = subprocess.run([str(venv_python(VENV)), "-m", *command], cwd=ROOT)
         worst = max(worst, done.returncode)
+    if has_node():
+        print(f"$ eslint . (in {FRONTEND.name})")
+        eslint = FRONTEND / "node_modules" / "eslint" / "bin" / "eslint.js"
+        done = subprocess.run([str(shutil.which("node")), str(eslint), "."], cwd=FRONTEND)
+        worst = max(worst, done.returncode)
     return worst
 
 

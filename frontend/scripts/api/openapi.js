@@ -65,7 +65,7 @@ export function resolve(document, given) {
 export function shape(document, given, indent = '') {
   const schema = resolve(document, given);
   const either = schema.oneOf ?? (schema.properties ? null : schema.anyOf);
-  if (either) return either.map((one) => shape(document, one, indent)).join('\n' + indent + 'or ');
+  if (either) return either.map((one) => shape(document, one, indent)).join(`\n${indent}or `);
   if (schema.enum) return schema.enum.map((value) => JSON.stringify(value)).join(' | ');
   if ('const' in schema) return JSON.stringify(schema.const);
   if (schema.type === 'array') return schema.items ? `[ ${shape(document, schema.items, indent)}, … ]` : '[ … ]';
