@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 from local_host.queues.backoff import retry_pauses
 from local_host.queues.message import RawMessage
@@ -27,7 +26,9 @@ class Lease:
         self._queue = queue
         self._hidden_seconds = hidden_seconds
         self._receipt = message.pop_receipt
-        self._since = time.monotonic()
+        # The loop's clock, which is monotonic; tests replace it by a loop with another clock.
+        self._clock = asyncio.get_running_loop().time
+        self._since = self._clock()
         # A receipt is valid for one change only, so changes are made one at a time.
         self._changing = asyncio.Lock()
         self._adopted = asyncio.Event()
@@ -38,7 +39,7 @@ class Lease:
         """Takes over the receipt of the same message, which the service delivered again."""
         self.message = message
         self._receipt = message.pop_receipt
-        self._since = time.monotonic()
+        self._since = self._clock()
         self._adopted.set()
 
     async def renew_if_due(self) -> None:
@@ -48,13 +49,13 @@ class Lease:
             StorageUnavailable: the service cannot be reached.
             StorageError: this host no longer holds the message.
         """
-        if time.monotonic() - self._since < self._hidden_seconds / 2:
+        if self._clock() - self._since < self._hidden_seconds / 2:
             return
         async with self._changing:
             self._receipt = await self._storage.hide(
                 self._queue, self.message.id, self._receipt, self._hidden_seconds
             )
-            self._since = time.monotonic()
+            self._since = self._clock()
 
     async def delete(self) -> None:
         """Deletes the message; retries until the service answers."""

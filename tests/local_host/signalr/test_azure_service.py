@@ -184,7 +184,7 @@ def test_a_service_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize(
-    ("status", "hint"), [("429 Too Many Requests", "quota"), ("503 Unavailable", "not do it")]
+    ("status", "hint"), [("429 Too Many Requests", "quota"), ("503 Unavailable", "service failed")]
 )
 def test_an_answer_that_says_no_is_shown(status: str, hint: str) -> None:
     answer = f"HTTP/1.1 {status}\r\nContent-Length: 12\r\n\r\nthe reason .".encode()
