@@ -22,7 +22,6 @@ from benchmarks.entries import (
     http,
     large_images,
     pipeline,
-    preprocess,
     queue,
     request_breakdown,
     serving,
@@ -48,12 +47,12 @@ class Entry(NamedTuple):
     """One name on the command line.
 
     Attributes:
-        about: what it measures, in one line.
+        description: what it measures, in one line.
         minutes: about, on two idle cores.
         parts: measures; gives what came of it, part by part.
     """
 
-    about: str
+    description: str
     minutes: float
     parts: Parts
 
@@ -66,8 +65,8 @@ def of_cases(cases: Callable[[bool], AbstractContextManager[list[Case]]]) -> Par
     """
 
     def parts(quick: bool) -> Iterator[Part]:
-        with cases(quick) as found:
-            for case in found:
+        with cases(quick) as opened:
+            for case in opened:
                 samples = run_case(case)
                 yield Part(case_record(case, samples), verdicts(case, samples))
 
@@ -79,9 +78,6 @@ ENTRIES: Mapping[str, Entry] = {
         "an image file in, tags out, in process: the tutorial's way against ours",
         1.2,
         of_cases(pipeline.cases),
-    ),
-    "preprocess": Entry(
-        "a decoded image to the model's input, in process", 0.2, of_cases(preprocess.cases)
     ),
     "large": Entry(
         "photos of 12 megapixels: DECODE=exact against fast, and whether their answers agree",
@@ -181,7 +177,7 @@ def main(argv: Sequence[str] | None = None, entries: Mapping[str, Entry] = ENTRI
 def _measure(
     name: str, entry: Entry, machine: Mapping[str, str], *, quick: bool
 ) -> tuple[Record, list[str]]:
-    print(f"\n## {name}: {entry.about}", flush=True)
+    print(f"\n## {name}: {entry.description}", flush=True)
     cases: list[Record] = []
     goals: list[Verdict] = []
     errors: list[str] = []
@@ -196,13 +192,15 @@ def _measure(
     print(f"\nLoad average before and after: {before}; {load['Load average after']}", flush=True)
     if not cases:
         raise WrongAnswer("\n".join(errors))
-    return entry_record(name, entry.about, {**machine, **load}, cases, goals), errors
+    return entry_record(name, entry.description, {**machine, **load}, cases, goals), errors
 
 
 def _parser(entries: Mapping[str, Entry]) -> argparse.ArgumentParser:
     width = max(map(len, entries))
     minutes = sum(one.minutes for name, one in entries.items() if name not in ONLY_WHEN_NAMED)
-    lines = [f"  {n:<{width}}  {one.about} ({one.minutes:g} min)" for n, one in entries.items()]
+    lines = [
+        f"  {n:<{width}}  {one.description} ({one.minutes:g} min)" for n, one in entries.items()
+    ]
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         formatter_class=argparse.RawDescriptionHelpFormatter,

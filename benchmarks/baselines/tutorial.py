@@ -125,14 +125,14 @@ def _pixel_between(
 def _place(index: int, step: float, origin: int, length: int) -> tuple[int, float]:
     """The image's pixel at or before a sample, and the share of the one after it."""
     position = (index + 0.5) * step - 0.5
-    whole = int(position)  # towards zero: a sample left of the first pixel gets a negative share
-    share = position - whole
-    whole += origin
-    if whole < 0:
+    pixel = int(position)  # towards zero: a sample left of the first pixel gets a negative share
+    share = position - pixel
+    pixel += origin
+    if pixel < 0:
         return 0, 0.0
-    if whole >= length - 1:
+    if pixel >= length - 1:
         return length - 1, 0.0
-    return whole, share
+    return pixel, share
 
 
 def _answer(labels: list[str], scores: NDArray[np.float32]) -> dict[str, Any]:

@@ -32,7 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print("ready", flush=True)
         sys.stdin.readline()
         started = time.perf_counter()
-        tags = [found.predicted_tag_name for found in pool.map(classifier.classify_url, urls)]
+        tags = [
+            prediction.predicted_tag_name for prediction in pool.map(classifier.classify_url, urls)
+        ]
         seconds = time.perf_counter() - started
     print(json.dumps({"seconds": seconds, "tags": tags}), flush=True)
 

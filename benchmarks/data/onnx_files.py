@@ -23,12 +23,12 @@ def add_onnx_files(folders: Sequence[Path]) -> None:
     Raises:
         WrongAnswer: a model cannot be converted, or its answers are not the same then.
     """
-    wanted = {
+    digests = {
         folder: hashlib.sha256((folder / "model.pb").read_bytes()).hexdigest()
         for folder in folders
         if not (folder / "model.onnx").exists()
     }
-    missing = [folder for folder, known in wanted.items() if known not in _made]
+    missing = [folder for folder, digest in digests.items() if digest not in _made]
     if missing:
         command = [sys.executable, "-m", "tools.convert", *map(str, missing)]
         done = subprocess.run(
@@ -37,6 +37,6 @@ def add_onnx_files(folders: Sequence[Path]) -> None:
         if done.returncode != 0:
             raise WrongAnswer(f"A model cannot be converted:\n{done.stdout}{done.stderr}")
         for folder in missing:
-            _made[wanted[folder]] = (folder / "model.onnx").read_bytes()
-    for folder, known in wanted.items():
-        (folder / "model.onnx").write_bytes(_made[known])
+            _made[digests[folder]] = (folder / "model.onnx").read_bytes()
+    for folder, digest in digests.items():
+        (folder / "model.onnx").write_bytes(_made[digest])

@@ -86,8 +86,8 @@ def _in_a_scene(random: Generator, subject: Image.Image, size: tuple[int, int]) 
     scale = min(size) * random.uniform(0.5, 0.95) / max(subject.size)
     small = (max(1, round(subject.width * scale)), max(1, round(subject.height * scale)))
     place = [
-        round((whole - part) * random.uniform(0.3, 0.7))
-        for whole, part in zip(size, small, strict=True)
+        round((length - part) * random.uniform(0.3, 0.7))
+        for length, part in zip(size, small, strict=True)
     ]
     image.paste(subject.resize(small, Image.Resampling.BICUBIC), (place[0], place[1]))
     return _with_grain(image, random)

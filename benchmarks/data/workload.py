@@ -27,7 +27,7 @@ class Workload:
     """A model in a model repository of its own, and images for it.
 
     Attributes:
-        about: one line for the report.
+        description: one line for the report.
         models_dir: what MODELS_DIR must be.
         model: the name of the model in it; its version is 1.
         images: name -> the bytes of an image file.
@@ -35,7 +35,7 @@ class Workload:
             images where that is known.
     """
 
-    about: str
+    description: str
     models_dir: Path
     model: str
     images: Mapping[str, bytes]
@@ -63,7 +63,7 @@ class Workload:
 
 
 @contextmanager
-def workload(*, quick: bool = False) -> Iterator[Workload]:
+def open_workload(*, quick: bool = False) -> Iterator[Workload]:
     """A real export and real images from ../shared, else the demo model and generated images.
 
     The model is there as ``model.pb`` and as ``model.onnx``.
@@ -72,12 +72,12 @@ def workload(*, quick: bool = False) -> Iterator[Workload]:
         quick: four images at most.
     """
     with tempfile.TemporaryDirectory(prefix="benchmark-models-") as folder:
-        found = _real(Path(folder)) if FIXTURES.is_dir() else _generated(Path(folder))
-        add_onnx_files([found.folder])
+        workload = _real(Path(folder)) if FIXTURES.is_dir() else _generated(Path(folder))
+        add_onnx_files([workload.folder])
         if quick:
-            some = list(found.images)[:: max(1, len(found.images) // 4)][:4]
-            found = replace(found, images={name: found.images[name] for name in some})
-        yield found
+            some = list(workload.images)[:: max(1, len(workload.images) // 4)][:4]
+            workload = replace(workload, images={name: workload.images[name] for name in some})
+        yield workload
 
 
 @contextmanager
@@ -107,7 +107,7 @@ def _real(models_dir: Path) -> Workload:
     _copy(FIXTURES / "custom_vision" / REAL_MODEL, models_dir / "catdog" / "1")
     expected = json.loads((FIXTURES / "expected.json").read_text("utf-8"))
     return Workload(
-        about=f"the real export {REAL_MODEL} and real photographs",
+        description=f"the real export {REAL_MODEL} and real photographs",
         models_dir=models_dir,
         model="catdog",
         images={name: file.read_bytes() for name, file in real_images(REAL_IMAGES).items()},
@@ -118,7 +118,7 @@ def _real(models_dir: Path) -> Workload:
 def _generated(models_dir: Path) -> Workload:
     _copy(DEMO_MODEL, models_dir / "digits" / "1")
     return Workload(
-        about="the demo model digits and generated images (there is no ../shared here)",
+        description="the demo model digits and generated images (there is no ../shared here)",
         models_dir=models_dir,
         model="digits",
         images={f"{w}x{h}.jpg": jpeg(w, h) for w, h in GENERATED_SIZES},

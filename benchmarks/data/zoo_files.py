@@ -66,9 +66,9 @@ def write_predictions(built: Path, target: Path) -> None:
 
     @tf.function(input_signature=[tf.TensorSpec([None, SIDE, SIDE, 3], tf.float32)])  # type: ignore[untyped-decorator]
     def predictions(batch: tf.Tensor) -> tf.Tensor:
-        found = tensors(input=batch)
+        outputs = tensors(input=batch)
         rows = [
-            tf.reshape(found[f"ssd_300_vgg/{level.block}_box/{name}:0"], [tf.shape(batch)[0], -1])
+            tf.reshape(outputs[f"ssd_300_vgg/{level.block}_box/{name}:0"], [tf.shape(batch)[0], -1])
             for level in LEVELS
             for name in ("Reshape", "Reshape_1")
         ]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import quote
 
-from benchmarks.data.workload import Workload, workload
+from benchmarks.data.workload import Workload, open_workload
 from benchmarks.harness.case import Case
 from benchmarks.load.process import Sender, sender
 from benchmarks.load.throughput import CLIENTS, Endpoint, image_bytes, rates_case
@@ -25,29 +25,35 @@ SHARE = 0.9
 @contextmanager
 def cases(quick: bool) -> Iterator[list[Case]]:
     """The four ways, on one local host with one worker."""
-    with workload() as found, local_host(found.environ()) as (program, port), sender() as source:
+    with (
+        open_workload() as workload,
+        local_host(workload.environ()) as (program, port),
+        sender() as source,
+    ):
         wait_until_ready(program, port)
-        yield [images_case(found, port, source, quick=quick)]
+        yield [images_case(workload, port, source, quick=quick)]
 
 
-def images_case(found: Workload, port: int, source: Sender, *, quick: bool) -> Case:
+def images_case(workload: Workload, port: int, source: Sender, *, quick: bool) -> Case:
     """An encoded image in, eight clients, four ways."""
     data = image_bytes()
     form, form_type = sdk_form(data)
-    iteration = f"{PROJECT}/classify/iterations/{quote(found.model)}"
+    iteration = f"{PROJECT}/classify/iterations/{quote(workload.model)}"
     api = f"/customvision/v3.1/prediction/{iteration}/image"
     return rates_case(
-        found,
+        workload,
         {
-            CLASSIFY: Endpoint(port, classify_path(found.model), data, content_type=OCTET_STREAM),
+            CLASSIFY: Endpoint(
+                port, classify_path(workload.model), data, content_type=OCTET_STREAM
+            ),
             OCTETS: Endpoint(port, api, data, "custom_vision", OCTET_STREAM),
             FORM: Endpoint(port, api, form, "custom_vision", form_type),
             CONTAINER: Endpoint(port, "/image", data, "container", OCTET_STREAM),
         },
         source,
-        about=f"answers a second to {CLIENTS} clients that send a 600 x 600 JPEG to the local "
-        "host with one worker, ONNX Runtime; the clients are a process of their own on the same "
-        f"cores; {found.about}",
+        description=f"answers a second to {CLIENTS} clients that send a 600 x 600 JPEG to the "
+        "local host with one worker, ONNX Runtime; the clients are a process of their own on the "
+        f"same cores; {workload.description}",
         base=CLASSIFY,
         goals={OCTETS: SHARE, FORM: SHARE},
         quick=quick,

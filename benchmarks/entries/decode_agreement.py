@@ -75,8 +75,8 @@ def agreement_case(what: str, models: Sequence[Workload], images: Mapping[str, P
 
     return Case(
         name=f"agreement, {what}",
-        about="the answer with DECODE=fast beside that with DECODE=exact, ONNX Runtime, for each "
-        "model and image; the difference is that of the tag where it is largest",
+        description="the answer with DECODE=fast beside that with DECODE=exact, ONNX Runtime, for "
+        "each model and image; the difference is that of the tag where it is largest",
         implementations={one.model: partial(compare, one) for one in models},
         inputs={f"{len(images)} {what}": None},
         check=lambda name, answers: None,  # what is measured here is whether answers are right

@@ -15,7 +15,7 @@ import numpy as np
 
 from benchmarks.baselines.client_process import ADDRESS, KINDS, client_of
 from benchmarks.data.synthetic_images import jpeg
-from benchmarks.data.workload import Workload, workload
+from benchmarks.data.workload import Workload, open_workload
 from benchmarks.entries.serving import model_server
 from benchmarks.harness.case import MILLISECONDS, Case, Goal, Measured, WrongAnswer
 from benchmarks.harness.statistics import Samples
@@ -37,19 +37,19 @@ ATOL = 1e-4
 def cases(quick: bool) -> Iterator[list[Case]]:
     """Both, on a model server of their own."""
     with (
-        workload() as found,
-        model_server(found) as (port, _),
-        calls_case(found, port, quick=quick) as calls,
+        open_workload() as workload,
+        model_server(workload) as (port, _),
+        calls_case(workload, port, quick=quick) as calls,
     ):
-        yield [calls, start_case(found, port, quick=quick)]
+        yield [calls, start_case(workload, port, quick=quick)]
 
 
 @contextmanager
-def calls_case(found: Workload, port: int, *, quick: bool) -> Iterator[Case]:
+def calls_case(workload: Workload, port: int, *, quick: bool) -> Iterator[Case]:
     """One caller, one image at a time, on connections that are open."""
-    image = _image(found)
+    image = _image(workload)
     old, new = (client_of(kind, port) for kind in KINDS)
-    labels = found.classifier().repository.load().labels
+    labels = workload.classifier().repository.load().labels
     request = messages.PredictRequest()
     request.inputs["images"].dtype = messages.DATA_TYPES["DT_STRING"]
     request.inputs["images"].tensor_shape.dim.add(size=1)
@@ -71,7 +71,7 @@ def calls_case(found: Workload, port: int, *, quick: bool) -> Iterator[Case]:
             return Measured(from_proto(tensor, "output")[0], figures)
 
         yield _case(
-            found,
+            workload,
             image,
             "one call",
             "a JPEG file of 600 x 600 in, probabilities out, one caller",
@@ -87,11 +87,11 @@ def calls_case(found: Workload, port: int, *, quick: bool) -> Iterator[Case]:
         )
 
 
-def start_case(found: Workload, port: int, *, quick: bool) -> Case:
+def start_case(workload: Workload, port: int, *, quick: bool) -> Case:
     """From the start of a program to its first answer, and what it takes of memory."""
     return _case(
-        found,
-        _image(found),
+        workload,
+        _image(workload),
         "first call of a program",
         "from the start of Python to the first answer; files are in the disk cache",
         {name: partial(_start, kind, port) for kind, name in zip(KINDS, (OLD, NEW), strict=True)},
@@ -113,21 +113,21 @@ def _start(kind: str, port: int, path: Path) -> Measured:
     return Measured(json.loads(line), figures)
 
 
-def _image(found: Workload) -> Path:
-    path = found.models_dir / IMAGE
+def _image(workload: Workload) -> Path:
+    path = workload.models_dir / IMAGE
     path.write_bytes(jpeg(600, 600))
     return path
 
 
 def _case(
-    found: Workload,
+    workload: Workload,
     image: Path,
     name: str,
-    about: str,
+    description: str,
     implementations: Mapping[str, Callable[[Path], Any]],
     **more: Any,
 ) -> Case:
-    expected = found.classifier().classify_bytes(image.read_bytes()).scores
+    expected = workload.classifier().classify_bytes(image.read_bytes()).scores
 
     def check(name: str, answers: Mapping[str, Any]) -> None:
         for who, scores in answers.items():
@@ -136,7 +136,7 @@ def _case(
 
     return Case(
         name=name,
-        about=f"{about}; ONNX Runtime; {found.about}",
+        description=f"{description}; ONNX Runtime; {workload.description}",
         implementations=implementations,
         inputs={IMAGE: image},
         check=check,

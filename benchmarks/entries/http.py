@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from typing import Any
 
 from benchmarks.data.synthetic_images import jpeg
-from benchmarks.data.workload import Workload, workload
+from benchmarks.data.workload import Workload, open_workload
 from benchmarks.entries.http_load import load_case
 from benchmarks.harness.answer_checks import check_same_answer
 from benchmarks.harness.case import MILLISECONDS, Case, Goal
@@ -22,41 +22,41 @@ NEW_CONNECTION = "HTTP, new connection"
 @contextmanager
 def cases(quick: bool) -> Iterator[list[Case]]:
     with (
-        workload() as found,
-        local_host(found.environ()) as (program, port),
+        open_workload() as workload,
+        local_host(workload.environ()) as (program, port),
     ):
         wait_until_ready(program, port)
         with (
-            one_request_case(found, port, quick=quick) as one,
-            load_case(found, port, quick=quick) as load,
+            one_request_case(workload, port, quick=quick) as one,
+            load_case(workload, port, quick=quick) as load,
         ):
             yield [one, load]
 
 
 @contextmanager
-def one_request_case(found: Workload, port: int, *, quick: bool) -> Iterator[Case]:
+def one_request_case(workload: Workload, port: int, *, quick: bool) -> Iterator[Case]:
     """The comparison, with a local host that runs already."""
     with (
-        closing(Client(port, found.model, keep_alive=True)) as kept,
-        closing(Client(port, found.model, keep_alive=False)) as fresh,
+        closing(Client(port, workload.model, keep_alive=True)) as kept,
+        closing(Client(port, workload.model, keep_alive=False)) as fresh,
     ):
-        yield _case(found, kept, fresh, quick=quick)
+        yield _case(workload, kept, fresh, quick=quick)
 
 
-def _case(found: Workload, kept: Client, fresh: Client, *, quick: bool) -> Case:
-    classifier = found.classifier()
+def _case(workload: Workload, kept: Client, fresh: Client, *, quick: bool) -> Case:
+    classifier = workload.classifier()
     # What HTTP costs shows most where the rest takes least.
-    smallest = min(found.images, key=lambda name: len(found.images[name]))
+    smallest = min(workload.images, key=lambda name: len(workload.images[name]))
     return Case(
         name="one warm request",
-        about="the image in the body of a POST to the local host (ONNX Runtime, one worker), and "
-        f"the same call in process; {found.about}",
+        description="the image in the body of a POST to the local host (ONNX Runtime, one worker), "
+        f"and the same call in process; {workload.description}",
         implementations={
             IN_PROCESS: lambda data: classifier.classify_bytes(data).as_dict(),
             KEEP_ALIVE: kept.classify,
             NEW_CONNECTION: fresh.classify,
         },
-        inputs={"600x600.jpg (generated)": jpeg(600, 600), smallest: found.images[smallest]},
+        inputs={"600x600.jpg (generated)": jpeg(600, 600), smallest: workload.images[smallest]},
         check=_check,
         rounds=10 if quick else 200,
         warm_up_rounds=5,

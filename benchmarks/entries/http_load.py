@@ -27,22 +27,22 @@ SECONDS, QUICK_SECONDS = 2.0, 0.4  # of each load
 
 
 @contextmanager
-def load_case(found: Workload, port: int, *, quick: bool) -> Iterator[Case]:
+def load_case(workload: Workload, port: int, *, quick: bool) -> Iterator[Case]:
     """The loads, on a local host that runs already."""
-    image = found.models_dir / "image.jpg"
+    image = workload.models_dir / "image.jpg"
     image.write_bytes(jpeg(600, 600))
-    expected = found.classifier().classify_bytes(image.read_bytes()).as_dict()
+    expected = workload.classifier().classify_bytes(image.read_bytes()).as_dict()
     top = max(expected["prediction"], key=lambda tag: tag["probability"])
     load = Load(
         port=port,
-        path=classify_path(found.model),
+        path=classify_path(workload.model),
         file=str(image),
         tag=top["tagName"],
         probability=top["probability"],
         seconds=QUICK_SECONDS if quick else SECONDS,
     )
     with sender() as source:
-        yield _case(found, Loads(source, load), image, expected, quick=quick)
+        yield _case(workload, Loads(source, load), image, expected, quick=quick)
 
 
 class Loads:
@@ -79,10 +79,10 @@ class Loads:
 
 
 def _case(
-    found: Workload, loads: Loads, image: Path, expected: Mapping[str, Any], *, quick: bool
+    workload: Workload, loads: Loads, image: Path, expected: Mapping[str, Any], *, quick: bool
 ) -> Case:
     implementations: dict[str, Callable[[bytes], Any]] = {
-        FIRST: lambda image: first_request(found, image)
+        FIRST: lambda image: first_request(workload, image)
     }
     for name, clients in CLIENTS.items():
         implementations[f"closed loop, {name}"] = _ignoring_input(partial(loads.closed, clients))
@@ -102,8 +102,8 @@ def _case(
 
     return Case(
         name="loads",
-        about="the same local host under load: a POST of a 600 x 600 JPEG; the client is a process "
-        f"of its own on the same cores; {found.about}",
+        description="the same local host under load: a POST of a 600 x 600 JPEG; the client is a "
+        f"process of its own on the same cores; {workload.description}",
         implementations=implementations,
         inputs={"600x600.jpg (generated)": image.read_bytes()},
         check=check,
@@ -116,10 +116,10 @@ def _ignoring_input(send: Callable[[], Measured]) -> Callable[[bytes], Measured]
     return lambda image: send()  # the load generator reads the image's file itself
 
 
-def first_request(found: Workload, image: bytes) -> Measured:
+def first_request(workload: Workload, image: bytes) -> Measured:
     """Cold: a process that has answered nothing yet, asked as soon as it says that it is ready."""
-    with local_host(found.environ()) as (program, port):
+    with local_host(workload.environ()) as (program, port):
         wait_until_ready(program, port)
-        with closing(Client(port, found.model, keep_alive=True)) as client:
+        with closing(Client(port, workload.model, keep_alive=True)) as client:
             reply = client.ask(image)
     return Measured(reply.answer, {MILLISECONDS: reply.milliseconds})

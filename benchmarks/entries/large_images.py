@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from benchmarks.data.synthetic_images import PHONE_SIZE, phone_photo
-from benchmarks.data.workload import REAL_MODEL, Workload, all_models, real_images, workload
+from benchmarks.data.workload import REAL_MODEL, Workload, all_models, open_workload, real_images
 from benchmarks.entries.decode_agreement import LARGEST_DIFFERENCE, agreement_case, generated_photos
 from benchmarks.harness.answer_checks import probability_difference
 from benchmarks.harness.case import Case, Goal, Measured, WrongAnswer
@@ -30,7 +30,7 @@ LEAST_RATIO = 3
 @contextmanager
 def cases(quick: bool) -> Iterator[list[Case]]:
     with (
-        workload() as found,
+        open_workload() as workload,
         all_models() as models,
         generated_photos(QUICK_PHOTOS if quick else PHOTOS) as photos,
     ):
@@ -39,24 +39,26 @@ def cases(quick: bool) -> Iterator[list[Case]]:
             fixtures = dict(list(fixtures.items())[::6])
         some = [model for model in models if model.model in WITH_PHOTOS] or models
         yield [
-            large_case(found, quick=quick),
+            large_case(workload, quick=quick),
             *([agreement_case("fixtures", models, fixtures)] if fixtures else []),
             agreement_case("generated photos", some, photos),
         ]
 
 
-def large_case(found: Workload, *, quick: bool, size: tuple[int, int] = PHONE_SIZE) -> Case:
+def large_case(workload: Workload, *, quick: bool, size: tuple[int, int] = PHONE_SIZE) -> Case:
     """The times; ``size`` is that of the photos."""
     images = {
         name: phone_photo(progressive=progressive, size=size)
         for name, progressive in ((BASELINE, False), (PROGRESSIVE, True))
     }
-    classifiers = {name: found.classifier(DECODE=name.partition("=")[2]) for name in (EXACT, FAST)}
+    classifiers = {
+        name: workload.classifier(DECODE=name.partition("=")[2]) for name in (EXACT, FAST)
+    }
     sizes = ", ".join(f"{name} {len(data) / 1e6:.1f} MB" for name, data in images.items())
     return Case(
         name="times",
-        about=f"in process, a generated photo of {size[0]} x {size[1]} that EXIF data turn upright "
-        f"({sizes}); ONNX Runtime; {found.about}",
+        description=f"in process, a generated photo of {size[0]} x {size[1]} that EXIF data turn "
+        f"upright ({sizes}); ONNX Runtime; {workload.description}",
         implementations={name: partial(_timed, one) for name, one in classifiers.items()},
         inputs=images,
         check=_check,
@@ -87,10 +89,10 @@ def ratio(samples: Samples, kind: str, figure: str) -> float:
 def _timed(classifier: Classifier, data: bytes) -> Measured:
     started = time.perf_counter()
     prediction = classifier.classify_bytes(data)
-    whole = (time.perf_counter() - started) * 1000
+    milliseconds = (time.perf_counter() - started) * 1000
     stages = dict(prediction.times.items())
     pixels = stages["decode"] + stages["preprocess"]
-    return Measured(prediction.as_dict(), {PIXELS: pixels, WHOLE: whole})
+    return Measured(prediction.as_dict(), {PIXELS: pixels, WHOLE: milliseconds})
 
 
 def _check(name: str, answers: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.baselines.tutorial import TutorialTwin
 from benchmarks.data.synthetic_images import jpeg
-from benchmarks.data.workload import Workload, workload
+from benchmarks.data.workload import Workload, open_workload
 from benchmarks.harness.answer_checks import (
     check_probabilities,
     check_same_answer,
@@ -29,14 +29,14 @@ Ours = Mapping[str, Callable[[bytes], Any]]
 
 @contextmanager
 def cases(quick: bool) -> Iterator[list[Case]]:
-    with workload(quick=quick) as found:
-        classifier = found.classifier("tensorflow")
+    with open_workload(quick=quick) as workload:
+        classifier = workload.classifier("tensorflow")
         ours = {
             TENSORFLOW: classifier.classify_bytes,
-            ONNX: found.classifier("onnx").classify_bytes,
+            ONNX: workload.classifier("onnx").classify_bytes,
         }
-        all_images = pipeline_case(found, classifier, ours, rounds=1 if quick else 2)
-        one = replace(found, images={"600x600.jpg": jpeg(600, 600)}, expected={})
+        all_images = pipeline_case(workload, classifier, ours, rounds=1 if quick else 2)
+        one = replace(workload, images={"600x600.jpg": jpeg(600, 600)}, expected={})
         alone = pipeline_case(one, classifier, ours, rounds=2 if quick else 15)
         yield [
             replace(all_images, goals=(faster(TENSORFLOW, 40, "all images"),)),
@@ -50,35 +50,35 @@ def faster(who: str, least: float, what: str) -> Goal:
     return Goal(text, ">=", least, "x", partial(throughput, who=who))
 
 
-def pipeline_case(found: Workload, classifier: Classifier, ours: Ours, *, rounds: int) -> Case:
+def pipeline_case(workload: Workload, classifier: Classifier, ours: Ours, *, rounds: int) -> Case:
     """The comparison.
 
     Args:
-        found: model and images.
+        workload: model and images.
         classifier: knows how the model is fed.
         ours: what is measured against the tutorial's way, by name.
         rounds: how often each gets each image.
     """
-    twin = TutorialTwin(found.folder)
+    twin = TutorialTwin(workload.folder)
 
     def check(name: str, answers: Mapping[str, Any]) -> None:
         theirs, their_tensor = answers[TUTORIAL]
         for who in ours:
             answer = answers[who].as_dict()
             check_same_answer(f"{who}, {name}", answer, theirs)
-            if name in found.expected:
-                check_probabilities(f"{who}, {name}", answer, found.expected[name])
-        image = decode(found.images[name], max_pixels=classifier.settings.max_image_pixels)
+            if name in workload.expected:
+                check_probabilities(f"{who}, {name}", answer, workload.expected[name])
+        image = decode(workload.images[name], max_pixels=classifier.settings.max_image_pixels)
         input_spec = classifier.repository.get().load().engine.input_spec
         check_same_tensor(f"ours, {name}", preprocess(image, input_spec), their_tensor)
 
-    images = len(found.images)
+    images = len(workload.images)
     return Case(
         name="pipeline",
-        about="in process, one image at a time, each engine with its default threads; "
-        f"{images} image{'s' if images > 1 else ''}: {found.about}",
+        description="in process, one image at a time, each engine with its default threads; "
+        f"{images} image{'s' if images > 1 else ''}: {workload.description}",
         implementations={TUTORIAL: twin.predict_with_tensor, **ours},
-        inputs=found.images,
+        inputs=workload.images,
         check=check,
         rounds=rounds,
         each_input=images == 1,

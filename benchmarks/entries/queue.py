@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.data.workload import Workload, workload
+from benchmarks.data.workload import Workload, open_workload
 from benchmarks.entries.queue_runs import (
     EMULATOR,
     RATE,
@@ -38,13 +38,13 @@ HOST_1, HOST_2 = "local host, 1 worker", "local host, 2 workers"
 @contextmanager
 def cases(quick: bool) -> Iterator[list[Case]]:
     with ExitStack() as stack:
-        found = stack.enter_context(workload(quick=quick))
+        workload = stack.enter_context(open_workload(quick=quick))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="images-")))
-        for name, data in found.images.items():
+        for name, data in workload.images.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(data)
         address = stack.enter_context(images(folder, delay_ms=DELAY_MS))
-        job = _job(found, address, count=60 if quick else 600)
+        job = _job(workload, address, count=60 if quick else 600)
         yield [
             throughput_case(job, quick=quick),
             settings_case(job, quick=quick),
@@ -52,21 +52,21 @@ def cases(quick: bool) -> Iterator[list[Case]]:
         ]
 
 
-def _job(found: Workload, address: str, *, count: int) -> Job:
+def _job(workload: Workload, address: str, *, count: int) -> Job:
     """The tags are those of the pipeline itself; that they are right is shown elsewhere."""
-    names = list(found.images)
-    run = PipelineProcess(found, [f"{address}/{name}" for name in names], core=None)
+    names = list(workload.images)
+    run = PipelineProcess(workload, [f"{address}/{name}" for name in names], core=None)
     tags = dict(zip(names, run.go()["tags"], strict=True))
     chosen = [names[number % len(names)] for number in range(count)]
-    return Job(found, [f"{address}/{name}" for name in chosen], [tags[name] for name in chosen])
+    return Job(workload, [f"{address}/{name}" for name in chosen], [tags[name] for name in chosen])
 
 
 def throughput_case(job: Job, *, quick: bool) -> Case:
     return Case(
         name="queue",
-        about=f"{len(job.urls)} messages, each image from a server that answers after "
+        description=f"{len(job.urls)} messages, each image from a server that answers after "
         f"{DELAY_MS:g} ms; each worker and each pipeline bound to one core, {THREADS} threads for "
-        f"each; ONNX Runtime; {job.found.about}",
+        f"each; ONNX Runtime; {job.workload.description}",
         implementations={
             PIPELINE_1: lambda job: pipelines(job, 1),
             HOST_1: lambda job: drained(job, 1),
@@ -126,15 +126,15 @@ def settings_case(job: Job, *, quick: bool) -> Case:
 
     def drain(batch: int, threshold: int, threads: int, job: Job) -> Measured:
         queues = {"batchSize": batch, "newBatchThreshold": threshold}
-        found = drained(job, 1, threads=threads, queues=queues)
-        return Measured(found.answer, {RATE: found.figures[RATE]})
+        workload = drained(job, 1, threads=threads, queues=queues)
+        return Measured(workload.answer, {RATE: workload.figures[RATE]})
 
     return Case(
         name="queue-settings",
-        about=f"{len(few.urls)} messages, one worker bound to one core: batchSize and "
+        description=f"{len(few.urls)} messages, one worker bound to one core: batchSize and "
         "newBatchThreshold of host.json, whose sum is how many messages run at once, and "
         "PYTHON_THREADPOOL_THREAD_COUNT; the image's server takes "
-        f"{DELAY_MS:g} ms; {job.found.about}",
+        f"{DELAY_MS:g} ms; {job.workload.description}",
         implementations={
             f"{batch} + {threshold}, {threads} threads": partial(drain, batch, threshold, threads)
             for batch, threshold, threads in QUEUE_SETTINGS
@@ -156,8 +156,9 @@ def latency_case(job: Job, *, quick: bool) -> Case:
 
     return Case(
         name="queue-latency",
-        about=f"{count} messages, one every half second: from putting it on the queue to the "
-        f"result at a page; the image's server takes {DELAY_MS:g} ms of it; {job.found.about}",
+        description=f"{count} messages, one every half second: from putting it on the queue to the "
+        f"result at a page; the image's server takes {DELAY_MS:g} ms of it; "
+        f"{job.workload.description}",
         implementations={HOST_1: lambda job: one_by_one(job, count)},
         inputs={"low load": job},
         check=check,

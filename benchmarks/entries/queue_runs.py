@@ -50,7 +50,7 @@ TO_PAGE = "enqueue to page, ms"
 class Job:
     """What every implementation does: the same URLs, each with the tag that it must get."""
 
-    found: Workload
+    workload: Workload
     urls: Sequence[str]
     tags: Sequence[str | None]
 
@@ -58,11 +58,11 @@ class Job:
 class PipelineProcess:
     """``benchmarks.baselines.url_pipeline`` as a process, on one core or on all."""
 
-    def __init__(self, found: Workload, urls: Sequence[str], core: int | None) -> None:
+    def __init__(self, workload: Workload, urls: Sequence[str], core: int | None) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.baselines.url_pipeline", "--threads", str(THREADS)],
             cwd=ROOT,
-            env={**os.environ, **_settings(found)},
+            env={**os.environ, **_settings(workload)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -78,9 +78,9 @@ class PipelineProcess:
         self._say("go\n")
 
     def result(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self._hear())
+        result: dict[str, Any] = json.loads(self._hear())
         self._process.communicate()
-        return found
+        return result
 
     def go(self) -> dict[str, Any]:
         self.begin()
@@ -96,9 +96,9 @@ class PipelineProcess:
         return self._process.stdout.readline()
 
 
-def _settings(found: Workload) -> dict[str, str]:
+def _settings(workload: Workload) -> dict[str, str]:
     # Each process has one core, so each computes one image at a time, with one thread.
-    return found.environ("onnx", FETCH_ALLOW_PRIVATE_ADDRESSES="true", TF_CPP_MIN_LOG_LEVEL="2")
+    return workload.environ("onnx", FETCH_ALLOW_PRIVATE_ADDRESSES="true", TF_CPP_MIN_LOG_LEVEL="2")
 
 
 def pipelines(job: Job, count: int) -> Measured:
@@ -106,7 +106,7 @@ def pipelines(job: Job, count: int) -> Measured:
     cores = psutil.Process().cpu_affinity()
     shares = [job.urls[number::count] for number in range(count)]
     running = [
-        PipelineProcess(job.found, share, cores[number % len(cores)])
+        PipelineProcess(job.workload, share, cores[number % len(cores)])
         for number, share in enumerate(shares)
     ]
     for pipeline in running:
@@ -125,7 +125,7 @@ def _app(
         azurite = stack.enter_context(Azurite())
         root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="queue-app-")))
         copy_app(root, queues or {})
-        environ = {**_settings(job.found), "PYTHON_THREADPOOL_THREAD_COUNT": str(threads)}
+        environ = {**_settings(job.workload), "PYTHON_THREADPOOL_THREAD_COUNT": str(threads)}
         host = stack.enter_context(
             queue_host(root, azurite, workers=workers, environ=environ, arguments=["--pin-workers"])
         )

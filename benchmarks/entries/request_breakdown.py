@@ -15,9 +15,9 @@ import azure.functions as func
 
 from benchmarks import ROOT
 from benchmarks.data.synthetic_images import jpeg
-from benchmarks.data.workload import Workload, workload
+from benchmarks.data.workload import Workload, open_workload
 from benchmarks.harness.answer_checks import check_same_answer
-from benchmarks.harness.case import Case, Measured
+from benchmarks.harness.case import Case, Goal, Measured
 from benchmarks.harness.statistics import Samples
 from benchmarks.servers.app_host import (
     Client,
@@ -50,6 +50,7 @@ PARTS: Mapping[str, str] = {
     "infer": "as above",
     RENDER: "the answer as JSON; in process",
 }
+MOST_PREPROCESS_MILLISECONDS = 3
 EMPTY_MODEL = "nothing"
 EMPTY_FUNCTION = f"""
 import azure.functions as func
@@ -66,12 +67,12 @@ def main(req: func.HttpRequest) -> func.HttpResponse:
 
 @contextmanager
 def cases(quick: bool) -> Iterator[list[Case]]:
-    with workload() as found, budget_case(found, quick=quick) as case:
+    with open_workload() as workload, budget_case(workload, quick=quick) as case:
         yield [case]
 
 
 @contextmanager
-def budget_case(found: Workload, *, quick: bool) -> Iterator[Case]:
+def budget_case(workload: Workload, *, quick: bool) -> Iterator[Case]:
     """The parts, with the three servers that are asked for them."""
     with ExitStack() as stack:
         (bare_port,) = free_ports(1)
@@ -79,7 +80,7 @@ def budget_case(found: Workload, *, quick: bool) -> Iterator[Case]:
         write_empty_app(app)
         bare = stack.enter_context(running("benchmarks.servers.bare_http", [str(bare_port)], {}))
         servers = [
-            (*stack.enter_context(local_host(found.environ())), found.model),
+            (*stack.enter_context(local_host(workload.environ())), workload.model),
             (*stack.enter_context(local_host({}, root=app)), EMPTY_MODEL),
             (bare, bare_port, EMPTY_MODEL),
         ]
@@ -89,8 +90,8 @@ def budget_case(found: Workload, *, quick: bool) -> Iterator[Case]:
             stack.enter_context(closing(Client(port, model, keep_alive=True)))
             for _, port, model in servers
         ]
-        ask = Budget(found.classifier(), found.model, *clients)
-        yield _case(found, ask, quick=quick)
+        ask = Budget(workload.classifier(), workload.model, *clients)
+        yield _case(workload, ask, quick=quick)
 
 
 def write_empty_app(root: Path) -> None:
@@ -165,20 +166,30 @@ def _milliseconds(call: Callable[[], object]) -> float:
     return (time.perf_counter() - started) * 1000
 
 
-def _case(found: Workload, ask: Budget, *, quick: bool) -> Case:
+def _case(workload: Workload, ask: Budget, *, quick: bool) -> Case:
     def check(name: str, answers: Mapping[str, Any]) -> None:
         served, in_process = answers[REQUEST]
         check_same_answer(f"{REQUEST}, {name}", served, in_process)
 
     return Case(
         name="budget",
-        about="one client on a kept connection posts a 600 x 600 JPEG to the local host (ONNX "
-        f"Runtime, one worker); in each round every part is measured once; {found.about}",
+        description="one client on a kept connection posts a 600 x 600 JPEG to the local host "
+        f"(ONNX Runtime, one worker); in each round every part is measured once; "
+        f"{workload.description}",
         implementations={REQUEST: ask},
         inputs={IMAGE: jpeg(600, 600)},
         check=check,
         rounds=10 if quick else 250,
         warm_up_rounds=5,
+        goals=(
+            Goal(
+                "preprocessing of a 600 x 600 image",
+                "<",
+                MOST_PREPROCESS_MILLISECONDS,
+                "ms",
+                lambda samples: samples.median(REQUEST, IMAGE, "preprocess, ms"),
+            ),
+        ),
         notes=_notes,
     )
 

@@ -13,7 +13,7 @@ import grpc
 import numpy as np
 
 from benchmarks.data.synthetic_images import jpeg
-from benchmarks.data.workload import Workload, workload
+from benchmarks.data.workload import Workload, open_workload
 from benchmarks.harness.case import MILLISECONDS, Case, Goal, Measured, WrongAnswer
 from benchmarks.harness.statistics import Samples
 from benchmarks.load.grpc_client import PREDICT
@@ -47,26 +47,26 @@ LIMIT_MS = 0.4
 @contextmanager
 def cases(quick: bool) -> Iterator[list[Case]]:
     """Both, on a local host with one worker and a model server that run side by side."""
-    with workload() as found, local_host(found.environ()) as (program, port):
+    with open_workload() as workload, local_host(workload.environ()) as (program, port):
         wait_until_ready(program, port)
-        with model_server(found) as (grpc_port, rest_port), sender() as source:
+        with model_server(workload) as (grpc_port, rest_port), sender() as source:
             ports = {
                 CLASSIFY: port,
                 REST_FUNCTION: port,
                 REST_PROCESS: rest_port,
                 GRPC: grpc_port,
             }
-            with tensor_case(found, grpc_port, quick=quick) as tensor:
-                yield [images_case(found, ports, source, quick=quick), tensor]
+            with tensor_case(workload, grpc_port, quick=quick) as tensor:
+                yield [images_case(workload, ports, source, quick=quick), tensor]
 
 
 @contextmanager
-def model_server(found: Workload) -> Iterator[tuple[int, int]]:
+def model_server(workload: Workload) -> Iterator[tuple[int, int]]:
     """A model server with the workload's model; its ports for gRPC and REST."""
     ports = free_ports(2)
     arguments = [f"--port={ports[0]}", f"--rest_api_port={ports[1]}", f"--address={ADDRESS}"]
-    arguments += [f"--model_name={found.model}", f"--model_base_path={found.folder.parent}"]
-    with running("model_server", arguments, found.environ()) as program:
+    arguments += [f"--model_name={workload.model}", f"--model_base_path={workload.folder.parent}"]
+    with running("model_server", arguments, workload.environ()) as program:
         _wait(program, ports[0])
         yield ports[0], ports[1]
 
@@ -79,27 +79,29 @@ def _wait(program: Program, port: int) -> None:
             raise program.failure("did not become ready") from exc
 
 
-def images_case(found: Workload, ports: Mapping[str, int], source: Sender, *, quick: bool) -> Case:
+def images_case(
+    workload: Workload, ports: Mapping[str, int], source: Sender, *, quick: bool
+) -> Case:
     """An encoded image in, eight clients, four ways."""
     data = image_bytes()
-    rest_path = f"/v1/models/{found.model}:predict"
+    rest_path = f"/v1/models/{workload.model}:predict"
     instances = [{"b64": base64.b64encode(data).decode()}]
     rest = json.dumps({"signature_name": "probabilities", "instances": instances}).encode()
     image = np.empty(1, object)
     image[0] = data
-    request = _request(found.model, "probabilities", "image", image)
+    request = _request(workload.model, "probabilities", "image", image)
     return rates_case(
-        found,
+        workload,
         {
-            CLASSIFY: Endpoint(ports[CLASSIFY], classify_path(found.model), data),
+            CLASSIFY: Endpoint(ports[CLASSIFY], classify_path(workload.model), data),
             REST_FUNCTION: Endpoint(ports[REST_FUNCTION], rest_path, rest, "predict"),
             REST_PROCESS: Endpoint(ports[REST_PROCESS], rest_path, rest, "predict"),
             GRPC: Endpoint(ports[GRPC], "", request, "grpc"),
         },
         source,
-        about=f"answers a second to {CLIENTS} clients that send a 600 x 600 JPEG, one process of "
-        "each server, ONNX Runtime; the clients are a process of their own on the same cores; "
-        f"{found.about}",
+        description=f"answers a second to {CLIENTS} clients that send a 600 x 600 JPEG, one "
+        "process of each server, ONNX Runtime; the clients are a process of their own on the same "
+        f"cores; {workload.description}",
         base=CLASSIFY,
         goals={GRPC: 1.0, REST_PROCESS: 1.0},
         quick=quick,
@@ -114,12 +116,12 @@ def _request(model: str, signature: str, key: str, array: Any) -> bytes:
 
 
 @contextmanager
-def tensor_case(found: Workload, grpc_port: int, *, quick: bool) -> Iterator[Case]:
+def tensor_case(workload: Workload, grpc_port: int, *, quick: bool) -> Iterator[Case]:
     """One client, a preprocessed image in: what is above the run and the bare call."""
-    classifier = found.classifier()
+    classifier = workload.classifier()
     engine = classifier.repository.load().engine
     tensor = preprocess(decode(jpeg(600, 600), max_pixels=10**7), engine.input_spec)[None]
-    request = _request(found.model, "tensors", "input", tensor)
+    request = _request(workload.model, "tensors", "input", tensor)
     (bare_port,) = free_ports(1)
     with (
         grpc.insecure_channel(f"{ADDRESS}:{grpc_port}") as channel,
@@ -130,7 +132,7 @@ def tensor_case(found: Workload, grpc_port: int, *, quick: bool) -> Iterator[Cas
         with running("benchmarks.servers.bare_grpc", [str(bare_port), str(size)], {}) as program:
             _wait(program, bare_port)
             yield _tensor_case(
-                found,
+                workload,
                 {
                     SESSION: lambda data: engine.predict(tensor),
                     BARE: lambda data: Measured(None, _timed(bare, data)[1]),
@@ -154,7 +156,7 @@ def _answered(answer: bytes, figures: Mapping[str, float]) -> Measured:
 
 
 def _tensor_case(
-    found: Workload,
+    workload: Workload,
     implementations: Mapping[str, Callable[[bytes], Any]],
     request: bytes,
     expected: Any,
@@ -174,8 +176,8 @@ def _tensor_case(
 
     return Case(
         name="tensor",
-        about=f"one client, a message of {len(request):,} bytes with a preprocessed image in "
-        f"tensor_content; ONNX Runtime; {found.about}",
+        description=f"one client, a message of {len(request):,} bytes with a preprocessed image in "
+        f"tensor_content; ONNX Runtime; {workload.description}",
         implementations=implementations,
         inputs={"tensor": request},
         check=check,

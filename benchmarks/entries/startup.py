@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.data.page_cache import CAN_FORGET, FORGOTTEN, forget, what_starts_read
 from benchmarks.data.synthetic_images import jpeg
-from benchmarks.data.workload import Workload, workload
+from benchmarks.data.workload import Workload, open_workload
 from benchmarks.harness.answer_checks import check_same_answer
 from benchmarks.harness.case import Case, Goal, Measured
 from benchmarks.harness.statistics import Samples
@@ -29,17 +29,17 @@ MEMORY_FIRST = "resident after 1 answer, MB"
 
 @contextmanager
 def cases(quick: bool) -> Iterator[list[Case]]:
-    with workload() as found:
-        yield list(start_cases(found, quick=quick))
+    with open_workload() as workload:
+        yield list(start_cases(workload, quick=quick))
 
 
-def start_cases(found: Workload, *, quick: bool) -> Iterator[Case]:
+def start_cases(workload: Workload, *, quick: bool) -> Iterator[Case]:
     """Warm starts, cold starts where they can be made, the command line, and memory."""
-    image = found.models_dir / IMAGE
+    image = workload.models_dir / IMAGE
     image.write_bytes(jpeg(600, 600))
-    make = partial(_case, found, image)
+    make = partial(_case, workload, image)
     warm = {
-        f"local host, {name}": partial(local_host_start, found, engine=engine)
+        f"local host, {name}": partial(local_host_start, workload, engine=engine)
         for name, engine in ENGINES.items()
     }
     yield make(
@@ -64,7 +64,7 @@ def start_cases(found: Workload, *, quick: bool) -> Iterator[Case]:
         notes=lambda samples: [f"TensorFlow takes {_times_sooner(samples):.1f} times as long."],
     )
     if CAN_FORGET:
-        folders = what_starts_read(found.models_dir)
+        folders = what_starts_read(workload.models_dir)
         yield make(
             "cold start of the local host",
             "the same, read from the disk",
@@ -77,7 +77,7 @@ def start_cases(found: Workload, *, quick: bool) -> Iterator[Case]:
         "warm start of the command line",
         "from the start of python -m image_classifier to its first answer",
         {
-            f"command line, {name}": partial(_command_line, found, engine=engine)
+            f"command line, {name}": partial(_command_line, workload, engine=engine)
             for name, engine in ENGINES.items()
         },
         rounds=1 if quick else 3,
@@ -91,7 +91,7 @@ def start_cases(found: Workload, *, quick: bool) -> Iterator[Case]:
         "1 MB = 1,000,000 bytes",
         {
             f"local host, {name}": partial(
-                _memory, found, engine=engine, requests=requests, later=later
+                _memory, workload, engine=engine, requests=requests, later=later
             )
             for name, engine in ENGINES.items()
         },
@@ -110,14 +110,14 @@ def start_cases(found: Workload, *, quick: bool) -> Iterator[Case]:
 
 
 def _case(
-    found: Workload,
+    workload: Workload,
     image: Path,
     name: str,
-    about: str,
+    description: str,
     implementations: Mapping[str, Callable[[Path], Measured]],
     **more: Any,
 ) -> Case:
-    expected = found.classifier().classify_bytes(image.read_bytes()).as_dict()
+    expected = workload.classifier().classify_bytes(image.read_bytes()).as_dict()
 
     def check(name: str, answers: Mapping[str, Any]) -> None:
         for who, its_answers in answers.items():
@@ -126,7 +126,7 @@ def _case(
 
     return Case(
         name=name,
-        about=f"{about}; {found.about}",
+        description=f"{description}; {workload.description}",
         implementations=implementations,
         inputs={IMAGE: image},
         check=check,
@@ -134,14 +134,14 @@ def _case(
     )
 
 
-def local_host_start(found: Workload, image: Path, *, engine: str) -> Measured:
+def local_host_start(workload: Workload, image: Path, *, engine: str) -> Measured:
     """Starts a host, asks it once, ends it."""
     data = image.read_bytes()
     started = time.perf_counter()
-    with local_host(found.environ(engine)) as (program, port):
+    with local_host(workload.environ(engine)) as (program, port):
         wait_until_ready(program, port)
         ready = time.perf_counter() - started
-        with closing(Client(port, found.model, keep_alive=True)) as client:
+        with closing(Client(port, workload.model, keep_alive=True)) as client:
             answer = client.classify(data)
             figures = {READY: ready, FIRST_ANSWER: time.perf_counter() - started}
     return Measured([answer], figures)
@@ -152,9 +152,9 @@ def _cold(folders: list[Path], start: Callable[[Path], Measured], image: Path) -
     return start(image)
 
 
-def _command_line(found: Workload, image: Path, *, engine: str) -> Measured:
+def _command_line(workload: Workload, image: Path, *, engine: str) -> Measured:
     started = time.perf_counter()
-    environ = found.environ(engine)
+    environ = workload.environ(engine)
     with running("image_classifier", ["--json", str(image)], environ, read_output=True) as program:
         assert program.process.stdout is not None
         line = program.process.stdout.readline()
@@ -164,11 +164,11 @@ def _command_line(found: Workload, image: Path, *, engine: str) -> Measured:
     return Measured([json.loads(line)], {FIRST_ANSWER: first})
 
 
-def _memory(found: Workload, image: Path, *, engine: str, requests: int, later: str) -> Measured:
+def _memory(workload: Workload, image: Path, *, engine: str, requests: int, later: str) -> Measured:
     data = image.read_bytes()
-    with local_host(found.environ(engine)) as (program, port):
+    with local_host(workload.environ(engine)) as (program, port):
         wait_until_ready(program, port)
-        with closing(Client(port, found.model, keep_alive=True)) as client:
+        with closing(Client(port, workload.model, keep_alive=True)) as client:
             answers = [client.classify(data)]
             figures = {MEMORY_FIRST: program.resident_bytes() / 1e6}
             answers += [client.classify(data) for _ in range(requests - 1)]

@@ -17,7 +17,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from benchmarks.data.synthetic_images import jpeg
-from benchmarks.data.workload import Workload, workload
+from benchmarks.data.workload import Workload, open_workload
 from benchmarks.harness.case import MILLISECONDS, RATE, Case, Measured, WrongAnswer
 from benchmarks.harness.machine import cores
 from benchmarks.harness.statistics import Samples
@@ -37,14 +37,14 @@ MAX_PIXELS = 50_000_000
 
 @contextmanager
 def cases(quick: bool) -> Iterator[list[Case]]:
-    with workload() as found:
-        yield [threads_case(found, quick=quick)]
+    with open_workload() as workload:
+        yield [threads_case(workload, quick=quick)]
 
 
-def threads_case(found: Workload, *, quick: bool) -> Case:
+def threads_case(workload: Workload, *, quick: bool) -> Case:
     """The comparison of settings, each with one, two, four and eight callers."""
     data = jpeg(600, 600)
-    engines = _engines(found.folder)
+    engines = _engines(workload.folder)
     expected = _answer(engines[DEFAULT], data)
 
     def check(name: str, answers: Mapping[str, Any]) -> None:
@@ -56,8 +56,8 @@ def threads_case(found: Workload, *, quick: bool) -> Case:
     seconds = QUICK_SECONDS if quick else SECONDS
     return Case(
         name="threads",
-        about=f"in process, a 600 x 600 JPEG to scores, {cores()} cores; callers are threads of "
-        f"one process, each asks again when it has its answer; {found.about}",
+        description=f"in process, a 600 x 600 JPEG to scores, {cores()} cores; callers are threads "
+        f"of one process, each asks again when it has its answer; {workload.description}",
         implementations={
             who: partial(_load, partial(_answer, engine, data), seconds)
             for who, engine in engines.items()
@@ -104,12 +104,12 @@ def _load(answer: Callable[[], NDArray[np.float32]], seconds: float, callers: in
 
     with ThreadPoolExecutor(callers) as pool:
         started = time.perf_counter()
-        found = [one for done in pool.map(caller, range(callers)) for one in done]
-    elapsed = max(now for now, _, _ in found) - started
-    latencies = [latency for _, latency, _ in found]
-    scores = np.stack([scores for _, _, scores in found])
+        calls = [one for done in pool.map(caller, range(callers)) for one in done]
+    elapsed = max(now for now, _, _ in calls) - started
+    latencies = [latency for _, latency, _ in calls]
+    scores = np.stack([scores for _, _, scores in calls])
     furthest = int(np.abs(scores - scores[0]).max(axis=1).argmax())
-    return Measured(scores[furthest], {MILLISECONDS: latencies, RATE: len(found) / elapsed})
+    return Measured(scores[furthest], {MILLISECONDS: latencies, RATE: len(calls) / elapsed})
 
 
 def _notes(samples: Samples) -> list[str]:

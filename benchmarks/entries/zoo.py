@@ -72,7 +72,7 @@ def network_case(network: str, folder: Path, *, quick: bool) -> Iterator[Case]:
         what = "scores and boxes of all places" if network == DETECTOR else "probabilities"
         yield Case(
             name=network,
-            about=f"a JPEG of 600 x 600 in, {what} out: decoded and preprocessed in process "
+            description=f"a JPEG of 600 x 600 in, {what} out: decoded and preprocessed in process "
             f"({input_spec.width} x {input_spec.height}), batch size 1, one caller, "
             f"{cores()} cores, random weights",
             implementations={name: partial(_turn, engine) for name, engine in engines.items()},
@@ -125,8 +125,8 @@ def _turn(engine: Engine, data: bytes) -> Measured:
 def _check(name: str, answers: Mapping[str, NDArray[np.float32]]) -> None:
     expected = next(iter(answers.values()))[0]
     allowed = LARGEST_DIFFERENCE * min(1.0, float(np.abs(expected).max()))
-    for who, found in answers.items():
-        difference = float(np.abs(found - expected).max())
+    for who, scores in answers.items():
+        difference = float(np.abs(scores - expected).max())
         # Written so that a difference that is not a number is wrong, too.
         if not difference <= allowed:
             raise WrongAnswer(f"{who}, {name}: a score differs by {difference:.1e}.")

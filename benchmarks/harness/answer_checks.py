@@ -22,9 +22,9 @@ def probabilities(answer: Mapping[str, Any]) -> dict[str, float]:
 
 def probability_difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> float:
     """Of the tag where it is largest; a tag that is left out has a probability of 0."""
-    here, there = probabilities(one), probabilities(other)
-    tags = here.keys() | there.keys()
-    return max((abs(here.get(tag, 0.0) - there.get(tag, 0.0)) for tag in tags), default=0.0)
+    first, second = probabilities(one), probabilities(other)
+    tags = first.keys() | second.keys()
+    return max((abs(first.get(tag, 0.0) - second.get(tag, 0.0)) for tag in tags), default=0.0)
 
 
 def check_same_answer(who: str, answer: Mapping[str, Any], reference: Mapping[str, Any]) -> None:

@@ -75,7 +75,7 @@ class Case:
 
     Attributes:
         name: of the case, as in "http".
-        about: one line: what is measured, on what.
+        description: one line: what is measured, on what.
         implementations: name -> what is called with an input and gives an answer. It may return
             ``Measured``; else the call itself is timed.
         inputs: name -> what the implementations are called with.
@@ -89,7 +89,7 @@ class Case:
     """
 
     name: str
-    about: str
+    description: str
     implementations: Mapping[str, Callable[[Any], Any]]
     inputs: Mapping[str, Any]
     check: Callable[[str, Mapping[str, Any]], None]

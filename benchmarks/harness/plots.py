@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness.number_format import number
+from benchmarks.harness.report import number
 
 OURS_COLOUR, OTHERS_COLOUR = "#0b6cb8", "#9aa5b1"
 OURS = "ours"
@@ -66,12 +66,12 @@ def draw(case: Mapping[str, Any], file: Path) -> None:
 
 def panels_of(case: Mapping[str, Any]) -> list[Panel]:
     """A panel for each input and unit; answers a second get their own."""
-    found: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for row in case["figures"]:
         unit = row["figure"].rpartition(", ")[2]
-        found.setdefault((row["input"], unit), []).append(row)
+        groups.setdefault((row["input"], unit), []).append(row)
     panels = []
-    for (name, unit), rows in found.items():
+    for (name, unit), rows in groups.items():
         names = _names(rows)
         rated = [(its, row) for its, row in zip(names, rows, strict=True) if "per_second" in row]
         if rated:

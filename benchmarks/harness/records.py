@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any, NamedTuple
 
 from benchmarks.harness.case import MILLISECONDS, RATE, Case, Verdict
-from benchmarks.harness.number_format import number
+from benchmarks.harness.report import number
 from benchmarks.harness.statistics import Samples
 
 Record = dict[str, Any]
@@ -29,23 +29,23 @@ class Part(NamedTuple):
 
 def case_record(case: Case, samples: Samples) -> Record:
     """One case: its table's rows, its notes, and where the rows pool inputs, those apart."""
-    record = rows_record(case.name, case.about, samples, pooled=not case.each_input)
+    record = rows_record(case.name, case.description, samples, pooled=not case.each_input)
     record["notes"] = case.notes(samples)
     return record
 
 
-def rows_record(name: str, about: str, samples: Samples, *, pooled: bool = False) -> Record:
+def rows_record(name: str, description: str, samples: Samples, *, pooled: bool = False) -> Record:
     """The same for samples that no case gave."""
     keys = [key for key in samples.series() if not _stands_beside_times(samples, key)]
     order = samples.inputs()
     keys.sort(key=lambda key: order.index(key[1]))
     figures = [_figure(samples, *key) for key in keys]
     if not pooled:
-        return {"name": name, "about": about, "figures": figures, "notes": []}
+        return {"name": name, "about": description, "figures": figures, "notes": []}
     together = dict.fromkeys((who, figure) for who, _, figure in keys)
     return {
         "name": name,
-        "about": about,
+        "about": description,
         "figures": [
             {**_figure(samples, who, None, figure), "input": f"all {len(order)}"}
             for who, figure in together
@@ -57,18 +57,18 @@ def rows_record(name: str, about: str, samples: Samples, *, pooled: bool = False
 
 def verdicts(case: Case, samples: Samples) -> list[Verdict]:
     """The case's promises, judged."""
-    found = []
+    judged = []
     for goal in case.goals:
         value = goal.value(samples)
         unit = f" {goal.unit}" if goal.unit else ""
         limit = f"{goal.sign} {goal.limit:g}{unit}"
-        found.append(Verdict(goal.text, limit, number(value) + unit, goal.is_met(value)))
-    return found
+        judged.append(Verdict(goal.text, limit, number(value) + unit, goal.is_met(value)))
+    return judged
 
 
 def entry_record(
     name: str,
-    about: str,
+    description: str,
     machine: Mapping[str, str],
     cases: Sequence[Record],
     goals: Sequence[Verdict],
@@ -76,7 +76,7 @@ def entry_record(
     """All of one entry, as it is written to ``<name>.json``. Remarks are for people to add."""
     return {
         "name": name,
-        "about": about,
+        "about": description,
         "machine": dict(machine),
         "goals": [asdict(goal) for goal in goals],
         "cases": list(cases),

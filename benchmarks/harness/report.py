@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmarks.harness.number_format import number
-
 
 def header(machine: Mapping[str, str]) -> str:
     return "\n".join(f"{key + ':':<21}{value}" for key, value in machine.items())
@@ -65,3 +63,15 @@ def table(head: Sequence[str], body: Sequence[Sequence[str]], *, right: int = 0)
         for i, width in enumerate(widths)
     ]
     return "\n".join([line(head), line(rule), *map(line, body)])
+
+
+def number(value: float) -> str:
+    """Three digits that count, and no more after the point than that."""
+    size = abs(value)
+    if size >= 100:
+        return f"{value:.0f}"
+    if size >= 10:
+        return f"{value:.1f}"
+    if size >= 0.1 or size == 0:
+        return f"{value:.2f}" if size else "0"
+    return f"{value:.2g}" if size < 0.001 else f"{value:.4f}"

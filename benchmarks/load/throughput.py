@@ -45,11 +45,11 @@ def image_bytes() -> bytes:
 
 
 def rates_case(
-    found: Workload,
+    workload: Workload,
     ways: Mapping[str, Endpoint],
     source: Sender,
     *,
-    about: str,
+    description: str,
     base: str,
     goals: Mapping[str, float],
     quick: bool,
@@ -57,18 +57,18 @@ def rates_case(
     """Eight clients, one way after the other.
 
     Args:
-        found: has the model, and a folder for the requests.
+        workload: has the model, and a folder for the requests.
         ways: name -> way.
         source: sends the loads.
-        about: one line for the report.
+        description: one line for the report.
         base: the way that the others are held against.
         goals: way -> the least share of the base's answers a second.
         quick: one short round.
     """
-    prediction = found.classifier().classify_bytes(image_bytes())
+    prediction = workload.classifier().classify_bytes(image_bytes())
 
     def sending(name: str, way: Endpoint) -> Callable[[bytes], Measured]:
-        file = found.models_dir / f"{name.replace('/', '')}.body"
+        file = workload.models_dir / f"{name.replace('/', '')}.body"
         file.write_bytes(way.body)
         load = Load(
             port=way.port,
@@ -85,7 +85,7 @@ def rates_case(
 
     return Case(
         name="images",
-        about=about,
+        description=description,
         implementations={name: sending(name, way) for name, way in ways.items()},
         inputs={"600x600.jpg (generated)": image_bytes()},
         check=lambda name, answers: None,  # every answer is compared where it arrives

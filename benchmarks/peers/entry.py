@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from benchmarks.data.synthetic_images import encoded, photo
-from benchmarks.data.workload import FIXTURES, REAL_MODEL, Workload, workload
+from benchmarks.data.workload import FIXTURES, REAL_MODEL, Workload, open_workload
 from benchmarks.harness.case import MILLISECONDS, RATE, Verdict, WrongAnswer
 from benchmarks.harness.records import Part, Record, rows_record
 from benchmarks.harness.statistics import Samples
@@ -47,9 +47,9 @@ def parts(quick: bool) -> Iterator[Part]:
     """
     if sys.platform == "win32":
         raise WrongAnswer("The peers do not run on Windows. Use Linux, macOS or WSL.")
-    with workload() as own:
-        servers, notes = _servers(own)
-        yield from measured_parts(subject(own), servers, QUICK if quick else Plan(), notes)
+    with open_workload() as workload:
+        servers, notes = _servers(workload)
+        yield from measured_parts(subject(workload), servers, QUICK if quick else Plan(), notes)
 
 
 def measured_parts(
@@ -71,19 +71,19 @@ def measured_parts(
 
 
 def as_parts(
-    measured: Measured, goals: Sequence[Verdict], about: str, notes: Sequence[str]
+    measured: Measured, goals: Sequence[Verdict], description: str, notes: Sequence[str]
 ) -> Iterator[Part]:
     """What was measured, load by load.
 
     Args:
         measured: all of it.
         goals: shown with the first load.
-        about: model, image and threads.
+        description: model, image and threads.
         notes: for the first load.
     """
     errors = measured.errors()
     for load in (*CLIENTS, *SHARES):
-        case = load_record(measured, load, about)
+        case = load_record(measured, load, description)
         if load == next(iter(CLIENTS)):
             case["notes"] = list(notes)
             yield Part(case, goals, errors)
@@ -91,43 +91,43 @@ def as_parts(
             yield Part(case)
 
 
-def load_record(measured: Measured, load: str, about: str) -> Record:
+def load_record(measured: Measured, load: str, description: str) -> Record:
     """One load; the server that answers most is on top."""
-    found = {server: turns for (server, its), turns in measured.outcomes.items() if its == load}
+    outcomes = {server: turns for (server, its), turns in measured.outcomes.items() if its == load}
     samples = Samples()
-    for server in sorted(found, key=lambda server: -measured.rate(server, load)):
-        for _, outcome in found[server]:
+    for server in sorted(outcomes, key=lambda server: -measured.rate(server, load)):
+        for _, outcome in outcomes[server]:
             if outcome.latencies:
                 samples.add(server, load, MILLISECONDS, outcome.latencies)
                 samples.add(server, load, RATE, outcome.per_second)
-    return rows_record(load, about, samples)
+    return rows_record(load, description, samples)
 
 
-def _servers(own: Workload) -> tuple[list[Server], list[str]]:
+def _servers(workload: Workload) -> tuple[list[Server], list[str]]:
     """Lists the servers that can be installed here, and notes on them."""
-    servers, notes = own_servers(own.models_dir, own.model), [f"Peers: {versions()}."]
+    servers, notes = own_servers(workload.models_dir, workload.model), [f"Peers: {versions()}."]
     for name in PEERS:
         try:
-            servers += peer_servers(name, own.folder)
+            servers += peer_servers(name, workload.folder)
         except NotInstalled as exc:
             notes.append(f"{name} was left out: {exc}.")
             print(f"{name} is left out: {exc}", file=sys.stderr)
-    return [*servers, twin_server(own.folder)], notes
+    return [*servers, twin_server(workload.folder)], notes
 
 
-def subject(own: Workload) -> Subject:
+def subject(workload: Workload) -> Subject:
     """A workload with one image, whose right answer the app gives in this process."""
     image, name = photo(*SIZE), "a generated image"
     model = "the demo model digits"
     if FIXTURES.is_dir():
         image = Image.open(PHOTO).convert("RGB").resize(SIZE, Image.Resampling.LANCZOS)
         name, model = f"a photograph ({PHOTO.name})", f"the real export {REAL_MODEL}"
-    file = own.models_dir / "image.jpg"
+    file = workload.models_dir / "image.jpg"
     file.write_bytes(encoded(image, "JPEG", quality=90))
-    classifier = own.classifier(ENGINE_THREADS=str(THREADS))
+    classifier = workload.classifier(ENGINE_THREADS=str(THREADS))
     top = max(classifier.classify_bytes(file.read_bytes()).tags, key=lambda t: t.probability)
     return Subject(
-        own,
+        workload,
         Asked(file=file, tag=top.tag_name, probability=top.probability),
         f"{model} as ONNX with {THREADS} thread for each inference; {name}, JPEG of "
         f"{SIZE[0]} x {SIZE[1]}, {file.stat().st_size / 1000:.0f} kB",

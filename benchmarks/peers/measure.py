@@ -45,8 +45,8 @@ class Measured:
 
     def latency(self, server: str, load: str) -> Summary:
         """Of all rounds together, ms."""
-        found = self.outcomes[server, load]
-        return Summary.of([value for _, outcome in found for value in outcome.latencies])
+        turns = self.outcomes[server, load]
+        return Summary.of([value for _, outcome in turns for value in outcome.latencies])
 
     def _in_blocks(
         self, server: str, load: str, value: Callable[[Outcome], float]
@@ -62,13 +62,13 @@ class Measured:
     def errors(self) -> list[str]:
         return [
             f"{server}, {load}: {error}"
-            for (server, load), found in self.outcomes.items()
-            for _, outcome in found
+            for (server, load), turns in self.outcomes.items()
+            for _, outcome in turns
             for error in outcome.errors
         ]
 
     def answers(self) -> int:
-        return sum(len(o.latencies) for found in self.outcomes.values() for _, o in found)
+        return sum(len(o.latencies) for turns in self.outcomes.values() for _, o in turns)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,14 +20,14 @@ TYPES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png"}
 
 def answers_for(folder: Path) -> dict[str, bytes]:
     """Path -> whole response, for every file below the folder."""
-    found = {}
+    responses = {}
     for path in sorted(folder.rglob("*")):
         kind = TYPES.get(path.suffix.lower())
         if path.is_file() and kind is not None:
             body = path.read_bytes()
             head = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
-            found["/" + path.relative_to(folder).as_posix()] = head.encode() + body
-    return found
+            responses["/" + path.relative_to(folder).as_posix()] = head.encode() + body
+    return responses
 
 
 async def serve(answers: Mapping[str, bytes], sock: socket.socket, delay: float) -> None:

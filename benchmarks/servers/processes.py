@@ -114,13 +114,14 @@ class Program:
             self.process.communicate(timeout=seconds)  # closes the pipe, too
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self.process.communicate()
         if self.has_group:
             psutil.wait_procs(children, timeout=1)
             self._signal(signal.SIGKILL)
         for child in children:
             with contextlib.suppress(psutil.NoSuchProcess):
                 child.kill()  # psutil compares the start time: never a stranger with the same id
+        # Only now: a child that inherited the pipe would keep it open.
+        self.process.communicate()
 
     def _signal(self, number: signal.Signals) -> None:
         if not self.has_group:

@@ -98,8 +98,8 @@ def run(clients: int, limits: Mapping[str, int], environ: Mapping[str, str]) -> 
 
 def text(result: Crowd) -> str:
     head = ["answers", "seconds", "before", "peak", "after", "next request"]
-    found = sorted(result.statuses.items(), key=str)
-    row = [", ".join(f"{status}: {count}" for status, count in found), f"{result.seconds:.1f}"]
+    statuses = sorted(result.statuses.items(), key=str)
+    row = [", ".join(f"{status}: {count}" for status, count in statuses), f"{result.seconds:.1f}"]
     megabytes = (result.before_megabytes, result.peak_megabytes, result.after_megabytes)
     row += [f"{value:.0f} MB" for value in megabytes] + [str(result.status_after)]
     return report.table(head, [row], right=5)

@@ -179,10 +179,10 @@ def _wait(viewer: Viewer, host: QueueHost, ends: Ends) -> None:
     give_up = time.monotonic() + PATIENCE_SECONDS
     with tqdm(total=len(ends.expected), desc="ended", leave=False, disable=None) as bar:
         while time.monotonic() < give_up:
-            there = {heard.content["id"] for heard in list(viewer.heard)}
+            shown = {heard.content["id"] for heard in list(viewer.heard)}
             in_poison = host.depth(POISON)
-            bar.update(len(there & on_page) + in_poison - bar.n)
-            ended = on_page <= there and in_poison >= poisoned
+            bar.update(len(shown & on_page) + in_poison - bar.n)
+            ended = on_page <= shown and in_poison >= poisoned
             # While the queue holds one, a repeat may still be on its way.
             if ended and host.depth(IMAGES) == 0:
                 return

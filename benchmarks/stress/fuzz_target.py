@@ -157,16 +157,16 @@ def _images() -> list[bytes]:
         "AVIF": [{"speed": 10}],
         "PNG": [{}, {"exif": turned}],
     }
-    found = []
+    files = []
     for kind in SUPPORTED_FORMATS:
         images = [(noise, options) for options in ways.get(kind, [{}])]
         images += [(noise.convert(mode), {}) for mode in _modes(kind)]
         for image, options in images:
-            found.append(_saved(image, kind, **options))
+            files.append(_saved(image, kind, **options))
         if kind in ("GIF", "PNG", "WEBP", "TIFF", "AVIF"):
             frames = [noise.rotate(180), noise.transpose(Image.Transpose.FLIP_TOP_BOTTOM)]
-            found.append(_saved(noise, kind, save_all=True, append_images=frames))
-    return found
+            files.append(_saved(noise, kind, save_all=True, append_images=frames))
+    return files
 
 
 def _modes(kind: str) -> tuple[str, ...]:

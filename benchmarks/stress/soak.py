@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 from benchmarks.harness import report
 from benchmarks.harness.machine import describe, load_average
-from benchmarks.harness.number_format import number
+from benchmarks.harness.report import number
 from benchmarks.servers.processes import Program
 from benchmarks.stress.host import Client, MemorySampler, host, idle_megabytes
 from benchmarks.stress.requests import Ask, bad, good, huge

@@ -6,9 +6,10 @@ No test here looks at how fast anything was.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +20,17 @@ from PIL import Image
 
 from benchmarks import __main__ as command
 from benchmarks.__main__ import ENTRIES, ONLY_WHEN_NAMED, Entry, main, of_cases
-from benchmarks.data.synthetic_images import jpeg
+from benchmarks.baselines.tutorial import tensor_of
+from benchmarks.data.synthetic_images import jpeg, photo
 from benchmarks.data.workload import Workload
-from benchmarks.entries import preprocess as preprocess_entry
 from benchmarks.entries.pipeline import TENSORFLOW, faster, pipeline_case
+from benchmarks.harness.answer_checks import check_same_tensor
 from benchmarks.harness.case import Case, Goal, WrongAnswer
 from benchmarks.harness.measure import run_case
 from benchmarks.harness.records import Part, case_record, verdicts
 from image_classifier import Prediction, TagProbability
 from image_classifier.images.preprocess import preprocess
+from image_classifier.model_files.input_spec import InputSpec
 from tests.support.builders import model_folder
 
 
@@ -69,22 +72,33 @@ def test_pipeline_compares_both_ways_and_reports(
     assert all(row["median"] > 0 for row in shown["figures"] + shown["details"])
 
 
-def test_preprocess_measures_three_sizes(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["preprocess", "--quick"]) == 0
-
-    out = capsys.readouterr().out
-    for words in ("600 x 600", "1200 x 900", "4000 x 3000", "< 3 ms"):
-        assert words in out
-
-
 def test_an_implementation_that_swaps_the_channels_is_exit_1(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def broken(image: Image.Image) -> NDArray[np.float32]:
-        return preprocess(image, preprocess_entry.CONTRACT)[:, :, ::-1]
+    size = 227
+    spec = InputSpec(input_name="Placeholder:0", output_name="loss:0", height=size, width=size)
+    image = photo(600, 600)
 
-    case = preprocess_entry.preprocess_case(broken, quick=True)
-    code = main(["--quick"], {"preprocess": entry(case)})
+    def swapped(image: Image.Image) -> NDArray[np.float32]:
+        return preprocess(image, spec)[:, :, ::-1]
+
+    def check(name: str, answers: Mapping[str, Any]) -> None:
+        for who, tensor in answers.items():
+            check_same_tensor(f"{who}, {name}", tensor, tensor_of(image, size))
+
+    def case(implementation: Callable[[Image.Image], NDArray[np.float32]]) -> Case:
+        return Case(
+            name="tensors",
+            description="",
+            implementations={"ours": implementation},
+            inputs={"600 x 600": image},
+            check=check,
+            rounds=1,
+        )
+
+    assert main(["--quick"], {"tensors": entry(case(partial(preprocess, input_spec=spec)))}) == 0
+    capsys.readouterr()
+    code = main(["--quick"], {"tensors": entry(case(swapped))})
 
     captured = capsys.readouterr()
     assert code == 1
@@ -156,7 +170,12 @@ def test_a_missed_goal_shows_as_missed() -> None:
     goal = Goal("as quick as light", "<", 0.0, "ms", lambda samples: 1.5)
     made: dict[str, Any] = {"implementations": {"len": len}, "inputs": {"cat": "cat"}}
     case = Case(
-        name="trap", about="", check=lambda name, answers: None, rounds=1, goals=(goal,), **made
+        name="trap",
+        description="",
+        check=lambda name, answers: None,
+        rounds=1,
+        goals=(goal,),
+        **made,
     )
 
     (verdict,) = verdicts(case, run_case(case))
@@ -167,7 +186,9 @@ def test_a_missed_goal_shows_as_missed() -> None:
 def steps(errors: list[str]) -> Entry:
     """An entry that gives its parts itself, as the peers do."""
     counted: dict[str, Any] = {"implementations": {"len": len}, "inputs": {"cat": "cat"}}
-    case = Case(name="letters", about="", check=lambda name, answers: None, rounds=2, **counted)
+    case = Case(
+        name="letters", description="", check=lambda name, answers: None, rounds=2, **counted
+    )
 
     def parts(quick: bool) -> Iterator[Part]:
         yield Part(case_record(case, run_case(case)), [], errors)
@@ -224,7 +245,7 @@ def test_help_names_every_benchmark_and_what_it_does(capsys: pytest.CaptureFixtu
 
     text = " ".join(capsys.readouterr().out.split())
     assert ended.value.code == 0
-    assert all(f"{name} {one.about}" in text for name, one in ENTRIES.items())
+    assert all(f"{name} {one.description}" in text for name, one in ENTRIES.items())
 
 
 def test_what_installs_other_servers_runs_only_when_named() -> None:

@@ -31,7 +31,7 @@ def job() -> Iterator[Job]:
     """The demo model and two of its samples, eight times each."""
     files = {"seven.png": "7", "three.png": "3"}
     found = Workload(
-        about="the demo model",
+        description="the demo model",
         models_dir=ROOT / "models",
         model="digits",
         images={name: (SAMPLES / name).read_bytes() for name in files},

@@ -21,7 +21,7 @@ from benchmarks.entries.request_breakdown import (
 from benchmarks.entries.threads import CALLERS, DEFAULT, SPINNING, threads_case
 from benchmarks.harness.case import MILLISECONDS, RATE, Case, Measured, WrongAnswer
 from benchmarks.harness.measure import run_case
-from benchmarks.harness.records import case_record
+from benchmarks.harness.records import case_record, verdicts
 
 
 def test_every_setting_serves_every_number_of_callers(demo: Workload) -> None:
@@ -63,6 +63,9 @@ def test_the_budget_names_every_part_and_what_remains(budget: Case) -> None:
     notes = case_record(budget, samples)["notes"]
     assert len(notes) == len(PARTS) + 1
     assert "add up to" in notes[-1]
+    (verdict,) = verdicts(budget, samples)
+    assert (verdict.text, verdict.goal) == ("preprocessing of a 600 x 600 image", "< 3 ms")
+    assert medians["preprocess"] == pytest.approx(float(verdict.measured.split()[0]), rel=0.01)
 
 
 def test_a_served_answer_unlike_the_one_in_process_is_wrong(budget: Case) -> None:

@@ -16,7 +16,7 @@ def case(**changes: Any) -> Case:
 
     made: dict[str, Any] = {
         "name": "lengths",
-        "about": "counting letters",
+        "description": "counting letters",
         "implementations": {"a": len, "b": len},
         "inputs": {"cat": "cat", "mouse": "mouse"},
         "check": check,

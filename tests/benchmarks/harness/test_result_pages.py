@@ -8,9 +8,9 @@ import pytest
 
 from benchmarks.harness import result_pages
 from benchmarks.harness.case import MILLISECONDS, RATE, Verdict
-from benchmarks.harness.number_format import number
 from benchmarks.harness.plots import panels_of
 from benchmarks.harness.records import entry_record, rows_record
+from benchmarks.harness.report import number
 from benchmarks.harness.statistics import Samples
 
 
