@@ -10,9 +10,12 @@ import pytest
 from image_classifier import Classifier, Settings
 from image_classifier.settings import SETTINGS
 from tests.support.builders import colour_graph, model_folder
+from tests.support.onnx_files import COLOURS_ONNX
 from tests.support.servers import LocalHost
 from tools.azurite import Azurite
 from tools.bootstrap.environments import has_node
+
+pytest_plugins = ["tests.support.selection"]
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
@@ -36,8 +39,14 @@ def fixtures() -> Path:
 
 
 @pytest.fixture(scope="session")
+def colours_onnx() -> bytes:
+    """A small ONNX model, as Custom Vision exports them, that names the main colour of an image."""
+    return COLOURS_ONNX.read_bytes()
+
+
+@pytest.fixture(scope="session")
 def colours_pb() -> bytes:
-    """A frozen Custom Vision-shaped graph that names the main colour of an image."""
+    """The same as a frozen graph, for tests of TensorFlow."""
     return colour_graph()
 
 
@@ -48,9 +57,9 @@ def settings() -> Settings:
 
 
 @pytest.fixture
-def app_root(tmp_path: Path, colours_pb: bytes) -> Path:
+def app_root(tmp_path: Path, colours_onnx: bytes) -> Path:
     """An app's root whose default model is the colour model, called as the demo model is."""
-    model_folder(tmp_path / "models", "digits", 1, graph=colours_pb)
+    model_folder(tmp_path / "models", "digits", 1, onnx=colours_onnx)
     return tmp_path
 
 

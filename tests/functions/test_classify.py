@@ -22,13 +22,13 @@ DATA = (SAMPLES / SAMPLE["file"]).read_bytes()
 
 
 @pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory, colours_pb: bytes) -> Iterator[LocalHost]:
+def app(tmp_path_factory: pytest.TempPathFactory, colours_onnx: bytes) -> Iterator[LocalHost]:
     """The app with small limits, keys off, and three models of which two are broken."""
     models = tmp_path_factory.mktemp("models")
     shutil.copytree(ROOT / "models" / "digits", models / "digits")
-    model_folder(models, "colours", 1, graph=colours_pb)
-    model_folder(models, "colours", 2, graph=colours_pb, labels="Bleu\nVert\nRouge")
-    model_folder(models, "broken", 1, graph=b"no graph")
+    model_folder(models, "colours", 1, onnx=colours_onnx)
+    model_folder(models, "colours", 2, onnx=colours_onnx, labels="Bleu\nVert\nRouge")
+    model_folder(models, "broken", 1, onnx=b"no model")
     env = {
         "MODELS_DIR": str(models),
         "MAX_IMAGE_BYTES": "300000",

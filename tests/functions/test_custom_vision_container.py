@@ -17,10 +17,10 @@ SAMPLE = "/samples/seven.png"
 
 
 @pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory, colours_pb: bytes) -> Iterator[LocalHost]:
+def app(tmp_path_factory: pytest.TempPathFactory, colours_onnx: bytes) -> Iterator[LocalHost]:
     models = tmp_path_factory.mktemp("models")
-    model_folder(models, "digits", 1, graph=colours_pb)
-    model_folder(models, "other", 1, graph=colours_pb, labels="Bleu\nVert\nRouge")
+    model_folder(models, "digits", 1, onnx=colours_onnx)
+    model_folder(models, "other", 1, onnx=colours_onnx, labels="Bleu\nVert\nRouge")
     env = {"MODELS_DIR": str(models), "FETCH_ALLOW_PRIVATE_ADDRESSES": "true"}
     with LocalHost(env=env) as running:
         yield running
@@ -131,8 +131,8 @@ def test_only_post_and_a_preflight_are_answered(app: LocalHost) -> None:
     assert preflight.headers["Access-Control-Allow-Methods"] == "POST, OPTIONS"
 
 
-def test_with_keys_nobody_is_let_in_without_one(colours_pb: bytes, tmp_path: Path) -> None:
-    model_folder(tmp_path, "digits", 1, graph=colours_pb)
+def test_with_keys_nobody_is_let_in_without_one(colours_onnx: bytes, tmp_path: Path) -> None:
+    model_folder(tmp_path, "digits", 1, onnx=colours_onnx)
     with LocalHost(env={"MODELS_DIR": str(tmp_path), "API_KEYS": "k"}) as closed:
         assert send(closed, "/image", colour_image()).status_code == 401
         headers = {"Prediction-Key": "k"}

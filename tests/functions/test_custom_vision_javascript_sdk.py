@@ -21,8 +21,8 @@ def buffer(data: bytes) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory, colours_pb: bytes) -> Iterator[LocalHost]:
-    with published_app(tmp_path_factory.mktemp("models"), colours_pb) as running:
+def app(tmp_path_factory: pytest.TempPathFactory, colours_onnx: bytes) -> Iterator[LocalHost]:
+    with published_app(tmp_path_factory.mktemp("models"), colours_onnx) as running:
         yield running
 
 

@@ -32,8 +32,8 @@ def sdk(host: LocalHost, key: str = KEY, end: str = "/") -> Any:
 
 
 @pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory, colours_pb: bytes) -> Iterator[LocalHost]:
-    with published_app(tmp_path_factory.mktemp("models"), colours_pb) as running:
+def app(tmp_path_factory: pytest.TempPathFactory, colours_onnx: bytes) -> Iterator[LocalHost]:
+    with published_app(tmp_path_factory.mktemp("models"), colours_onnx) as running:
         yield running
 
 

@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 
 from image_classifier import __main__ as cli
-from tests.support.builders import colour_graph, colour_image, model_folder
+from tests.support.builders import colour_image, model_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def models(tmp_path_factory: pytest.TempPathFactory, colours_onnx: bytes) -> Path:
     models = tmp_path_factory.mktemp("models")
-    model_folder(models, "digits", 1, graph=colour_graph())
-    model_folder(models, "bad", 1, graph=b"no graph")
+    model_folder(models, "digits", 1, onnx=colours_onnx)
+    model_folder(models, "bad", 1, onnx=b"no model")
     return models
 
 
@@ -91,7 +91,7 @@ def test_an_empty_folder_is_an_error(run: Run, tmp_path: Path) -> None:
     ("option", "words"),
     [
         (("--model", "none"), "there are: bad, digits"),
-        (("--model", "bad"), "model.pb is not a frozen TensorFlow graph"),
+        (("--model", "bad"), "model.onnx is not an ONNX model"),
         (("--version", "9"), "it has: 1"),
     ],
 )

@@ -55,13 +55,26 @@ def model_folder(
     name: str = "colours",
     version: int | str = 1,
     *,
+    onnx: bytes | None = None,
     graph: bytes | None = None,
     labels: str | None = "\n".join(COLOURS),
     input_spec: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Writes ``<name>/<version>/`` with a model.pb, labels.txt and model.json; None leaves out."""
+    """Writes a version folder, ``<name>/<version>/``; None leaves a file out.
+
+    Args:
+        models: the root of all models; it may be missing.
+        name: the model's name.
+        version: its version.
+        onnx: contents of ``model.onnx``.
+        graph: contents of ``model.pb``, for tests of TensorFlow.
+        labels: contents of ``labels.txt``.
+        input_spec: contents of ``model.json``.
+    """
     folder = models / name / str(version)
     folder.mkdir(parents=True)
+    if onnx is not None:
+        (folder / "model.onnx").write_bytes(onnx)
     if graph is not None:
         (folder / "model.pb").write_bytes(graph)
     if labels is not None:

@@ -16,15 +16,15 @@ KEY = "a key that nobody guesses"
 
 
 @contextmanager
-def published_app(models: Path, graph: bytes) -> Iterator[LocalHost]:
+def published_app(models: Path, onnx: bytes) -> Iterator[LocalHost]:
     """Publishes ``my model`` (Bleu, Negative, Rouge) and ``Iteration1`` (Blue, Green, Red).
 
     Args:
         models: an empty folder.
-        graph: the colour model of ``builders.py``.
+        onnx: the colour model of ``builders.py``.
     """
-    model_folder(models, "colours", 1, graph=graph)
-    model_folder(models, "colours", 2, graph=graph, labels="Bleu\nNegative\nRouge")
+    model_folder(models, "colours", 1, onnx=onnx)
+    model_folder(models, "colours", 2, onnx=onnx, labels="Bleu\nNegative\nRouge")
     env = {
         "MODELS_DIR": str(models),
         "API_KEYS": KEY,

@@ -1,4 +1,7 @@
-"""ONNX files that tests serve: the colour model of ``builders.py`` in all of their shapes."""
+"""Builds ONNX files that tests serve: the colour model of ``builders.py`` in all its shapes.
+
+``python -m tests.support.onnx_files`` writes the one that is committed, ``colours.onnx``.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,10 @@ from typing import Any
 from tests.support.builders import model_folder
 from tools.convert.onnx_file import OPSET
 
-__all__ = ["BGR8", "colour_onnx", "onnx_folder"]
+__all__ = ["BGR8", "COLOURS_ONNX", "colour_onnx", "onnx_folder"]
+
+# Committed, so that only tests of conversion and of the engines need the packages that write one.
+COLOURS_ONNX = Path(__file__).with_name("colours.onnx")
 
 BGR8 = {"Image.BitmapPixelFormat": "Bgr8", "Image.NominalPixelRange": "NominalRange_0_255"}
 
@@ -61,6 +67,9 @@ def colour_onnx(
 
 
 def onnx_folder(models: Path, data: bytes, **options: Any) -> Path:
-    folder = model_folder(models, "digits", **options)
-    (folder / "model.onnx").write_bytes(data)
-    return folder
+    """Writes version 1 of the default model, ``digits``; the options are ``model_folder``'s."""
+    return model_folder(models, "digits", onnx=data, **options)
+
+
+if __name__ == "__main__":
+    COLOURS_ONNX.write_bytes(colour_onnx(metadata=BGR8))

@@ -29,10 +29,10 @@ Report = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def reports(tmp_path_factory: pytest.TempPathFactory, colours_pb: bytes) -> dict[str, Report]:
+def reports(tmp_path_factory: pytest.TempPathFactory, colours_onnx: bytes) -> dict[str, Report]:
     """What a process of its own measured for each image; those that it did not survive lack."""
     app_root = tmp_path_factory.mktemp("app")
-    model_folder(app_root / "models", "digits", 1, graph=colours_pb)
+    model_folder(app_root / "models", "digits", 1, onnx=colours_onnx)
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.support.hostile_images_process", str(app_root)],
         cwd=ROOT,

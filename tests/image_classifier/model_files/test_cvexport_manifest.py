@@ -135,8 +135,8 @@ def test_any_text_is_a_manifest_or_a_value_error(text: str) -> None:
         assert str(exc)
 
 
-def test_a_model_is_loaded_whatever_its_manifest_is(tmp_path: Path, colours_pb: bytes) -> None:
-    folder = model_folder(tmp_path, graph=colours_pb)
+def test_a_model_is_loaded_whatever_its_manifest_is(tmp_path: Path, colours_onnx: bytes) -> None:
+    folder = model_folder(tmp_path, onnx=colours_onnx)
 
     def iteration() -> UUID | None:
         return Model("colours", 1, folder).load().iteration_id

@@ -22,8 +22,8 @@ SCORES = TensorInfo("scores/Softmax:0", "DT_FLOAT", (-1, 3))
 DEFAULT = Signature({"images": IMAGES}, {"probabilities": SCORES})
 
 
-def beside(models: Path, graph: bytes, default: Any) -> Path:
-    folder = model_folder(models, graph=graph)
+def beside(models: Path, onnx: bytes, default: Any) -> Path:
+    folder = model_folder(models, onnx=onnx)
     text = default if isinstance(default, str) else json.dumps({"serving_default": default})
     (folder / "signatures.json").write_text(text)
     return folder
@@ -42,10 +42,10 @@ def test_without_the_file_nothing_changes(tmp_path: Path) -> None:
 
 
 def test_a_model_takes_images_by_its_key_and_by_its_tensor(
-    tmp_path: Path, colours_pb: bytes
+    tmp_path: Path, colours_onnx: bytes
 ) -> None:
     listed = signatures_as_dict({"d": DEFAULT})["d"]
-    beside(tmp_path, colours_pb, listed)
+    beside(tmp_path, colours_onnx, listed)
     settings = Settings.from_environ({"MODELS_DIR": str(tmp_path), "DEFAULT_MODEL": "colours"})
     serving = TensorFlowServing(Classifier(settings))
     image = np.empty(1, object)
@@ -72,9 +72,9 @@ def test_a_model_takes_images_by_its_key_and_by_its_tensor(
     ],
 )  # fmt: skip
 def test_a_file_that_cannot_be_used_is_named(
-    tmp_path: Path, colours_pb: bytes, default: Any, words: str
+    tmp_path: Path, colours_onnx: bytes, default: Any, words: str
 ) -> None:
-    folder = beside(tmp_path, colours_pb, default)
+    folder = beside(tmp_path, colours_onnx, default)
     with pytest.raises(ModelError, match=words) as caught:
         Model("colours", 1, folder).load()
 

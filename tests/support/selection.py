@@ -1,0 +1,99 @@
+"""Chooses which tests run: a pytest plugin that marks them by their needs.
+
+    --quick                 no TensorFlow, no browser, no processes, nothing slow: seconds
+    --without tensorflow    as where TensorFlow is not installed
+    --shuffle 7             in another order, which the number decides
+
+A test that starts a process under ``--quick`` although it has no mark fails, and TensorFlow cannot
+be imported under both of the first two: so the marks are complete.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+from collections.abc import Generator
+from itertools import groupby
+from typing import Any
+
+import pytest
+
+from tests.support.hidden_packages.sitecustomize import VARIABLE, hide_packages_everywhere
+from tests.support.needs import TENSORFLOW_PACKAGES, needs_of
+
+NOT_QUICK = frozenset({"tensorflow", "browser", "process", "slow"})
+PROCESS_EVENTS = frozenset({"subprocess.Popen", "os.fork", "os.posix_spawn", "os.exec"})
+
+_running: list[str] = []
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("selection of this repository's tests")
+    group.addoption("--quick", action="store_true", help="only tests that need this process alone")
+    group.addoption(
+        "--without", choices=["tensorflow"], help="hide the package, leave out what is about it"
+    )
+    group.addoption("--shuffle", type=int, metavar="SEED", help="run the tests in another order")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Workers of pytest-xdist inherit what their controller hides.
+    if _left_out(config) & {"tensorflow"} and VARIABLE not in os.environ:
+        assert "tensorflow" not in sys.modules
+        hide_packages_everywhere(TENSORFLOW_PACKAGES)
+    if config.getoption("--quick"):
+        sys.addaudithook(_trap_processes)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    kept, dropped = [], []
+    for item in items:
+        for need in needs_of(_functions_of(item)):
+            item.add_marker(need)
+        marks = {mark.name for mark in item.iter_markers()}
+        (dropped if marks & _left_out(config) else kept).append(item)
+    if dropped:
+        config.hook.pytest_deselected(items=dropped)
+    seed = config.getoption("--shuffle")
+    items[:] = kept if seed is None else _shuffled(kept, random.Random(seed))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
+    _running.append(item.nodeid)
+    try:
+        return (yield)
+    finally:
+        _running.clear()
+
+
+def _left_out(config: pytest.Config) -> frozenset[str]:
+    """The marks whose tests do not run."""
+    without = config.getoption("--without")
+    return NOT_QUICK if config.getoption("--quick") else frozenset({without} if without else ())
+
+
+def _functions_of(item: pytest.Item) -> list[Any]:
+    """The test's function and its fixtures'."""
+    fixtures = getattr(item, "_fixtureinfo", None)  # pytest has no public name for it
+    found = [each.func for row in fixtures.name2fixturedefs.values() for each in row]
+    return [getattr(item, "function"), *found]
+
+
+def _shuffled(items: list[pytest.Item], chance: random.Random) -> list[pytest.Item]:
+    """Modules in another order, and tests within each; a module's servers still start once."""
+    modules = [list(group) for _, group in groupby(items, key=lambda item: item.path)]
+    chance.shuffle(modules)
+    for module in modules:
+        chance.shuffle(module)
+    return [item for module in modules for item in module]
+
+
+def _trap_processes(event: str, arguments: tuple[Any, ...]) -> None:
+    if event in PROCESS_EVENTS and _running:
+        raise AssertionError(
+            f"{_running[0]} starts a process ({event}: {arguments[:2]}): mark it "
+            "`pytest.mark.process`, so that --quick leaves it out"
+        )
