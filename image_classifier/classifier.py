@@ -12,6 +12,7 @@ from pathlib import Path
 from image_classifier.engines.registry import ENGINES
 from image_classifier.errors import ClassifierError, SettingsError
 from image_classifier.fetching.fetch import fetch
+from image_classifier.fetching.policy import FetchPolicy
 from image_classifier.models.repository import Repository
 from image_classifier.models.serving_config import ModelConfig, read_model_config
 from image_classifier.observability import telemetry
@@ -52,6 +53,7 @@ class Classifier:
             settings, app_root=app_root, models=_configured(settings, app_root)
         )
         self.pipeline = Pipeline(settings)
+        self._fetch_policy = FetchPolicy.from_settings(settings)
 
     def warm_up(self) -> None:
         """Loads the default model, which also runs it once; a failure is only logged.
@@ -72,7 +74,7 @@ class Classifier:
         self._check_model(model, version)  # no download for an unknown model
         started = time.perf_counter()
         try:
-            data = fetch(url, self.settings)
+            data = fetch(url, self._fetch_policy)
         finally:  # also for a failure, which may have taken longest
             fetch_ms = milliseconds_since(started)
             telemetry.add_stages([("fetch", fetch_ms)])

@@ -1,13 +1,13 @@
-"""The only place where a socket to another server is opened, and what guards it.
+"""Opens sockets to other servers, the only module that does, and bounds their time and bytes.
 
-The name is looked up once; every address that comes back is judged (``addresses.py``); only those
-that pass are connected to, as they are, so that a name server that answers differently the second
-time (DNS rebinding) is never asked a second time. Who is at the other end is checked once more when
-the connection stands.
+The name is looked up once; every address of the answer is checked (``address_rules.py``); the
+socket connects to one that passed, as an address, so that a name server that answers differently
+the second time (DNS rebinding) is never asked a second time. The address at the other end is
+checked once more when the connection stands.
 
 From then on the socket itself keeps the time and counts the bytes: before every read it gives the
-system only the time that is left. So it makes no difference in which part of an answer a server
-dawdles, nor in which part it never ends. This needs no watchdog thread.
+system only the time that is left. So it makes no difference in which part of a response a server
+is slow, nor in which part it never ends. This needs no watchdog thread.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import queue
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -27,6 +26,7 @@ import certifi
 
 from image_classifier.errors import FetchBlocked, ImageTooLarge
 from image_classifier.fetching.address_rules import IPAddress
+from image_classifier.fetching.deadline import Deadline
 from image_classifier.fetching.urls import Url
 
 if TYPE_CHECKING:
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Limits", "dial", "resolve", "tls_context"]
 
-# More addresses than this are not tried: a name with thousands must not make us knock at each.
+# No more addresses are tried: a name with thousands must not make the app dial each.
 MAX_ADDRESSES = 8
-# What may come over the wire beyond the image itself: headers, and the sizes of many small chunks.
+# Bytes on the wire beyond the image itself: headers, and the sizes of many small chunks.
 WIRE_MARGIN = 1 << 20
 
 Resolver = Callable[[str, int], list[str]]
@@ -44,34 +44,23 @@ Resolver = Callable[[str, int], list[str]]
 
 @dataclass(frozen=True)
 class Limits:
-    """What one download may do.
+    """The bounds of one download.
 
     Attributes:
-        deadline: when it must have ended, as ``time.monotonic()`` counts.
+        deadline: the end of the download.
         max_bytes: the most bytes that an image may have.
-        refusal: says why an address and port may not be connected to, or None.
+        refusal: gives the reason why an address and port may not be connected to, or None.
     """
 
-    deadline: float
+    deadline: Deadline
     max_bytes: int
     refusal: Callable[[IPAddress, int], str | None]
-
-    def seconds_left(self) -> float:
-        """The time left.
-
-        Raises:
-            TimeoutError: there is none.
-        """
-        left = self.deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("the time for the download is over")
-        return left
 
 
 def _system_resolver(host: str, port: int) -> list[str]:
     # As bytes the name goes out as it is; as str, Python would apply its own IDNA rules first.
-    found = socket.getaddrinfo(host.encode("ascii"), port, type=socket.SOCK_STREAM)
-    return [str(sockaddr[0]) for *_, sockaddr in found]
+    matches = socket.getaddrinfo(host.encode("ascii"), port, type=socket.SOCK_STREAM)
+    return [str(sockaddr[0]) for *_, sockaddr in matches]
 
 
 #: Turns a name into addresses. A seam: tests put a name server of their own here.
@@ -80,7 +69,7 @@ resolve: Resolver = _system_resolver
 
 @cache
 def tls_context() -> ssl.SSLContext:
-    """The one TLS context: certificates and host names are verified; made when first needed.
+    """Makes the one TLS context, which verifies certificates and host names.
 
     It trusts the system's authorities (and ``SSL_CERT_FILE``, which companies set), and certifi's,
     because some systems come without any.
@@ -96,8 +85,8 @@ def dial(url: Url, limits: Limits) -> socket.socket:
 
     Raises:
         FetchBlocked: none of its addresses may be connected to.
-        OSError: it cannot be found or reached, or its certificate is not to be trusted.
-        TimeoutError: the time is over.
+        OSError: it cannot be found or reached, or its certificate is not trusted.
+        TimeoutError: the deadline has passed.
     """
     addresses = [url.address] if url.address else _look_up(url, limits)
     refusals = [(address, limits.refusal(address, url.port)) for address in addresses]
@@ -108,7 +97,7 @@ def dial(url: Url, limits: Limits) -> socket.socket:
     context = tls_context() if url.scheme == "https" else None
     for tries_left, address in zip(range(len(allowed), 0, -1), allowed, strict=True):
         try:
-            sock = _connect(url, address, limits, limits.seconds_left() / tries_left)
+            sock = _connect(url, address, limits, limits.deadline.seconds_left() / tries_left)
             break
         except OSError:
             if tries_left == 1:
@@ -139,7 +128,7 @@ def _look_up(url: Url, limits: Limits) -> list[IPAddress]:
 
     threading.Thread(target=ask, name="look up a host name", daemon=True).start()
     try:
-        answer = answers.get(timeout=limits.seconds_left())
+        answer = answers.get(timeout=limits.deadline.seconds_left())
     except queue.Empty:
         raise TimeoutError("the name server did not answer") from None
     if isinstance(answer, Exception):
@@ -169,21 +158,21 @@ def _blocked(url: Url, reason: str) -> FetchBlocked:
 
 
 class _Guarded(socket.socket):
-    """A socket that reads no longer and no more than a download may."""
+    """A socket that keeps to the time and the bytes of a download."""
 
     _limits: Limits | None = None
     _bytes_left = 0
 
     def guard(self, limits: Limits) -> None:
         self._limits = limits
-        # Twice: an image in many tiny chunks is odd, but not an attack.
+        # Twice: an image in many tiny chunks is unusual, but not an attack.
         self._bytes_left = 2 * limits.max_bytes + WIRE_MARGIN
         self._take_time_left()
 
     def _take_time_left(self) -> Limits:
         if self._limits is None:
             raise OSError("a socket is used before it has its limits")
-        self.settimeout(self._limits.seconds_left())
+        self.settimeout(self._limits.deadline.seconds_left())
         return self._limits
 
     def recv_into(self, buffer: WriteableBuffer, nbytes: int | None = None, flags: int = 0) -> int:

@@ -1,14 +1,13 @@
-"""URL -> bytes, safely: the URL may come from anybody.
+"""Downloads images from URLs that anybody may have written.
 
-``urls.py`` says which URLs may be asked for, ``addresses.py`` which addresses may be connected to,
+``urls.py`` decides which URLs are fetched, ``address_rules.py`` which addresses are connected to,
 ``connect.py`` opens the socket, and this module speaks HTTP over it and follows redirects, each of
-which goes through all of that again.
+which passes all of these checks again.
 
-It stands on ``http.client``, which is the HTTP parser beneath requests and urllib3 too. What those
-add is what must not happen here: proxies from the environment, passwords from ``.netrc``, cookies,
-redirects that are followed without asking, pools of open connections. And urllib3 logs a URL with
-its query when an answer's headers are odd. ``HTTPConnection.connect`` is the documented place to
-bring a socket of one's own.
+It builds on ``http.client``, the HTTP parser beneath requests and urllib3. Their additions must not
+happen here: proxies from the environment, passwords from ``.netrc``, cookies, redirects without a
+check, pools of open connections. And urllib3 logs a URL with its query when a response's headers
+are odd. ``HTTPConnection.connect`` is the documented place to bring a socket of one's own.
 """
 
 from __future__ import annotations
@@ -32,8 +31,9 @@ from image_classifier.errors import (
 )
 from image_classifier.fetching.address_rules import refusal
 from image_classifier.fetching.connect import Limits, dial
+from image_classifier.fetching.deadline import Clock, Deadline
+from image_classifier.fetching.policy import FetchPolicy
 from image_classifier.fetching.urls import Url, host_is_listed, join_url, parse_url
-from image_classifier.settings import Settings
 
 __all__ = ["MAX_REDIRECTS", "fetch"]
 
@@ -52,82 +52,85 @@ _HEADERS = {
 }
 
 
-def fetch(url: str, settings: Settings) -> bytes:
+def fetch(url: str, policy: FetchPolicy, *, clock: Clock = time.monotonic) -> bytes:
     """Downloads an image, whatever type the other server says it has.
 
     Args:
         url: an http or https URL, from anybody.
-        settings: its ``fetch_`` fields and ``max_image_bytes`` are the rules.
+        policy: the rules.
+        clock: measures the time; tests bring one of their own.
 
     Returns:
-        The body of the answer, decompressed, not empty.
+        The body of the response, decompressed, not empty.
 
     Raises:
         InvalidRequest: it is not a URL, or has no host.
         FetchBlocked: its scheme, port, host, address or credentials are refused, or those of a
             redirect, or a redirect leads from https to http.
-        FetchFailed: the server cannot be found or reached, is not to be trusted, answered anything
-            but success, or sent nothing, or redirected too often.
+        FetchFailed: the server cannot be found, reached or trusted, reported no success, sent
+            nothing, or redirected too often.
         FetchTimedOut: it did not end within ``FETCH_TIMEOUT_SECONDS``, name look-up and redirects
             included.
         ImageTooLarge: the body has more bytes than ``MAX_IMAGE_BYTES``.
     """
-    started = time.monotonic()
-    deadline = started + settings.fetch_timeout_seconds
-    named = target = parse_url(url)
+    started = clock()
+    deadline = Deadline(policy.timeout_seconds, clock)
+    requested = target = parse_url(url)
     for _ in range(1 + MAX_REDIRECTS):
-        limits = _check(target, settings, deadline)
-        # A redirect is another server's word: the app shows itself only where the caller sent it.
-        login = _login(target, settings, deadline) if target is named else {}
+        limits = _check(target, policy, deadline)
+        # Another server chose the target of a redirect: the app logs in only at the URL that its
+        # own caller sent.
+        login = _login(target, policy, deadline) if target is requested else {}
         try:
-            answer = _get(target, limits, login, settings)
+            result = _get(target, limits, login, policy)
         except (OSError, EOFError, HTTPException, ValueError, zlib.error) as exc:
-            if isinstance(exc, TimeoutError) or time.monotonic() >= deadline:
+            if isinstance(exc, TimeoutError) or deadline.remaining <= 0:
                 raise FetchTimedOut(
-                    f"{target} had not arrived after {settings.fetch_timeout_seconds:g} s "
+                    f"{target} had not arrived after {policy.timeout_seconds:g} s "
                     "(FETCH_TIMEOUT_SECONDS). Try again later, or send the image itself."
                 ) from exc
-            words, transient = _in_words(exc)
-            raise FetchFailed(f"{target} cannot be fetched: {words}.", transient=transient) from exc
-        if isinstance(answer, bytes):
-            took = (time.monotonic() - started) * 1000
-            logger.debug("fetched %s: %d bytes in %.1f ms", target, len(answer), took)
-            return answer
-        logger.debug("%s redirects to %s", target, answer)
-        target = answer
+            reason, transient = _reason(exc)
+            raise FetchFailed(
+                f"{target} cannot be fetched: {reason}.", transient=transient
+            ) from exc
+        if isinstance(result, bytes):
+            milliseconds = (clock() - started) * 1000
+            logger.debug("fetched %s: %d bytes in %.1f ms", target, len(result), milliseconds)
+            return result
+        logger.debug("%s redirects to %s", target, result)
+        target = result
     raise FetchFailed(
         f"{parse_url(url)} redirects more than {MAX_REDIRECTS} times. "
         "Use the URL that the image is really at."
     )
 
 
-def _check(url: Url, settings: Settings, deadline: float) -> Limits:
-    """Refuses what can be refused before a name is looked up; the limits are for what cannot."""
-    listed = host_is_listed(url, settings.fetch_allowed_hosts)
-    if settings.fetch_allowed_hosts and not listed:
+def _check(url: Url, policy: FetchPolicy, deadline: Deadline) -> Limits:
+    """Applies the rules that need no look-up of a name; returns the bounds for what follows."""
+    listed = host_is_listed(url, policy.allowed_hosts)
+    if policy.allowed_hosts and not listed:
         raise FetchBlocked(
             f"{url.host} is not one of the hosts that this app fetches images from "
             "(FETCH_ALLOWED_HOSTS). Use one of them, or send the image itself."
         )
-    ports = settings.fetch_allowed_ports
-    lifted = settings.fetch_allow_private_addresses
-    if url.port not in ports and not lifted:
+    ports, allow_private = policy.allowed_ports, policy.allow_private_addresses
+    if url.port not in ports and not allow_private:
         raise FetchBlocked(
             f"{url} has the port {url.port}, which is not one that is fetched "
             f"(FETCH_ALLOWED_PORTS: {', '.join(map(str, sorted(ports)))}). "
             "Use another URL, or send the image itself."
         )
-    rule = partial(refusal, allowed_ports=ports, host_is_listed=listed, allow_private=lifted)
-    return Limits(deadline, settings.max_image_bytes, rule)
+    rule = partial(refusal, allowed_ports=ports, host_is_listed=listed, allow_private=allow_private)
+    return Limits(deadline, policy.max_bytes, rule)
 
 
-def _login(url: Url, settings: Settings, deadline: float) -> dict[str, str]:
-    """What opens blobs of the app's own; nothing for all other URLs, and when it is off."""
-    if settings.own_blobs is None:
+def _login(url: Url, policy: FetchPolicy, deadline: Deadline) -> dict[str, str]:
+    """Makes the headers that open a blob of the app's own; none for all other URLs."""
+    if policy.own_blobs is None:
         return {}
     from image_classifier.fetching.managed_identity import blob_login  # few apps need it
 
-    return blob_login(url, settings.own_blobs, deadline)
+    return blob_login(url, policy.own_blobs, deadline)
 
 
 class _Connection(HTTPConnection):
@@ -142,8 +145,8 @@ class _Connection(HTTPConnection):
         self.sock = dial(self._url, self._limits)
 
 
-def _get(url: Url, limits: Limits, login: dict[str, str], settings: Settings) -> bytes | Url:
-    """Asks once; returns the body, or where to ask instead."""
+def _get(url: Url, limits: Limits, login: dict[str, str], policy: FetchPolicy) -> bytes | Url:
+    """Sends one request; returns the body, or the URL that the server redirects to."""
     connection = _Connection(url, limits)
     try:
         connection.request("GET", url.target, headers=_HEADERS | login)
@@ -151,14 +154,14 @@ def _get(url: Url, limits: Limits, login: dict[str, str], settings: Settings) ->
             if response.status in _REDIRECTS:
                 return _next_url(url, response)
             if not 200 <= response.status < 300:
-                raise _refused(url, response.status, settings, with_login=bool(login))
+                raise _refused(url, response.status, policy, with_login=bool(login))
             return _body(url, response, limits)
     finally:
         connection.close()
 
 
-def _refused(url: Url, status: int, settings: Settings, *, with_login: bool) -> FetchFailed:
-    # The phrase is not the server's own: it could write anything there.
+def _refused(url: Url, status: int, policy: FetchPolicy, *, with_login: bool) -> FetchFailed:
+    # The standard's phrase: the server could write anything into its own.
     phrase = HTTPStatus(status).phrase if status in list(HTTPStatus) else "unknown status"
     advice = {
         401: "It wants a login, which is never sent: use a URL that everybody can open.",
@@ -166,13 +169,12 @@ def _refused(url: Url, status: int, settings: Settings, *, with_login: bool) -> 
         404: "Check the address.",
         410: "Check the address.",
     }.get(status, "Try again later, or send the image itself.")
-    own = settings.own_blobs
-    is_own = own is not None and url.host == own.host
+    is_own_host = policy.own_blobs is not None and url.host == policy.own_blobs.host
     if with_login and status in (401, 403):
         advice = (
             "The app's managed identity may not read it: give it the role Storage Blob Data Reader."
         )
-    elif is_own and not with_login and not url.query and status in (401, 403, 404, 409):
+    elif is_own_host and not with_login and not url.query and status in (401, 403, 404, 409):
         advice = (
             "Check the address. The app's managed identity opens only blobs in the containers of "
             "FETCH_BLOB_CONTAINERS, by plain URLs that callers sent themselves."
@@ -232,13 +234,13 @@ def _body(url: Url, response: HTTPResponse, limits: Limits) -> bytes:
 
 
 def _decompressed(pieces: Iterator[bytes], window_bits: int) -> Iterator[bytes]:
-    """Undoes gzip or deflate, never holding more than one piece decompressed."""
+    """Decompresses gzip or deflate, one piece at a time."""
     decompressor = zlib.decompressobj(window_bits)
     for piece in pieces:
         while piece and not decompressor.eof:
             yield decompressor.decompress(piece, _CHUNK)
             piece = decompressor.unconsumed_tail
-    while not decompressor.eof:  # what is still inside when all input has been taken
+    while not decompressor.eof:  # output that is still inside when all input has been taken
         rest = decompressor.decompress(b"", _CHUNK)
         if not rest:
             raise EOFError("the compressed body ends too early")
@@ -252,8 +254,8 @@ def _too_large(url: Url, limits: Limits, size: str) -> ImageTooLarge:
     )
 
 
-def _in_words(exc: Exception) -> tuple[str, bool]:
-    """What went wrong, and whether that is known to pass."""
+def _reason(exc: Exception) -> tuple[str, bool]:
+    """Names the fault in a sentence, and whether it is known to pass."""
     match exc:
         case socket.gaierror(errno=socket.EAI_AGAIN):
             return "its host cannot be looked up just now (DNS)", True

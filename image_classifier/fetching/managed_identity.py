@@ -1,9 +1,8 @@
-"""The app's managed identity, for blobs of its own storage account and for nothing else.
+"""Logs in to the app's own storage account with its managed identity, and nowhere else.
 
-A token opens all that the identity may read, so the one question here is who gets to see it: the
-account's own blob host, over https on port 443, and only for a plain read of a blob in one of the
-containers that the owner named. It is loaded when ``FETCH_BLOB_IDENTITY`` is true, and then with
-the first download.
+A token opens all that the identity may read. So only the account's own blob host receives it, over
+https on port 443, and only for a plain read of a blob in one of the containers that the owner
+named. This module is loaded when ``FETCH_BLOB_IDENTITY`` is true, and then with the first download.
 
 Tokens come from the endpoint that App Service, Functions and Container Apps give their apps:
 https://learn.microsoft.com/azure/app-service/overview-managed-identity#rest-endpoint-reference
@@ -21,6 +20,7 @@ from http.client import HTTPConnection, HTTPException
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from image_classifier.errors import FetchFailed
+from image_classifier.fetching.deadline import Deadline
 from image_classifier.fetching.urls import Url
 from image_classifier.storage_settings import OwnBlobs
 
@@ -33,18 +33,19 @@ _RESOURCE = "https://storage.azure.com/"
 _TOKEN_API_VERSION = "2019-08-01"
 # Tokens want a version of the blob service of 2017-11-09 or later; without one they are refused.
 _BLOB_API_VERSION = "2021-12-02"
-# Asked for anew this long before it ends, which is what the platform's own cache does too.
+# A token is renewed this long before it expires, as by the platform's own cache.
 _MARGIN_SECONDS = 300.0
 _PATIENCE_SECONDS = 5.0
-# A working token is kept while the endpoint is not well, and it is not asked more often than this.
+# While the endpoint fails, a valid token stays in use, and renewals wait this long.
 _PAUSE_SECONDS = 30.0
 _MAX_ANSWER_BYTES = 1 << 16
-# Which state of the blob is meant. Anything else is a signature, which wins, or another operation.
+# These choose a state of the blob. Other names are a signature, which takes precedence, or another
+# operation.
 _PLAIN_QUERY = {"snapshot", "versionid"}
 
 
 def is_own_blob(url: Url, own: OwnBlobs) -> bool:
-    """Whether it is a plain read of a blob in one of the containers, where nobody else listens."""
+    """Whether it is a plain read over https of a blob in one of the containers."""
     if url.scheme != "https" or url.port != 443 or url.host != own.host:
         return False
     if not own.has(url.path):
@@ -53,16 +54,16 @@ def is_own_blob(url: Url, own: OwnBlobs) -> bool:
     return names <= _PLAIN_QUERY
 
 
-def blob_login(url: Url, own: OwnBlobs, deadline: float) -> dict[str, str]:
-    """The headers that let the app read a blob of its own; none for any other URL.
+def blob_login(url: Url, own: OwnBlobs, deadline: Deadline) -> dict[str, str]:
+    """Makes the headers that let the app read a blob of its own; none for any other URL.
 
     Args:
-        url: what is asked for.
-        own: which blobs are the app's own.
-        deadline: when the download must have ended, as ``time.monotonic()`` counts.
+        url: the URL to download.
+        own: the app's own blobs.
+        deadline: the end of the download.
 
     Raises:
-        FetchFailed: the identity got no token; that may pass.
+        FetchFailed: the identity got no token; this may pass.
     """
     if not is_own_blob(url, own):
         return {}
@@ -79,17 +80,17 @@ def blob_login(url: Url, own: OwnBlobs, deadline: float) -> dict[str, str]:
 
 
 class _Tokens:
-    """The identity's newest token; one thread at a time asks for another."""
+    """Keeps the identity's newest token; one thread at a time renews it."""
 
     def __init__(self, own: OwnBlobs) -> None:
         self._own = own
         self._lock = threading.Lock()
         self._token, self._ends, self._fresh_until = "", 0.0, 0.0
 
-    def get(self, deadline: float) -> str:
+    def get(self, deadline: Deadline) -> str:
         if time.time() < self._fresh_until:
             return self._token
-        if not self._lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
+        if not self._lock.acquire(timeout=max(0.0, deadline.remaining)):
             raise TimeoutError("its endpoint was too slow")
         try:
             if time.time() >= self._fresh_until:
@@ -98,10 +99,10 @@ class _Tokens:
         finally:
             self._lock.release()
 
-    def _renew(self, deadline: float) -> None:
+    def _renew(self, deadline: Deadline) -> None:
         try:
-            left = min(_PATIENCE_SECONDS, deadline - time.monotonic())
-            token, ends = _ask(self._own, max(0.001, left))
+            seconds = max(0.001, min(_PATIENCE_SECONDS, deadline.remaining))
+            token, ends = _request_token(self._own, seconds)
         except (OSError, HTTPException, ValueError) as exc:
             if time.time() >= self._ends:
                 raise
@@ -109,16 +110,16 @@ class _Tokens:
             self._fresh_until = min(self._ends, time.time() + _PAUSE_SECONDS)
             return
         self._token, self._ends = token, ends
-        # Also a token that is about to end is good for this download, and for those beside it.
+        # A token that is about to expire still serves this download and its neighbours.
         self._fresh_until = max(ends - _MARGIN_SECONDS, time.time() + 1)
 
 
-#: Tokens outlive the requests that they were asked for.
+#: Tokens outlive the requests for which they were issued.
 _tokens_of = cache(_Tokens)
 
 
-def _ask(own: OwnBlobs, seconds: float) -> tuple[str, float]:
-    """One GET to the platform; returns the token and when it ends, in seconds since 1970."""
+def _request_token(own: OwnBlobs, seconds: float) -> tuple[str, float]:
+    """Sends one GET to the platform; returns the token and its end, in seconds since 1970."""
     address = urlsplit(own.token_url)
     if address.scheme != "http" or not address.hostname:
         raise ValueError(
@@ -127,7 +128,7 @@ def _ask(own: OwnBlobs, seconds: float) -> tuple[str, float]:
         )
     query = {"resource": _RESOURCE, "api-version": _TOKEN_API_VERSION}
     query |= {"client_id": own.client_id} if own.client_id else {}
-    # Straight to the platform's own place: no proxy of the environment, no redirect.
+    # Straight to the platform's own endpoint: no proxy of the environment, no redirect.
     connection = HTTPConnection(address.hostname, address.port, timeout=seconds)
     try:
         target = f"{address.path or '/'}?{urlencode(query)}"
@@ -147,7 +148,7 @@ def _ask(own: OwnBlobs, seconds: float) -> tuple[str, float]:
         token, ends = str(fields["access_token"]), float(fields["expires_on"])
     except (ValueError, KeyError, TypeError) as exc:
         raise ValueError("its endpoint answered something that is no token") from exc
-    # What would end the header would start another one.
+    # A line break would end the header and start another one.
     if not token.isascii() or not token.isprintable() or " " in token or not token:
         raise ValueError("its endpoint answered something that is no token")
     return token, ends

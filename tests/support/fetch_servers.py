@@ -1,4 +1,4 @@
-"""An Internet on one machine, for the tests of fetch: servers, a trap, a router, names."""
+"""An Internet on one machine for the tests of fetch: servers, a trap, a router, names, a clock."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ except OSError:
     HAS_IPV6 = False
 
 
-def ok(body: bytes = b"picture", *headers: str, length: int | None = None) -> bytes:
+def ok(body: bytes = b"image", *headers: str, length: int | None = None) -> bytes:
     size = len(body) if length is None else length
     return http("200 OK", f"Content-Length: {size}", *headers, body=body)
 
@@ -34,19 +34,28 @@ def http(status: str, *headers: str, body: bytes = b"") -> bytes:
     return "\r\n".join([f"HTTP/1.1 {status}", *headers, "", ""]).encode() + body
 
 
-def drip(data: bytes, *, seconds: float = 0.02) -> Callable[[socket.socket], None]:
-    """Sends a byte at a time for as long as somebody listens."""
+class ManualClock:
+    """A clock for deadlines that stands still until somebody advances it."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def drip(start: bytes, piece: bytes, clock: ManualClock) -> Callable[[socket.socket], None]:
+    """Sends ``start`` at once, then a piece in each second of the clock for a minute."""
 
     def answer(sock: socket.socket) -> None:
-        # The client sends nothing more, so a read ends when the client does.
-        sock.settimeout(seconds)
-        for byte in data:
-            sock.sendall(bytes([byte]))
-            try:
-                sock.recv(1)
-                return
-            except TimeoutError:
-                continue
+        sock.sendall(start)
+        for _ in range(60):
+            sock.sendall(piece)
+            clock.advance(1)
+        silent(sock)
 
     return answer
 

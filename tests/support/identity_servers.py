@@ -1,4 +1,4 @@
-"""What a managed identity talks to, on this machine: the platform's endpoint for tokens."""
+"""The platform's endpoint for tokens of a managed identity, on this machine."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class _Handler(BaseHTTPRequestHandler):
         address = urlsplit(self.path)
         asked = {name: values[0] for name, values in parse_qs(address.query).items()}
         endpoint.asked.append(asked)
-        time.sleep(endpoint.delay_seconds)
+        endpoint.is_over.wait(endpoint.delay_seconds)
         known = asked.get("client_id", "") in ("", endpoint.client_id)
         if self.headers["X-IDENTITY-HEADER"] != endpoint.key or address.path != "/msi/token":
             self._answer(401, {"message": "who are you?"})
@@ -68,6 +68,7 @@ class IdentityEndpoint:
         self.issued = 0
         self.lifetime_seconds, self.delay_seconds = 86400.0, 0.0
         self.status = 200
+        self.is_over = threading.Event()
         self.also: dict[str, str] = {}
         handler = type("Handler", (_Handler,), {"endpoint": self})
         self._server = _Server(("127.0.0.1", 0), handler)
@@ -94,6 +95,7 @@ class IdentityEndpoint:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.is_over.set()
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()

@@ -17,6 +17,7 @@ from image_classifier.errors import ClassifierError, FetchBlocked, FetchFailed
 from image_classifier.fetching import connect
 from image_classifier.fetching.fetch import fetch
 from image_classifier.fetching.managed_identity import is_own_blob
+from image_classifier.fetching.policy import FetchPolicy
 from image_classifier.fetching.urls import parse_url
 from image_classifier.settings import Settings
 from image_classifier.storage_settings import OwnBlobs
@@ -69,7 +70,7 @@ class BlobServer(TlsServer):
         status = self.status if let_in else "409 Public access is not permitted"
         if let_in and self.requests[-1].split()[1] in self.missing:
             is_fine, status = False, "404 The specified blob does not exist."
-        sock.sendall(ok(b"private picture") if is_fine else http(status, "Content-Length: 0"))
+        sock.sendall(ok(b"private image") if is_fine else http(status, "Content-Length: 0"))
 
 
 @pytest.fixture
@@ -79,6 +80,10 @@ def blobs(
     with BlobServer(authority, identity) as server:
         internet.publish(server, ADDRESS, 443)
         yield server
+
+
+def policy_of(identity: IdentityEndpoint, **environ: str) -> FetchPolicy:
+    return FetchPolicy.from_settings(settings_of(identity, **environ))
 
 
 def settings_of(identity: IdentityEndpoint, **environ: str) -> Settings:
@@ -99,9 +104,9 @@ def tokens_in(server: Server) -> list[bytes]:
 
 
 def test_a_private_blob_is_fetched(blobs: BlobServer, identity: IdentityEndpoint) -> None:
-    settings = settings_of(identity)
+    policy = policy_of(identity)
 
-    assert fetch(BLOB, settings) == b"private picture"
+    assert fetch(BLOB, policy) == b"private image"
     assert identity.asked == [
         {"resource": "https://storage.azure.com/", "api-version": "2019-08-01"}
     ]
@@ -111,7 +116,7 @@ def test_when_it_is_off_nobody_is_asked_and_nothing_is_sent(
     blobs: BlobServer, identity: IdentityEndpoint
 ) -> None:
     with pytest.raises(FetchFailed, match="answered 409"):
-        fetch(BLOB, settings_of(identity, FETCH_BLOB_IDENTITY="false"))
+        fetch(BLOB, policy_of(identity, FETCH_BLOB_IDENTITY="false"))
 
     assert identity.asked == []
     assert len(blobs.requests) == 1
@@ -123,7 +128,9 @@ def test_when_it_is_off_its_modules_are_not_loaded() -> None:
         "import sys\n"
         "from image_classifier import Settings\n"
         "from image_classifier.fetching.fetch import fetch\n"
-        "try: fetch('http://127.0.0.1/', Settings.from_environ({}))\n"
+        "from image_classifier.fetching.policy import FetchPolicy\n"
+        "policy = FetchPolicy.from_settings(Settings.from_environ({}))\n"
+        "try: fetch('http://127.0.0.1/', policy)\n"
         "except Exception as exc: print(type(exc).__name__)\n"
         "print([name for name in sys.modules if 'identity' in name])\n"
     )
@@ -139,7 +146,7 @@ def test_a_user_assigned_identity_is_asked_for_by_its_id(
 ) -> None:
     identity.client_id = "1234"
 
-    assert fetch(BLOB, settings_of(identity, AzureWebJobsStorage__clientId="1234"))
+    assert fetch(BLOB, policy_of(identity, AzureWebJobsStorage__clientId="1234"))
     assert identity.asked[0]["client_id"] == "1234"
 
 
@@ -180,7 +187,7 @@ def test_no_token_goes_with_any_other_url(url: str) -> None:
 
 def test_a_signature_in_the_url_wins(blobs: BlobServer, identity: IdentityEndpoint) -> None:
     with pytest.raises(FetchFailed):
-        fetch(f"{BLOB}?sig=of-somebody", settings_of(identity))
+        fetch(f"{BLOB}?sig=of-somebody", policy_of(identity))
 
     assert identity.asked == []
     assert tokens_in(blobs) == []
@@ -196,7 +203,7 @@ TRICKS = [
     "$root/cat.png",
     "Images/cat.png",
     "%70ackages/released.zip",
-    "%70ictures/cat.png",
+    "%69mages/cat.png",
     "images%2f..%2fpackages/released.zip",
     "images/../packages/released.zip",
     "images/%2e%2e/packages/released.zip",
@@ -219,7 +226,7 @@ def test_a_blob_outside_the_named_containers_is_fetched_as_from_any_host(
     path: str, blobs: BlobServer, identity: IdentityEndpoint
 ) -> None:
     with pytest.raises(FetchFailed, match="answered 409.*FETCH_BLOB_CONTAINERS") as error:
-        fetch(f"https://{HOST}/{path}", settings_of(identity))
+        fetch(f"https://{HOST}/{path}", policy_of(identity))
 
     assert error.value.upstream_status == 409
     assert identity.asked == []
@@ -230,14 +237,14 @@ def test_a_blob_outside_the_named_containers_is_fetched_as_from_any_host(
 def test_nobody_learns_which_blobs_are_in_other_containers(
     blobs: BlobServer, identity: IdentityEndpoint
 ) -> None:
-    settings = settings_of(identity)
-    blobs.missing = {b"/packages/none.zip", b"/pictures/none.zip"}
+    policy = policy_of(identity)
+    blobs.missing = {b"/packages/none.zip", b"/images/none.zip"}
     answers = {}
     for container in ("packages", "images"):
         for name in ("have.zip", "none.zip"):
             url = f"https://{HOST}/{container}/{name}"
             try:
-                answers[container, name] = fetch(url, settings).decode()
+                answers[container, name] = fetch(url, policy).decode()
             except FetchFailed as exc:
                 answers[container, name] = exc.message.replace(name, "*")
 
@@ -249,11 +256,11 @@ def test_nobody_learns_which_blobs_are_in_other_containers(
 def test_a_container_must_be_named_even_where_others_are(
     blobs: BlobServer, identity: IdentityEndpoint
 ) -> None:
-    two = settings_of(identity, FETCH_BLOB_CONTAINERS="images,uploads")
+    two = policy_of(identity, FETCH_BLOB_CONTAINERS="images,uploads")
 
-    assert fetch(f"https://{HOST}/uploads/cat.png", two) == b"private picture"
+    assert fetch(f"https://{HOST}/uploads/cat.png", two) == b"private image"
     with pytest.raises(FetchFailed, match="answered 409"):
-        fetch(f"https://{HOST}/uploads/cat.png", settings_of(identity))
+        fetch(f"https://{HOST}/uploads/cat.png", policy_of(identity))
 
 
 def test_a_redirect_within_the_account_takes_no_token_along(
@@ -263,13 +270,13 @@ def test_a_redirect_within_the_account_takes_no_token_along(
     for path in ("/packages/released.zip", "../packages/released.zip", "/images/dog.png"):
 
         def answer(sock: socket.socket, path: str = path) -> None:
-            is_first = account.requests[-1].startswith(b"GET /pictures/cat.png ")
+            is_first = account.requests[-1].startswith(b"GET /images/cat.png ")
             sock.sendall(http("302 Found", f"Location: {path}") if is_first else ok())
 
         with TlsServer(authority, HOST, answer) as account:
             internet.publish(account, ADDRESS, 443)
 
-            assert fetch(BLOB, settings_of(identity)) == b"picture"
+            assert fetch(BLOB, policy_of(identity)) == b"image"
             assert len(account.requests) == 2
             assert tokens_in(account) == account.requests[:1]
 
@@ -277,7 +284,7 @@ def test_a_redirect_within_the_account_takes_no_token_along(
 def test_neither_plain_http_nor_another_host_or_port_gets_a_token(
     blobs: BlobServer, identity: IdentityEndpoint, internet: Internet, authority: trustme.CA
 ) -> None:
-    settings = settings_of(identity, FETCH_ALLOWED_PORTS="80,443,8443")
+    policy = policy_of(identity, FETCH_ALLOWED_PORTS="80,443,8443")
     with (
         Server(ok()) as plain,
         TlsServer(authority, HOST, ok()) as port,
@@ -291,9 +298,9 @@ def test_neither_plain_http_nor_another_host_or_port_gets_a_token(
             f"https://{HOST}:8443/images/cat.png",
             "https://other.example/images/cat.png",
         ):
-            assert fetch(url, settings) == b"picture"
-        fetch(BLOB, settings)
-        fetch("https://other.example/after", settings)
+            assert fetch(url, policy) == b"image"
+        fetch(BLOB, policy)
+        fetch("https://other.example/after", policy)
 
         for server in (plain, port, other):
             assert server.requests
@@ -311,7 +318,7 @@ def test_a_redirect_from_the_account_takes_no_token_along(
         internet.publish(account, ADDRESS, 443)
         internet.publish(other, OTHER_ADDRESS, 443)
 
-        assert fetch(BLOB, settings_of(identity)) == b"picture"
+        assert fetch(BLOB, policy_of(identity)) == b"image"
 
         assert tokens_in(account) == account.requests
         assert len(other.requests) == 1
@@ -325,7 +332,7 @@ def test_a_redirect_to_the_account_brings_no_token(
     with TlsServer(authority, "other.example", http("302 Found", f"Location: {BLOB}")) as other:
         internet.publish(other, OTHER_ADDRESS, 443)
         with pytest.raises(FetchFailed, match="answered 409"):
-            fetch("https://other.example/", settings_of(identity))
+            fetch("https://other.example/", policy_of(identity))
 
     assert identity.asked == []
     assert tokens_in(blobs) == []
@@ -337,7 +344,7 @@ def test_a_server_that_cannot_prove_to_be_the_account_sees_no_token(
     with TlsServer(authority, "other.example", ok()) as impostor:
         internet.publish(impostor, ADDRESS, 443)
         with pytest.raises(FetchFailed, match="certificate"):
-            fetch(BLOB, settings_of(identity))
+            fetch(BLOB, policy_of(identity))
 
     assert impostor.requests == []
 
@@ -346,10 +353,10 @@ def test_the_rules_of_fetching_come_first(
     identity: IdentityEndpoint, blobs: BlobServer, internet: Internet
 ) -> None:
     with pytest.raises(FetchBlocked, match="FETCH_ALLOWED_HOSTS"):
-        fetch(BLOB, settings_of(identity, FETCH_ALLOWED_HOSTS="other.example"))
+        fetch(BLOB, policy_of(identity, FETCH_ALLOWED_HOSTS="other.example"))
     internet.names[HOST] = ["10.0.0.4"]
     with pytest.raises(FetchBlocked):
-        fetch(BLOB, settings_of(identity))
+        fetch(BLOB, policy_of(identity))
 
     assert blobs.requests == []
 
@@ -361,11 +368,11 @@ def test_one_token_serves_many_downloads_that_start_together(
     blobs: BlobServer, identity: IdentityEndpoint
 ) -> None:
     identity.delay_seconds = 0.1
-    settings = settings_of(identity)
+    policy = policy_of(identity)
     with ThreadPoolExecutor(8) as pool:
-        bodies = list(pool.map(lambda _: fetch(BLOB, settings), range(24)))
+        bodies = list(pool.map(lambda _: fetch(BLOB, policy), range(24)))
 
-    assert bodies == [b"private picture"] * 24
+    assert bodies == [b"private image"] * 24
     assert identity.issued == 1
 
 
@@ -375,12 +382,12 @@ def test_a_token_that_ends_within_five_minutes_is_asked_for_anew(
     from image_classifier.fetching import managed_identity
 
     monkeypatch.setattr(managed_identity, "time", clock := Clock())
-    settings = settings_of(identity)
+    policy = policy_of(identity)
     issued = []
     for minutes in (0, 50, 54, 56, 60):
         clock.minutes = minutes
         identity.lifetime_seconds = (minutes + 60) * 60
-        fetch(BLOB, settings)
+        fetch(BLOB, policy)
         issued.append(identity.issued)
 
     assert issued == [1, 1, 1, 2, 2]
@@ -393,20 +400,20 @@ def test_a_working_token_outlives_an_endpoint_that_is_down(
 
     monkeypatch.setattr(managed_identity, "time", clock := Clock())
     identity.lifetime_seconds = 3600
-    settings = settings_of(identity)
-    fetch(BLOB, settings)
+    policy = policy_of(identity)
+    fetch(BLOB, policy)
     identity.status = 500
     clock.minutes = 57
     for _ in range(5):
-        assert fetch(BLOB, settings)
+        assert fetch(BLOB, policy)
     assert len(identity.asked) == 2
     clock.minutes = 61
     with pytest.raises(FetchFailed, match="answered 500") as error:
-        fetch(BLOB, settings)
+        fetch(BLOB, policy)
     assert error.value.transient
     identity.status = 200
 
-    assert fetch(BLOB, settings)
+    assert fetch(BLOB, policy)
 
 
 class Clock:
@@ -441,11 +448,11 @@ class Clock:
 def test_without_a_token_the_blob_is_not_asked_for(
     answer: dict[str, object], words: str, blobs: BlobServer, identity: IdentityEndpoint
 ) -> None:
-    settings = settings_of(identity)
+    policy = policy_of(identity)
     for name, value in answer.items():
         setattr(identity, name, value)
     with pytest.raises(FetchFailed, match=words) as error:
-        fetch(BLOB, settings)
+        fetch(BLOB, policy)
 
     assert error.value.transient
     assert "FETCH_BLOB" in error.value.message or "Try again" in error.value.message
@@ -456,7 +463,7 @@ def test_an_app_without_an_identity_is_told_so(
     blobs: BlobServer, identity: IdentityEndpoint
 ) -> None:
     with pytest.raises(FetchFailed, match="IDENTITY_ENDPOINT is not set"):
-        fetch(BLOB, settings_of(identity, IDENTITY_ENDPOINT=""))
+        fetch(BLOB, policy_of(identity, IDENTITY_ENDPOINT=""))
 
 
 def test_a_slow_endpoint_ends_with_the_download(
@@ -464,13 +471,13 @@ def test_a_slow_endpoint_ends_with_the_download(
 ) -> None:
     identity.delay_seconds = 1
     with pytest.raises(FetchFailed, match="too slow"):
-        fetch(BLOB, settings_of(identity, FETCH_TIMEOUT_SECONDS="0.2"))
+        fetch(BLOB, policy_of(identity, FETCH_TIMEOUT_SECONDS="0.1"))
 
 
 def test_a_missing_role_is_named(blobs: BlobServer, identity: IdentityEndpoint) -> None:
     blobs.status = "403 Forbidden"
     with pytest.raises(FetchFailed, match="Storage Blob Data Reader") as error:
-        fetch(BLOB, settings_of(identity))
+        fetch(BLOB, policy_of(identity))
 
     assert not error.value.transient
 
@@ -478,16 +485,16 @@ def test_a_missing_role_is_named(blobs: BlobServer, identity: IdentityEndpoint) 
 def test_neither_token_nor_key_is_shown_or_logged(
     blobs: BlobServer, identity: IdentityEndpoint, caplog: pytest.LogCaptureFixture
 ) -> None:
-    settings = settings_of(identity)
-    shown = [repr(settings)]
+    policy = policy_of(identity)
+    shown = [repr(settings_of(identity)), repr(policy)]
     with caplog.at_level(logging.DEBUG):
-        fetch(BLOB, settings)
+        fetch(BLOB, policy)
         for status in ("403 Forbidden", "500 Oops"):
             blobs.status = status
             with pytest.raises(ClassifierError) as error:
-                fetch(BLOB, settings)
+                fetch(BLOB, policy)
             shown.append(str(error.value))
-        spoilt = settings_of(identity, IDENTITY_HEADER="the-apps-own-key\r\nX: y")
+        spoilt = policy_of(identity, IDENTITY_HEADER="the-apps-own-key\r\nX: y")
         with pytest.raises(FetchFailed, match="cannot be reached") as error:
             fetch(BLOB, spoilt)
         shown.append(str(error.value))
