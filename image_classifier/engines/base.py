@@ -36,10 +36,10 @@ class Engine(Protocol):
 
 
 class SavedModelEngine(Servable, Protocol):
-    """A loaded SavedModel: its own signatures, and an image classifier if it is told how."""
+    """A loaded SavedModel: its own signatures, and an image classifier given an input spec."""
 
     def classifier(self, input_spec: InputSpec) -> Engine:
-        """The engine that takes preprocessed images.
+        """Makes the engine that takes preprocessed images.
 
         Args:
             input_spec: names input and output as one of the signatures or as the graph does.
@@ -50,19 +50,19 @@ class SavedModelEngine(Servable, Protocol):
         ...
 
     def close(self) -> None:
-        """Gives back what it holds; nothing may run any more."""
+        """Frees the model's memory; nothing may run any more."""
         ...
 
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """How an engine should run.
+    """The settings of an engine.
 
     Attributes:
         threads: for one inference; 0 leaves it to the engine.
         providers: ONNX Runtime's execution providers, the preferred first.
-        provider_options: what each of them is told, by its name.
-        openvino_device: what OpenVINO runs on: "CPU", "GPU", "NPU" or "AUTO".
+        provider_options: the options of each provider, by its name.
+        openvino_device: the device that OpenVINO uses: "CPU", "GPU", "NPU" or "AUTO".
     """
 
     threads: int = 0
@@ -72,7 +72,7 @@ class EngineOptions:
 
 
 def detection_export(weights: Path) -> ModelError:
-    """What every engine says of an object detection export."""
+    """Every engine's error for an object detection export."""
     return ModelError(
         f"{weights} is an object detection export. This app serves classifiers: export a "
         "classification project."
@@ -80,5 +80,5 @@ def detection_export(weights: Path) -> ModelError:
 
 
 def first_line(exc: Exception) -> str:
-    """A runtime's own words, without the pages that follow them and the full stop."""
+    """The first line of a runtime's message, without the full stop; pages may follow it."""
     return str(exc).strip().split("\n", 1)[0].rstrip(".")

@@ -1,6 +1,6 @@
-"""What a ``model.pb`` is: read as a frozen graph, or refused in one sentence that says why.
+"""Reads a frozen graph from ``model.pb`` and rejects files of other kinds.
 
-Works on TensorFlow's message types, which the engine hands in; reads nothing but the file.
+It works on TensorFlow's message types, which the engine passes in, and reads only that file.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from image_classifier.engines.importing import importing
 from image_classifier.errors import ModelError
 from image_classifier.model_files.input_spec import CAFFE_MEAN_BGR, InputSpec
 
-with importing("tensorflow"):  # which brings it
+with importing("tensorflow"):  # protobuf comes with it
     from google.protobuf.message import DecodeError
 
 __all__ = ["read_frozen_graph", "recognise"]
@@ -21,7 +21,7 @@ __all__ = ["read_frozen_graph", "recognise"]
 _VARIABLE_OPS = frozenset({"Variable", "VariableV2", "VarHandleOp", "ReadVariableOp"})
 _DETECTION_NODES = ("detected_boxes", "detected_scores", "detected_classes", "image_tensor")
 
-# What people rename to model.pb, by its first bytes.
+# Files that people rename to model.pb, by their first bytes.
 _MAGIC = (
     (b"PK\x03\x04", "a ZIP archive, such as a PyTorch file or an export that is still packed"),
     (b"\x89HDF\r\n\x1a\n", "a Keras HDF5 file"),
@@ -38,7 +38,7 @@ def read_frozen_graph(path: Path, graph_type: type[Any], saved_model_type: type[
     Args:
         path: the ``model.pb``.
         graph_type: TensorFlow's ``GraphDef``.
-        saved_model_type: TensorFlow's ``SavedModel``, to name that common mistake.
+        saved_model_type: TensorFlow's ``SavedModel``, to recognise that common mistake.
 
     Returns:
         A ``GraphDef`` with at least one node and no variables.
@@ -58,7 +58,7 @@ def read_frozen_graph(path: Path, graph_type: type[Any], saved_model_type: type[
         nodes = []
     if not nodes or not all(node.name and node.op for node in nodes):
         raise ModelError(
-            f"{path} is not a frozen TensorFlow graph: {_what_it_is(data, saved_model_type)}."
+            f"{path} is not a frozen TensorFlow graph: {_actual_kind(data, saved_model_type)}."
         )
     if any(node.op in _VARIABLE_OPS for node in nodes):
         raise ModelError(
@@ -69,7 +69,7 @@ def read_frozen_graph(path: Path, graph_type: type[Any], saved_model_type: type[
 
 
 def recognise(path: Path, graph_def: Any) -> InputSpec:
-    """Tells a Custom Vision export by its nodes and says how it wants to be fed.
+    """Recognises a Custom Vision export by its nodes, and derives its input specification.
 
     Raises:
         ModelError: it is another graph (it needs a ``model.json``) or an object detection export.
@@ -118,8 +118,8 @@ def _input_size(path: Path, placeholder: Any) -> tuple[int, int]:
     return sizes[1], sizes[2]
 
 
-def _what_it_is(data: bytes, saved_model_type: type[Any]) -> str:
-    """Names what was found instead."""
+def _actual_kind(data: bytes, saved_model_type: type[Any]) -> str:
+    """Describes the file for the error message."""
     if not data:
         return "it is empty"
     for magic, name in _MAGIC:

@@ -1,7 +1,7 @@
-"""The import of an engine's runtime: it works, or one sentence says why it does not.
+"""Imports an engine's runtime, and gives the cause of a failure in one sentence.
 
 A runtime can be installed and yet fail: a shared library is missing, or a package that came first
-is too old for it. What was imported by halves cannot be imported again in the same process, so the
+is too old for it. A half imported package cannot be imported again in the same process, so the
 first failure is kept, and every later request gets the same sentence.
 """
 
@@ -29,10 +29,10 @@ def import_failure(package: str) -> str | None:
 
 @contextlib.contextmanager
 def importing(package: str) -> Iterator[None]:
-    """Goes around the lines that import a runtime, and around nothing of ours.
+    """Wraps the lines that import a runtime, and no import of ours.
 
     Args:
-        package: the one that the engine needs, as ``EngineKind.package`` names it.
+        package: the package that the engine needs, as ``EngineKind.package`` names it.
 
     Raises:
         ModelError: it cannot be imported, now or earlier; the message has the cause.
@@ -41,7 +41,7 @@ def importing(package: str) -> Iterator[None]:
         raise ModelError(_failures[package])
     try:
         yield
-    except Exception as exc:  # an import runs any code: OSError, TypeError and the rest are seen
+    except Exception as exc:  # an import runs any code: OSError, TypeError and others occur
         _failures[package] = _sentence(package, exc)
         raise ModelError(_failures[package]) from exc
 
@@ -51,21 +51,21 @@ def _sentence(package: str, exc: Exception) -> str:
     older = _older_protobuf() if _concerns_protobuf(exc) else None
     if older is None:
         return f"{cannot}: {_cause(exc)}."
-    version, folder, own = older
+    version, folder, newer = older
     return (
         f"{cannot} ({_cause(exc)}), because protobuf {version} in {folder} was imported in place "
-        f"of the app's own {own}: on Azure Functions, set PYTHON_ISOLATE_WORKER_DEPENDENCIES=1 or "
-        "use Python 3.13, since the worker of Python 3.12 and older imports its own protobuf "
+        f"of the app's own {newer}: on Azure Functions, set PYTHON_ISOLATE_WORKER_DEPENDENCIES=1 "
+        "or use Python 3.13, since the worker of Python 3.12 and older imports its own protobuf "
         "before the app."
     )
 
 
 def _cause(exc: Exception) -> str:
-    """The error's name and its first words, without the pages that some runtimes add."""
+    """The error's name and first line, without the pages that some runtimes add."""
     lines = [line for line in str(exc).splitlines() if line.strip()]
     if lines and lines[0].startswith("Traceback"):
-        # TensorFlow's error for a library that is missing begins with a whole traceback, whose
-        # own last line has the cause.
+        # TensorFlow's error for a missing library begins with a whole traceback, and the last line
+        # of that has the cause.
         lines = [line for line in lines[1:] if not line[0].isspace()]
         return lines[0].strip().rstrip(".") if lines else type(exc).__name__
     return ": ".join([type(exc).__name__, *lines[:1]]).strip().rstrip(".")
@@ -94,11 +94,11 @@ def _older_protobuf() -> tuple[str, Path, str] | None:
     """
     module = sys.modules.get("google.protobuf")
     version, file = getattr(module, "__version__", None), getattr(module, "__file__", None)
-    installed = [found.version for found in distributions(name="protobuf")]
-    own = max(filter(None, installed), key=_numbers, default=None)
-    if not version or not file or not own or _numbers(version) >= _numbers(own):
+    installed = [distribution.version for distribution in distributions(name="protobuf")]
+    newest = max(filter(None, installed), key=_numbers, default=None)
+    if not version or not file or not newest or _numbers(version) >= _numbers(newest):
         return None
-    return version, Path(file).parents[2], own
+    return version, Path(file).parents[2], newest
 
 
 def _numbers(version: str) -> list[int]:

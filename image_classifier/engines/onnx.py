@@ -1,7 +1,7 @@
 """Runs ONNX models (``model.onnx``) with ONNX Runtime: small, quick to start, no TensorFlow.
 
 ONNX Runtime hands parts of the graph, or all of it, to execution providers: GPUs, NPUs and other
-accelerators. The wanted ones are tried in order; what is missing is passed over.
+accelerators. The configured ones are tried in order; missing ones are passed over.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 _CPU = "CPUExecutionProvider"
 _LOG_ERRORS_ONLY = 3
-_RECORD_WHO_RUNS_WHAT = "session.record_ep_graph_assignment_info"
+_RECORD_ASSIGNMENT = "session.record_ep_graph_assignment_info"
 
 
 def load(weights: Path, input_spec: InputSpec | None, options: EngineOptions) -> OnnxEngine:
@@ -43,8 +43,8 @@ def load(weights: Path, input_spec: InputSpec | None, options: EngineOptions) ->
 
     Args:
         weights: the ``model.onnx``.
-        input_spec: from ``model.json``; without it the file's metadata must say how it is fed.
-        options: execution providers, what they are told, and threads.
+        input_spec: from ``model.json``; without it the file's metadata must have one.
+        options: execution providers, their options, and threads.
 
     Raises:
         ModelError: the file is not such a model, or a provider refuses it; the message names it
@@ -62,13 +62,13 @@ class OnnxEngine:
     """One session, which all threads share.
 
     Attributes:
-        input_spec: how it is fed.
-        provider: the first execution provider that runs a part of the graph, all that it can.
+        input_spec: names, size and preprocessing of the input.
+        provider: the first execution provider that runs a part of the graph.
     """
 
     def __init__(self, weights: Path, session: ort.InferenceSession, input_spec: InputSpec) -> None:
         self.input_spec = input_spec
-        self.provider = _at_work(session)[0]
+        self.provider = _active_providers(session)[0]
         self._session = session
         inputs = {node.name: _node(node) for node in session.get_inputs()}
         outputs = {node.name: node.type for node in session.get_outputs()}
@@ -76,7 +76,7 @@ class OnnxEngine:
         self._output = node_called(input_spec.output_name, outputs, weights)
         self._channels_first = is_channels_first(inputs[self._input], input_spec)
         self._dtype = inputs[self._input].dtype
-        # The oldest of Custom Vision's exports give a map from label to probability.
+        # Custom Vision's oldest exports return a map from label to probability.
         is_map = "map(" in outputs[self._output]
         self._labels = read_labels(weights.parent) if is_map else None
 
@@ -84,9 +84,9 @@ class OnnxEngine:
         """See ``Engine.predict``; ModelError if the model cannot take the batch."""
         if self._channels_first:
             batch = batch.transpose(0, 3, 1, 2)
-        fed = np.ascontiguousarray(batch, self._dtype)
+        tensor = np.ascontiguousarray(batch, self._dtype)
         try:
-            scores = self._session.run([self._output], {self._input: fed})[0]
+            scores = self._session.run([self._output], {self._input: tensor})[0]
             if self._labels is not None:
                 rows = [[row[label] for label in self._labels] for row in scores]
                 scores = np.array(rows, np.float32)
@@ -114,19 +114,22 @@ def _session(weights: Path, options: EngineOptions) -> ort.InferenceSession:
     session_options = ort.SessionOptions()
     session_options.log_severity_level = _LOG_ERRORS_ONLY
     # Never 0: with that, ONNX Runtime binds its threads to cores one by one, where they wait for
-    # whatever else runs there, and takes no notice of a process that may use only some cores.
+    # other threads there, and ignores that a process may be allowed only some cores.
     session_options.intra_op_num_threads = options.threads or usable_cores()
     # Threads that wait sleep instead of spinning. Spinning gains a little for one request alone on
     # an idle machine, and costs up to half of the throughput as soon as two come together.
     session_options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session_options.inter_op_num_threads = 1  # classifiers are chains: nothing to run side by side
-    wanted = _providers(options.providers)
-    told = [dict(options.provider_options.get(name, {})) for name in wanted]
-    if wanted != [_CPU]:
-        session_options.add_session_config_entry(_RECORD_WHO_RUNS_WHAT, "1")
+    providers = _providers(options.providers)
+    provider_options = [dict(options.provider_options.get(name, {})) for name in providers]
+    if providers != [_CPU]:
+        session_options.add_session_config_entry(_RECORD_ASSIGNMENT, "1")
     try:
         session = ort.InferenceSession(
-            weights.read_bytes(), session_options, providers=wanted, provider_options=told
+            weights.read_bytes(),
+            session_options,
+            providers=providers,
+            provider_options=provider_options,
         )
     except OSError as exc:
         raise ModelError(f"{weights} cannot be read: {exc.strerror}.") from exc
@@ -134,34 +137,34 @@ def _session(weights: Path, options: EngineOptions) -> ort.InferenceSession:
         raise ModelError(
             f"{weights} is not an ONNX model that this ONNX Runtime can load: {first_line(exc)}."
         ) from exc
-    # One that is built in may still lack its libraries or its device, or run nothing of the model:
-    # AzureExecutionProvider, which is in every build, runs only operators that call a service.
-    at_work = _at_work(session)
-    for name in wanted:
+    # A provider that is built in may still lack its libraries or its device, or run nothing of the
+    # model: AzureExecutionProvider, in every build, runs only operators that call a service.
+    active = _active_providers(session)
+    for name in providers:
         if name not in session.get_providers():
             logger.warning("%s (ONNX_PROVIDERS) finds no device or library here: skipped", name)
-        elif name != _CPU and name not in at_work:
+        elif name != _CPU and name not in active:
             logger.warning("%s (ONNX_PROVIDERS) can run no part of this model: skipped", name)
     return session
 
 
-def _at_work(session: ort.InferenceSession) -> list[str]:
-    """The session's providers that have a part of the graph, in order, as far as is known."""
-    there: list[str] = session.get_providers()
-    if there == [_CPU]:
-        return there
+def _active_providers(session: ort.InferenceSession) -> list[str]:
+    """The session's providers that run a part of the graph, in order; all where that is unknown."""
+    providers: list[str] = session.get_providers()
+    if providers == [_CPU]:
+        return providers
     try:
         used = {part.ep_name for part in session.get_provider_graph_assignment_info()}
     except Exception:  # another build of ONNX Runtime, whose errors share no base class
-        return there
-    return [name for name in there if name in used] or there
+        return providers
+    return [name for name in providers if name in used] or providers
 
 
-def _providers(wanted: tuple[str, ...]) -> list[str]:
-    """Those of the wanted providers that this build has, in order, and the CPU for all else."""
+def _providers(configured: tuple[str, ...]) -> list[str]:
+    """The configured providers that this build has, in order, and the CPU for the rest."""
     available = ort.get_available_providers()
-    for name in wanted:
+    for name in configured:
         if name not in available:
             logger.warning("%s (ONNX_PROVIDERS) is not in this ONNX Runtime: skipped", name)
-    found = [name for name in wanted if name in available]
-    return found if _CPU in found else [*found, _CPU]
+    usable = [name for name in configured if name in available]
+    return usable if _CPU in usable else [*usable, _CPU]

@@ -1,4 +1,4 @@
-"""How an ONNX file wants to be fed: read from its metadata, whatever runtime has opened it.
+"""Reads the input specification of an ONNX file from its metadata, for any runtime.
 
 A file that ``tools.convert`` made carries its input specification there. Custom Vision's own ONNX
 export carries pixel format and range. Any other file needs a ``model.json`` beside it.
@@ -29,9 +29,9 @@ __all__ = [
 # Where tools.convert keeps the input specification in a file's metadata.
 INPUT_SPEC_KEY = "image_classifier.contract"
 
-# Custom Vision's own ONNX export says how it is fed in the words of Windows ML.
+# Custom Vision's own ONNX export describes its input with the keys of Windows ML.
 _PIXEL_FORMAT, _PIXEL_RANGE = "Image.BitmapPixelFormat", "Image.NominalPixelRange"
-# All that is looked at.
+# All keys that are read.
 METADATA_KEYS = (INPUT_SPEC_KEY, _PIXEL_FORMAT, _PIXEL_RANGE)
 _CHANNELS_OF = {"bgr8": "BGR", "rgb8": "RGB", "bgra8": "BGR", "rgba8": "RGB", "gray8": "GRAY"}
 _SCALE_OF = {"nominalrange_0_255": 1.0, "nominal_0_255": 1.0, "normalized_0_1": 1 / 255}
@@ -42,7 +42,7 @@ class OnnxNode:
     """An input or output.
 
     Attributes:
-        shape: a number for each dimension; anything else where it is open.
+        shape: a number for each fixed dimension, anything else for an open one.
         is_text: whether it is a tensor of strings.
         is_half: whether it is a tensor of float16, as in Custom Vision's flavour OnnxFloat16.
     """
@@ -53,7 +53,7 @@ class OnnxNode:
 
     @property
     def dtype(self) -> type[np.floating[Any]]:
-        """What it is fed in."""
+        """The dtype of its arrays."""
         return np.float16 if self.is_half else np.float32
 
 
@@ -64,24 +64,24 @@ def onnx_input_spec(
     inputs: Mapping[str, OnnxNode],
     outputs: Mapping[str, OnnxNode],
 ) -> InputSpec:
-    """The input specification that holds for a file.
+    """Combines the metadata of a file with its ``model.json``.
 
     Args:
         weights: the file, for the messages.
-        input_spec: from ``model.json``; without it the metadata must say how it is fed.
+        input_spec: from ``model.json``; without it the metadata must have one.
         metadata: the file's own.
         inputs: by name.
         outputs: by name.
 
     Raises:
-        ModelError: nothing says how it is fed, or it is an object detection export.
+        ModelError: there is no specification, or it is an object detection export.
     """
     if input_spec is None:
         return _input_spec_from(weights, metadata, inputs, outputs)
     if INPUT_SPEC_KEY in metadata:
         # The model.json may be a SavedModel's: conversion gave the tensors other names.
-        own = _input_spec_from(weights, metadata, inputs, outputs)
-        return replace(input_spec, input_name=own.input_name, output_name=own.output_name)
+        tensors = _input_spec_from(weights, metadata, inputs, outputs)
+        return replace(input_spec, input_name=tensors.input_name, output_name=tensors.output_name)
     return input_spec
 
 

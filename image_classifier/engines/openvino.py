@@ -1,7 +1,7 @@
 """Runs ONNX models (``model.onnx``) with OpenVINO: Intel's CPUs, and its GPUs and NPUs.
 
-The runtime itself, and not ONNX Runtime's provider of that name: ``onnxruntime-openvino`` lags
-releases behind, and takes the place of ``onnxruntime``. Not in requirements.txt, for it has 180 MB:
+It is the runtime itself, not ONNX Runtime's provider of that name: ``onnxruntime-openvino`` lags
+releases behind, and replaces ``onnxruntime``. It is not in requirements.txt, for it has 180 MB:
 ``pip install openvino``, then ``ENGINE=openvino``.
 """
 
@@ -40,7 +40,7 @@ def load(weights: Path, input_spec: InputSpec | None, options: EngineOptions) ->
 
     Args:
         weights: the ``model.onnx``.
-        input_spec: from ``model.json``; without it the file's metadata must say how it is fed.
+        input_spec: from ``model.json``; without it the file's metadata must have one.
         options: device and threads.
 
     Raises:
@@ -67,7 +67,7 @@ class OpenVinoEngine:
     """One compiled model, and a request to it for each thread that runs at the same time.
 
     Attributes:
-        input_spec: how it is fed.
+        input_spec: names, size and preprocessing of the input.
         provider: the device.
     """
 
@@ -88,21 +88,21 @@ class OpenVinoEngine:
         )
         self._channels_first = is_channels_first(inputs[self._input], input_spec)
         self._dtype = inputs[self._input].dtype
-        # A request holds the tensors of one run. They are made when they are needed, and kept.
+        # A request holds the tensors of one run. Requests are made when needed, and kept.
         self._requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
     def predict(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """See ``Engine.predict``; ModelError if the model cannot take the batch."""
         if self._channels_first:
             batch = batch.transpose(0, 3, 1, 2)
-        fed = np.ascontiguousarray(batch, self._dtype)
+        tensor = np.ascontiguousarray(batch, self._dtype)
         try:
             request = self._requests.get_nowait()
         except queue.Empty:
             request = self._compiled.create_infer_request()
         try:
-            found = request.infer({self._input: fed}, share_inputs=True)
-            scores: NDArray[np.float32] = np.asarray(found[self._output], np.float32)
+            results = request.infer({self._input: tensor}, share_inputs=True)
+            scores: NDArray[np.float32] = np.asarray(results[self._output], np.float32)
         except Exception as exc:  # OpenVINO's errors share no base class
             raise ModelError(
                 f"The model cannot run on an input of shape {list(batch.shape)}: {_reason(exc)}."
@@ -113,7 +113,7 @@ class OpenVinoEngine:
 
 
 def _read(weights: Path) -> Any:
-    # Not Core.read_model, which tries every format that it knows on what is no ONNX file.
+    # Not Core.read_model, which tries every format that it knows on a file that is no ONNX.
     onnx = FrontEndManager().load_by_framework("onnx")
     try:
         if not weights.stat().st_size:
@@ -129,9 +129,9 @@ def _read(weights: Path) -> Any:
 
 def _properties(device: str, options: EngineOptions) -> dict[str, Any]:
     properties: dict[str, Any] = {
-        # One run as quick as can be: measured to be best for two callers at once as well.
+        # The quickest single run: measured to be best for two callers at once as well.
         "PERFORMANCE_HINT": "LATENCY",
-        # Else processors with bfloat16 compute in it, and answers differ in the third digit.
+        # Otherwise processors with bfloat16 use it, and scores differ in the third digit.
         "INFERENCE_PRECISION_HINT": "f32",
     }
     if device == "CPU":
@@ -140,7 +140,7 @@ def _properties(device: str, options: EngineOptions) -> dict[str, Any]:
 
 
 def _nodes(ports: Any) -> dict[str, OnnxNode]:
-    """Inputs or outputs by name; those without one cannot be asked for."""
+    """Inputs or outputs by name; a port without a name cannot be requested."""
     return {
         port.any_name: OnnxNode(
             [size.get_length() if size.is_static else None for size in port.partial_shape],
@@ -153,7 +153,7 @@ def _nodes(ports: Any) -> dict[str, OnnxNode]:
 
 
 def _metadata(model: Any) -> dict[str, str]:
-    """Of the ONNX file's metadata what matters; OpenVINO keeps it as what the framework said."""
+    """The metadata keys of the ONNX file that are read; OpenVINO keeps them under ``framework``."""
     return {
         key: model.get_rt_info(["framework", key]).astype(str)
         for key in METADATA_KEYS
@@ -162,8 +162,8 @@ def _metadata(model: Any) -> dict[str, str]:
 
 
 def _reason(exc: Exception) -> str:
-    """The line of OpenVINO's message that says what is wrong; the first ones say where."""
+    """The line of OpenVINO's message that has the cause; the lines before it have the place."""
     lines = [line.strip() for line in str(exc).splitlines() if line.strip()]
     passed_over = ("Exception from", "Check '", "FrontEnd API failed")
-    told = [line for line in lines if not line.startswith(passed_over)]
-    return (told or lines or ["it gives no reason"])[0].rstrip(".")
+    causes = [line for line in lines if not line.startswith(passed_over)]
+    return (causes or lines or ["it gives no reason"])[0].rstrip(".")

@@ -26,7 +26,7 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-# A SavedModel says itself what it takes and gives; the other files are bare graphs.
+# A SavedModel has signatures of its own; the other files are bare graphs.
 SAVED_MODEL = "saved_model.pb"
 
 
@@ -35,10 +35,10 @@ class EngineKind:
     """One row of the table.
 
     Attributes:
-        name: what ``ENGINE`` and ``X-Engine`` call it.
+        name: its name in ``ENGINE`` and ``X-Engine``.
         weights: the files in a version folder that it runs, the preferred first.
-        package: the Python package it needs.
-        module: ours that has ``load(weights, input_spec or None, options) -> Engine``, and for a
+        package: the Python package that it needs.
+        module: our module with ``load(weights, input_spec or None, options) -> Engine``, and for a
             SavedModel ``load_saved_model(weights, options) -> SavedModelEngine``.
     """
 
@@ -48,25 +48,25 @@ class EngineKind:
     module: str
 
     def is_installed(self) -> bool:
-        """Whether the package is there; it is looked for, not imported."""
+        """Whether the package is installed; nothing is imported to find out."""
         return importlib.util.find_spec(self.package) is not None
 
     @property
     def failure(self) -> str | None:
-        """Why the package cannot be imported; None while that was not tried, or if it can."""
+        """Why the package cannot be imported; None if it can, and before the first try."""
         return import_failure(self.package)
 
     def find(self, folder: Path) -> Path | None:
-        """The file in a version folder that it would run, or None."""
+        """The file in a version folder that this engine would run, or None."""
         paths = (folder / name for name in self.weights)
         return next((path for path in paths if path.is_file()), None)
 
     def import_module(self) -> ModuleType:
-        """Imports our module, and with it the runtime; ModelError says why that cannot be."""
+        """Imports our module and with it the runtime; raises ModelError if that fails."""
         return importlib.import_module(self.module)
 
     def load(self, weights: Path, input_spec: InputSpec | None, options: EngineOptions) -> Engine:
-        """Imports the runtime and loads the weights; ModelError says what is wrong with them."""
+        """Imports the runtime and loads the weights; raises ModelError if they cannot be used."""
         engine: Engine = self.import_module().load(weights, input_spec, options)
         return engine
 
@@ -76,7 +76,7 @@ class EngineKind:
         return engine
 
 
-# In the order in which ENGINE=auto tries them.
+# ENGINE=auto tries them in this order.
 ENGINES: Mapping[str, EngineKind] = {
     kind.name: kind
     for kind in (
@@ -97,24 +97,24 @@ ENGINES: Mapping[str, EngineKind] = {
 
 
 def weights_files() -> tuple[str, ...]:
-    """The names of files that some engine can run, each once."""
+    """The names of all files that an engine can run, each once."""
     return tuple(dict.fromkeys(name for kind in ENGINES.values() for name in kind.weights))
 
 
-def choose_engine(folder: Path, wanted: str) -> tuple[EngineKind, Path]:
-    """Picks the engine for a version folder, and the file that it is to run.
+def choose_engine(folder: Path, engine: str) -> tuple[EngineKind, Path]:
+    """Chooses the engine for a version folder, and the file that the engine will run.
 
-    Imports nothing; passes over an engine that is known not to be importable if another will do.
+    Imports nothing; passes over an engine whose import has failed if another one will do.
 
     Args:
-        folder: what holds the weights.
-        wanted: "auto" or a name in ENGINES.
+        folder: the version folder.
+        engine: "auto" or a name in ENGINES.
 
     Raises:
         ModelError: the folder has no weights for the engine, or the engine is not installed, or
             its import has failed.
     """
-    kinds = list(ENGINES.values()) if wanted == "auto" else [ENGINES[wanted]]
+    kinds = list(ENGINES.values()) if engine == "auto" else [ENGINES[engine]]
     present = [(kind, weights) for kind in kinds if (weights := kind.find(folder))]
     installed = [(kind, weights) for kind, weights in present if kind.is_installed()]
     for kind, weights in installed:
@@ -132,22 +132,22 @@ def choose_engine(folder: Path, wanted: str) -> tuple[EngineKind, Path]:
     raise ModelError(f"{folder} holds no model: put {names} and labels.txt there.")
 
 
-def import_engine(folder: Path, wanted: str) -> tuple[EngineKind, Path]:
-    """Picks as ``choose_engine`` does, and imports the engine: what it returns can run.
+def import_engine(folder: Path, engine: str) -> tuple[EngineKind, Path]:
+    """Chooses as ``choose_engine`` does, and imports the engine, which can run then.
 
     With "auto" an engine that cannot be imported gives way to the next one, with a warning: the
-    callers get their answers, and whoever reads the log mends the first.
+    callers get their answers, and the log tells the operator to mend the first.
 
     Raises:
-        ModelError: as ``choose_engine``, or nothing that would do can be imported.
+        ModelError: as ``choose_engine``, or no suitable engine can be imported.
     """
     while True:
-        kind, weights = choose_engine(folder, wanted)
+        kind, weights = choose_engine(folder, engine)
         try:
             kind.import_module()
         except ModelError as exc:
             if kind.failure is None:
                 raise
-            logger.warning(exc.message)  # choose_engine knows by now, too
+            logger.warning(exc.message)  # choose_engine passes it over now
         else:
             return kind, weights

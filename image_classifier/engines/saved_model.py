@@ -1,7 +1,7 @@
 """Runs SavedModels (``saved_model.pb``): the signatures as exported, one session for all threads.
 
-Loaded as TensorFlow Serving does it, into a graph and a session: tensors keep their names, and
-shapes are the graph's business. TensorFlow itself is handed in by ``engines/tensorflow.py``.
+A model is loaded as TensorFlow Serving loads it, into a graph and a session: tensors keep their
+names, and only the graph checks shapes. ``engines/tensorflow.py`` passes TensorFlow in.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from image_classifier.model_files.signatures import DEFAULT_SIGNATURE, Array, Si
 
 __all__ = ["SavedModel", "signature_of"]
 
-_SERVE = "serve"  # the tag that everything exported for serving carries
-# Where a model.json's names are looked for, if the graph's own tensors have others.
+_SERVE = "serve"  # the tag of every model that is exported for serving
+# The signatures in which a model.json's names are looked up before the graph's own tensors.
 _IMAGE_SIGNATURES = ("tensors", DEFAULT_SIGNATURE)
 
 
@@ -33,7 +33,7 @@ class SavedModel:
         weights: the ``saved_model.pb``.
         options: threads.
         tf: the TensorFlow module.
-        callable_options: its ``CallableOptions``, which that does not export.
+        callable_options: TensorFlow's ``CallableOptions``, which the module does not export.
 
     Raises:
         ModelError: it cannot be loaded.
@@ -73,18 +73,18 @@ class SavedModel:
         """Runs the graph on tensors by their names in it.
 
         Raises:
-            InvalidRequest: the graph refuses what it is fed.
-            ModelError: anything else goes wrong in it.
+            InvalidRequest: the graph rejects the tensors.
+            ModelError: the graph fails otherwise.
         """
         names = tuple(feeds)
         try:
             call = self._callables.get((names, fetches)) or self._make_callable(names, fetches)
-            found: list[Array] = call(*feeds.values())
+            arrays: list[Array] = call(*feeds.values())
         except (ValueError, TypeError, self._tf.errors.InvalidArgumentError) as exc:
             raise InvalidRequest(f"{first_line(exc)}.") from exc
         except self._tf.errors.OpError as exc:
             raise ModelError(f"The model cannot run: {first_line(exc)}.") from exc
-        return found
+        return arrays
 
     def classifier(self, input_spec: InputSpec) -> _Classifier:
         """See ``SavedModelEngine.classifier``."""
@@ -96,14 +96,14 @@ class SavedModel:
         )
 
     def close(self) -> None:
-        """Gives back what the session holds; nothing may run any more."""
+        """Frees the session's memory; nothing may run any more."""
         self._session.close()
         self._callables.clear()
 
     def _make_callable(
         self, feeds: tuple[str, ...], fetches: tuple[str, ...]
     ) -> Callable[..., Any]:
-        """A run that takes arrays of any shape: TensorFlow Serving does not compare shapes."""
+        """Makes a call that takes any shape: TensorFlow Serving does not compare shapes."""
         options = self._callable_options(feed=feeds, fetch=fetches)
         with self._lock:
             made: Callable[..., Any] = self._session._make_callable_from_options(options)
@@ -158,7 +158,7 @@ def _load(session: Any, weights: Path, tf: Any) -> Any:
 
 
 def signature_of(definition: Any) -> Signature:
-    """A signature in the app's terms.
+    """Converts a signature to the app's type.
 
     Args:
         definition: TensorFlow's ``SignatureDef``.

@@ -1,8 +1,7 @@
 """Runs TensorFlow models: frozen graphs (``model.pb``) here, SavedModels in ``saved_model.py``.
 
-Read once, one graph, one session for all threads.
-
-The only module that imports TensorFlow; it is imported when a model first needs it.
+A graph is read once, into one session that all threads share. This is the only module that imports
+TensorFlow; it is imported when a model first needs it.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from image_classifier.engines.saved_model import SavedModel
 from image_classifier.errors import ModelError
 from image_classifier.model_files.input_spec import InputSpec
 
-# TensorFlow's start-up chatter (CPU features, no GPU) is not about the model; errors still show.
+# Hides TensorFlow's messages at start (CPU features, no GPU); errors still show.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 with importing("tensorflow"):
@@ -30,7 +29,7 @@ with importing("tensorflow"):
     from tensorflow.core.protobuf.config_pb2 import CallableOptions
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel as SavedModelProto
 
-# It also warns of what it deprecates, such as loading a SavedModel as TensorFlow Serving does it.
+# It also warns of deprecated calls, such as loading a SavedModel as TensorFlow Serving does.
 tf.get_logger().setLevel("ERROR")
 
 __all__ = ["FrozenGraphEngine", "load", "load_saved_model"]
@@ -60,7 +59,7 @@ def load_saved_model(weights: Path, options: EngineOptions) -> SavedModel:
         options: threads.
 
     Raises:
-        ModelError: the file is no SavedModel, or cannot be loaded; the message says why.
+        ModelError: the file is no SavedModel, or cannot be loaded; the message gives the cause.
     """
     return SavedModel(weights, options, tf, CallableOptions)
 
@@ -90,11 +89,11 @@ class FrozenGraphEngine:
             )
         config = tf.compat.v1.ConfigProto(intra_op_parallelism_threads=options.threads)
         self._session = tf.compat.v1.Session(graph=graph, config=config)
-        # A callable spares each request the parsing of names that session.run does.
+        # A callable spares each request the parsing of names that Session.run does.
         self._run = self._session.make_callable(outputs, feed_list=[inputs])
 
     def close(self) -> None:
-        """Gives back what the session holds; nothing may run any more."""
+        """Frees the session's memory; nothing may run any more."""
         self._session.close()
 
     def predict(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,6 +1,6 @@
 """Runs TensorFlow Lite models (``model.tflite``) with LiteRT, the runtime that phones use.
 
-Custom Vision's own exports are known by the names of their inputs. Any other file needs a
+Custom Vision's own exports are recognised by the names of their inputs. Any other file needs a
 ``model.json`` beside it.
 """
 
@@ -60,10 +60,10 @@ def load(weights: Path, input_spec: InputSpec | None, options: EngineOptions) ->
 
 
 class TfliteEngine:
-    """The file's bytes, and an interpreter of them for each thread that runs at the same time.
+    """The file's bytes, and an interpreter for each thread that runs at the same time.
 
-    An interpreter holds the tensors of one inference, so no two threads may share one. They are
-    made when they are first needed and kept; all read the weights from the same bytes.
+    An interpreter holds the tensors of one inference, so no two threads may share one.
+    Interpreters are made when needed and kept; all read the weights from the same bytes.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class TfliteEngine:
         self._idle = [interpreter]
 
     def close(self) -> None:
-        """Gives back what the interpreters hold; nothing may run any more."""
+        """Frees the interpreters; nothing may run any more."""
         self._idle.clear()
 
     def predict(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -100,13 +100,13 @@ class TfliteEngine:
         except IndexError:
             interpreter = self._fit(_interpreter(self._weights, self._data, self._threads))
         try:
-            # One after the other: the files are made for one image, and to change that for a batch
-            # and back takes longer than it gains.
+            # One image after the other: the files are made for one image, and resizing the input
+            # for a batch and back takes longer than it gains.
             rows = [self._scores(interpreter, pixels) for pixels in batch]
-            # Without an image: as many scores for none.
+            # An empty batch has no row, and the output as many columns as ever.
             scores = np.concatenate(rows or [interpreter.get_tensor(self._output["index"])[:0]])
         except Exception as exc:  # LiteRT's errors share no base class
-            # The interpreter is let go: who knows what state it is in.
+            # The interpreter is dropped, because its state is unknown now.
             raise ModelError(
                 f"The model cannot run on an input of shape {list(batch.shape)}: {first_line(exc)}."
             ) from exc
@@ -114,7 +114,7 @@ class TfliteEngine:
         return _dequantise(scores, self._output)
 
     def _scores(self, interpreter: Interpreter, pixels: NDArray[np.float32]) -> NDArray[Any]:
-        """Runs one image [height, width, channels]; gives what the model does, [1, K] or else."""
+        """Runs one image [height, width, channels]; returns the model's output, usually [1, K]."""
         if self._channels_first:
             pixels = pixels.transpose(2, 0, 1)
         interpreter.set_tensor(self._input["index"], _quantise(pixels[None], self._input))
@@ -123,7 +123,7 @@ class TfliteEngine:
         return scores
 
     def _fit(self, interpreter: Interpreter) -> Interpreter:
-        """Gives the input the input specification's size, where the file leaves it open."""
+        """Resizes the input to the input specification's size, where the file leaves it open."""
         if self._is_resized:
             try:
                 interpreter.resize_tensor_input(self._input["index"], self._shape, strict=True)
@@ -138,10 +138,10 @@ class TfliteEngine:
 
 
 def _interpreter(weights: Path, data: bytes, threads: int) -> Interpreter:
-    """An interpreter that is ready to run. LiteRT checks the file's structure first."""
+    """Makes an interpreter that is ready to run. LiteRT checks the file's structure first."""
     try:
         interpreter = Interpreter(model_content=data, num_threads=threads)
-        # The list of all is without tensors whose names are damaged; these two are not.
+        # The list of all tensors lacks those with damaged names; the other two lists have them.
         ends = interpreter.get_input_details() + interpreter.get_output_details()
         check_quantisation(weights, interpreter.get_tensor_details() + ends)
         interpreter.allocate_tensors()
@@ -156,26 +156,26 @@ def _interpreter(weights: Path, data: bytes, threads: int) -> Interpreter:
 
 
 def _named(name: str, interpreter: Interpreter, side: str, weights: Path) -> Details:
-    """The input or output of that name: a tensor's own, or the one that the signature gives it."""
+    """The input or output of a name: the tensor's own, or its name in a signature."""
     get = f"get_{side}_details"
     tensors: list[Details] = getattr(interpreter, get)()
     plain = plain_name(name)
-    found = [tensor for tensor in tensors if plain_name(tensor["name"]) == plain]
-    for key in [] if found else interpreter.get_signature_list():
+    matches = [tensor for tensor in tensors if plain_name(tensor["name"]) == plain]
+    for key in [] if matches else interpreter.get_signature_list():
         named: Mapping[str, Details] = getattr(interpreter.get_signature_runner(key), get)()
-        found += [
+        matches += [
             each for each in tensors if plain in named and each["index"] == named[plain]["index"]
         ]
-    if not found:
+    if not matches:
         names = ", ".join(tensor["name"] for tensor in tensors)
         raise ModelError(f"{weights} has no {side} {name!r}; it has: {names}.")
-    return found[0]
+    return matches[0]
 
 
 def _quantise(pixels: NDArray[np.float32], tensor: Details) -> NDArray[Any]:
-    """Turns float32 into the input's dtype, as TensorFlow Lite's own Quantize operation does it.
+    """Converts float32 to the input's dtype, as TensorFlow Lite's own Quantize operation does.
 
-    That one multiplies and rounds halves to even (measured: LiteRT 2.3 on its default kernels).
+    It multiplies and rounds halves to even (measured: LiteRT 2.3 on its default kernels).
     """
     dtype: np.dtype[Any] = np.dtype(tensor["dtype"])
     if dtype.kind == "f":
@@ -183,13 +183,13 @@ def _quantise(pixels: NDArray[np.float32], tensor: Details) -> NDArray[Any]:
     scale, zero_point = tensor["quantization"]
     steps = np.rint(pixels * np.float32(1 / (scale or 1))) + np.float32(zero_point)
     limits = np.iinfo(dtype)
-    with np.errstate(invalid="ignore"):  # what is not a number becomes any
+    with np.errstate(invalid="ignore"):  # NaN becomes any number
         quantised: NDArray[Any] = steps.clip(limits.min, limits.max).astype(dtype)
     return quantised
 
 
 def _dequantise(scores: NDArray[Any], tensor: Details) -> NDArray[np.float32]:
-    """Turns the output's dtype into float32."""
+    """Converts the output's dtype to float32."""
     scale, zero_point = tensor["quantization"]
     if scores.dtype.kind == "f" or not scale:
         return scores.astype(np.float32, copy=False)

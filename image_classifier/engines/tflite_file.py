@@ -1,6 +1,6 @@
-"""What a ``model.tflite`` is: read, checked, recognised, or refused in one sentence that says why.
+"""Reads, checks and recognises a ``model.tflite``, and rejects files of other kinds.
 
-Works on what LiteRT says of the file's tensors, which the engine hands in.
+It works on LiteRT's descriptions of the file's tensors, which the engine passes in.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ DTYPES = (np.float32, np.float16, np.uint8, np.int8)
 _IDENTIFIER = b"TFL3"  # the bytes 4 to 8 of every TensorFlow Lite file
 _SUBGRAPHS = 2  # the number of its root's field that holds the graphs
 _LARGEST_SIDE = 4096  # as in a model.json
-_SCALES = (1e-30, 1e30)  # beyond any real one; those near the ends of float32 end the process
+_SCALES = (1e-30, 1e30)  # beyond any real one; scales near the ends of float32 end the process
 
-# What a converter puts before the name of an input when it starts from a SavedModel.
+# A converter puts it before the name of an input when it starts from a SavedModel.
 _SIGNATURE_PREFIX = "serving_default_"
 
-# Custom Vision's inputs, and what their outputs are called unless a converter made up a name.
+# Custom Vision's inputs, and their outputs unless a converter made up a name.
 _EXPORTS = {"Placeholder": ("model_outputs", "loss"), "data": ("model_output",)}
 _MADE_UP = ("PartitionedCall", "StatefulPartitionedCall", "Identity")
 _DETECTION_NAMES = {"detected_boxes", "detected_scores", "detected_classes", "image_tensor"}
 
 
 def read_tflite(weights: Path) -> bytes:
-    """Reads the file. Its structure is checked by LiteRT, when an interpreter is made of it.
+    """Reads the file. LiteRT checks its structure when it makes an interpreter.
 
     Raises:
         ModelError: the file cannot be read, is of another kind, or holds no graph.
@@ -67,7 +67,7 @@ def read_tflite(weights: Path) -> bytes:
 
 
 def _has_a_graph(data: bytes) -> bool:
-    """Whether there is one; LiteRT does not ask, and ends the process if there is none."""
+    """Whether the file has a graph; LiteRT does not check, and ends the process without one."""
     try:
         (root,) = struct.unpack_from("<I", data)
         (back,) = struct.unpack_from("<i", data, root)
@@ -84,7 +84,7 @@ def _has_a_graph(data: bytes) -> bool:
 
 
 def check_quantisation(weights: Path, tensors: Iterable[Details]) -> None:
-    """Looks at every scale and zero point: LiteRT does not, and wrong ones end the process.
+    """Checks every scale and zero point: LiteRT does not, and wrong ones end the process.
 
     Raises:
         ModelError: one is not possible.
@@ -93,7 +93,7 @@ def check_quantisation(weights: Path, tensors: Iterable[Details]) -> None:
         parameters = tensor["quantization_parameters"]
         scales, zeros = parameters["scales"], parameters["zero_points"]
         dtype: np.dtype[Any] = np.dtype(tensor["dtype"])
-        # Of many, one may be 0: a channel whose weights all are.
+        # One of many may be 0: that of a channel whose weights are all 0.
         some = scales[scales != 0] if len(scales) > 1 else scales
         wrong = not np.all((some > _SCALES[0]) & (some < _SCALES[1]))
         if len(zeros) > 0 and dtype.kind in "iu":
@@ -107,7 +107,7 @@ def check_quantisation(weights: Path, tensors: Iterable[Details]) -> None:
 
 
 def recognise(weights: Path, inputs: Sequence[Details], outputs: Sequence[Details]) -> InputSpec:
-    """Tells a Custom Vision export by its inputs and says how it wants to be fed.
+    """Recognises a Custom Vision export by its inputs, and derives its input specification.
 
     The channel orders are those of samples/python/tensorflow_lite/classification and
     classification_s1 in Azure-Samples/customvision-export-samples. That the mean is in the graph
@@ -148,7 +148,7 @@ def recognise(weights: Path, inputs: Sequence[Details], outputs: Sequence[Detail
 
 
 def plain_name(name: str) -> str:
-    """A tensor's name without what converters put before and behind it."""
+    """A tensor's name without the prefixes and suffixes of converters."""
     return name.removeprefix(_SIGNATURE_PREFIX).removesuffix(":0")
 
 
