@@ -204,3 +204,11 @@ def test_another_probe_is_refused_by_name(classifier: Classifier) -> None:
 def ask_status(classifier: Classifier, probe: str) -> func.HttpResponse:
     asked = request(params={"probe": probe})
     return http.answer(asked, status, service=classifier, function="status", methods="GET")
+
+
+def test_json_is_written_as_utf8_not_as_escapes() -> None:
+    response = http.json_response({"tag": "grün 日本"}, status=201, headers={"X-A": "b"})
+
+    assert response.get_body() == '{"tag": "grün 日本"}'.encode()
+    assert (response.status_code, response.headers["X-A"]) == (201, "b")
+    assert response.headers["Access-Control-Allow-Origin"] == "*"

@@ -62,9 +62,11 @@ def test_model_and_version_are_read() -> None:
     asked = read_image_request(request(params={"img": "u", "model": "cats", "version": "0"}))
 
     assert (asked.model, asked.version) == ("cats", 0)
+    longest = read_image_request(request(params={"img": "u", "version": "9" * 18}))
+    assert longest.version == 10**18 - 1
 
 
-@pytest.mark.parametrize("version", ["latest", "-1", "1.0", "1e3", "٣", " ", "9" * 40])
+@pytest.mark.parametrize("version", ["latest", "-1", "1.0", "1e3", "٣", " ", "9" * 19, "9" * 40])
 def test_a_version_that_is_no_number_is_named(version: str) -> None:
     with pytest.raises(InvalidRequest, match="not a whole number"):
         read_image_request(request(params={"img": "u", "version": version}))

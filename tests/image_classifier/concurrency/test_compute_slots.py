@@ -25,7 +25,9 @@ def ended(threads: list[threading.Thread]) -> None:
 
 
 def until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
     while not is_so():
+        assert time.monotonic() < deadline
         time.sleep(0.001)
 
 
@@ -61,6 +63,50 @@ def test_no_more_is_computed_at_once_than_there_are_slots_and_everybody_gets_the
     assert slots.idle_threads <= 3
 
 
+class SlowlyCounted(ComputeSlots):
+    """Lets other threads run between each look at the free slots and its consequence."""
+
+    def __init__(self, count: int) -> None:
+        self._value = 0
+        super().__init__(count)
+
+    @property
+    def _free(self) -> int:
+        value = self._value
+        time.sleep(0.0005)
+        return value
+
+    @_free.setter
+    def _free(self, value: int) -> None:
+        self._value = value
+
+
+def test_no_slot_is_given_out_twice_or_lost_however_the_threads_take_turns() -> None:
+    slots = SlowlyCounted(2)
+    lock, together = threading.Lock(), threading.Barrier(8)
+    now = most = 0
+
+    def compute() -> None:
+        nonlocal now, most
+        with lock:
+            now += 1
+            most = max(most, now)
+        time.sleep(0.0005)
+        with lock:
+            now -= 1
+
+    def ask() -> None:
+        together.wait(20)
+        for _ in range(10):
+            slots.run_in_slot(compute)
+
+    ended(started(*[ask] * 8))
+    until(lambda: slots.free == 2)
+
+    assert most == 2
+    assert slots.waiting == 0
+
+
 def test_work_is_done_in_the_order_in_which_it_came_and_nobody_goes_before_those_who_wait() -> None:
     slots = ComputeSlots(1)
     go_on = threading.Event()
@@ -70,8 +116,7 @@ def test_work_is_done_in_the_order_in_which_it_came_and_nobody_goes_before_those
     threads: list[threading.Thread] = []
     for number in range(1, 8):
         threads += started(partial(slots.run_in_slot, partial(order.append, number)))
-        while slots.waiting < number:
-            time.sleep(0.001)
+        until(lambda number=number: slots.waiting == number)  # type: ignore[misc]
 
     go_on.set()
     ended(first)

@@ -142,3 +142,19 @@ def test_the_five_real_exports_load(fixtures: Path) -> None:
             2,
             len(loaded.labels),
         )
+
+
+@pytest.mark.parametrize("shape", [[], [None, 227, 227], [None, 1, 227, 227, 3], [None, 0, 9, 3]])
+def test_an_input_that_is_no_batch_of_images_is_refused(
+    tmp_path: Path, shape: list[int | None]
+) -> None:
+    import tensorflow as tf
+
+    graph = tf.Graph()
+    with graph.as_default():
+        image = tf.compat.v1.placeholder(tf.float32, shape, name="Placeholder")
+        tf.identity(image, name="loss")
+    folder = model_folder(tmp_path, graph=graph.as_graph_def().SerializeToString())
+
+    with pytest.raises(ModelError, match=r"Placeholder:0 has shape \[.*\], not \[\?, height"):
+        Model("m", 1, folder).load()

@@ -203,3 +203,29 @@ def test_answering_with_onnx_never_imports_tensorflow() -> None:
     )
 
     assert done.stdout.strip() == "[]"
+
+
+def test_a_file_that_cannot_be_read_is_named_with_the_reason(tmp_path: Path) -> None:
+    with pytest.raises(
+        ModelError, match=r"model\.onnx cannot be read: No such file or directory\."
+    ):
+        load(tmp_path / "model.onnx", None, EngineOptions())
+
+
+def test_threads_that_wait_sleep_instead_of_spinning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions: list[ort.InferenceSession] = []
+
+    class Seen(ort.InferenceSession):  # type: ignore[misc]
+        def __init__(self, *args: object, **options: object) -> None:
+            super().__init__(*args, **options)
+            sessions.append(self)
+
+    monkeypatch.setattr(ort, "InferenceSession", Seen)
+    folder = onnx_folder(tmp_path / "models", colour_onnx(metadata=BGR8))
+    load(folder / "model.onnx", None, EngineOptions(threads=2))
+    options = sessions[0].get_session_options()
+
+    assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
+    assert (options.intra_op_num_threads, options.inter_op_num_threads) == (2, 1)

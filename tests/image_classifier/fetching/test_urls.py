@@ -133,9 +133,19 @@ def test_redirect_is_joined_to_the_url_it_came_from(location: str, full: str) ->
     assert join_url(base, location).full == full
 
 
-@pytest.mark.parametrize("location", ["//[", "//a\uff0fb/", "http:x", "http:///x"])
-def test_redirect_to_what_is_not_a_url_is_refused(location: str) -> None:
-    with pytest.raises((InvalidRequest, FetchBlocked)):
+@pytest.mark.parametrize(
+    ("location", "words"),
+    [
+        ("//[", "^The location cannot be understood\\.$"),
+        ("//a\uff0fb/", "^The location cannot be understood\\.$"),
+        ("http:x", "not a whole URL"),
+        ("http:///x", "host"),
+        ("FTP://a.example/", "^The image's URL has the scheme ftp; only http and https are"),
+        ("x" * 30 + "://a/", "^The image's URL has the scheme x{20}; only"),
+    ],
+)
+def test_redirect_to_what_is_not_a_url_is_refused(location: str, words: str) -> None:
+    with pytest.raises((InvalidRequest, FetchBlocked), match=words):
         join_url(parse_url("http://a.example/1/2?q"), location)
 
 

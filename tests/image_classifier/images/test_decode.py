@@ -199,3 +199,18 @@ def test_a_file_cut_anywhere_is_an_error(kind: str) -> None:
     for end in range(1, len(data) - 32, max(1, len(data) // 60)):  # the last bytes are no pixels
         with pytest.raises(UnsupportedImage):
             decode(data[:end], max_pixels=LIMIT)
+
+
+def test_the_wide_pixels_of_a_16_bit_image_are_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[str] = []
+    close = Image.Image.close
+
+    def seen(self: Image.Image) -> None:
+        closed.append(self.mode)
+        close(self)
+
+    data = save(Image.fromarray(np.full((8, 8), 65535, np.uint16)), "PNG")
+    monkeypatch.setattr(Image.Image, "close", seen)
+    decode(data, max_pixels=LIMIT)
+
+    assert "I;16" in closed

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,6 +12,8 @@ from image_classifier.models.loaded_model import LoadedModel
 from image_classifier.models.model import Model, ModelState
 from tests.support.builders import model_folder
 from tests.support.onnx_files import BGR8, colour_onnx
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_eight_threads_that_arrive_together_load_once(
@@ -93,3 +97,67 @@ def test_a_model_json_overrides_what_the_nodes_say(tmp_path: Path) -> None:
 
     assert loaded.engine.input_spec.channels == "RGB"
     assert loaded.engine.predict(batch)[0].argmax() == 0
+
+
+def test_unload_waits_for_a_load_that_is_under_way(
+    tmp_path: Path, colours_onnx: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loading, go_on, real = threading.Event(), threading.Event(), Model._load
+
+    def slowly(self: Model) -> LoadedModel:
+        loading.set()
+        assert go_on.wait(20)
+        return real(self)
+
+    monkeypatch.setattr(Model, "_load", slowly)
+    model = Model("m", 1, model_folder(tmp_path, onnx=colours_onnx))
+    threads = [threading.Thread(target=model.load), threading.Thread(target=model.unload)]
+    threads[0].start()
+    assert loading.wait(20)
+    threads[1].start()
+    threads[1].join(0.2)
+
+    assert threads[1].is_alive()
+    assert model.state is ModelState.LOADING
+    go_on.set()
+    for thread in threads:
+        thread.join(20)
+    assert not model.is_loaded
+    assert model.is_retired
+
+
+# A process that ends while a request still holds an unloaded model.
+ENDING = """
+import sys, threading
+from pathlib import Path
+from image_classifier.models.model import Model
+
+model = Model("m", 1, Path(sys.argv[1]))
+held = model.load()
+model.unload()
+start = threading.Thread.start
+
+def seen(self):
+    print("started", self.name, flush=True)
+    start(self)
+
+threading.Thread.start = seen
+print("ends", flush=True)
+"""
+
+
+def test_a_process_that_ends_starts_no_thread_to_free_a_model(
+    tmp_path: Path, colours_onnx: bytes
+) -> None:
+    folder = model_folder(tmp_path, onnx=colours_onnx)
+    done = subprocess.run(
+        [sys.executable, "-c", ENDING, str(folder)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+
+    assert done.stdout == "ends\n"
+    assert "Exception ignored" not in done.stderr

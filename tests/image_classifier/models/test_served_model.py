@@ -326,3 +326,37 @@ def test_sixteen_threads_never_fail_while_versions_come_and_go(
 
     assert not problems
     assert seen >= {1, 7}
+
+
+def test_of_specific_versions_no_other_one_is_loaded_instead(
+    folder: Path, publish: Callable[..., Path]
+) -> None:
+    publish(1)
+    publish(2, broken=True)
+    served = serve(folder, Specific((2,)))
+
+    with pytest.raises(ModelError, match="gives 3 scores"):
+        served.load()
+    assert states(served) == {2: FAILED}
+    assert not served.versions()[1].is_loaded
+
+
+def test_a_version_that_is_retired_once_it_was_picked_hands_over_to_the_next(
+    folder: Path, publish: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(1)
+    served = serve(folder)
+    real, tried = Model.load, []
+
+    def late(self: Model) -> LoadedModel:
+        tried.append(self.version)
+        if tried == [1]:
+            publish(2)
+            served.refresh()
+            self.unload()
+        return real(self)
+
+    monkeypatch.setattr(Model, "load", late)
+
+    assert answering(served) == 2
+    assert tried == [1, 2]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -213,6 +214,12 @@ def test_examples_are_refused_in_the_words_that_clients_compare(
         bad,
         "Input is empty.",
     )
+    for method in (classify, regress):
+        two_inputs = ModelSpec("types", signature_name="two_inputs")
+        assert refused(partial(method, serving, two_inputs, one)) == (
+            bad,
+            "Expected one input Tensor.",
+        )
     code, message = refused(lambda: classify(serving, spec("serving_default"), one))
     assert code is Code.FAILED_PRECONDITION
     assert message.startswith("No classification inputs found in SignatureDef: inputs {")

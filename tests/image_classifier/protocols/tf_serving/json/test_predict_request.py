@@ -169,6 +169,11 @@ INVALID = [
     ),
     (
         FLOAT,
+        {"inputs": [-16777217]},
+        "Cannot convert JSON value: -16777217 to float without loss of precision.",
+    ),
+    (
+        FLOAT,
         {"inputs": [1e39]},
         "Cannot convert JSON value: 1e+39 to float without loss of precision.",
     ),

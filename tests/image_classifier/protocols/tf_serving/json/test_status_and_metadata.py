@@ -36,3 +36,13 @@ def test_metadata_is_printed_in_two_parts_as_tensorflow_serving_does_it() -> Non
     )
     found = json.loads(text)["metadata"]["signature_def"]["signature_def"]["serving_default"]
     assert found["outputs"]["y"]["tensor_shape"] == {"dim": [], "unknown_rank": True}
+
+
+def test_names_outside_ascii_are_printed_as_they_are_and_tags_are_escaped() -> None:
+    info = TensorInfo("größe:0", "DT_FLOAT", (-1,))
+    text = format_metadata("日本", 1, {"<b>": Signature({"größe": info}, {})}).decode()
+
+    assert '"name": "日本"' in text
+    assert '"größe": {' in text
+    assert '"name": "größe:0"' in text
+    assert '"\\u003cb\\u003e": {' in text
