@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from image_classifier.errors import ModelError
 from image_classifier.model_files.input_spec import InputSpec
 from image_classifier.models.model import Model
 from tests.support.builders import colour_graph, colour_image, model_folder, noise
 from tools.convert import __main__ as command
-from tools.convert.conversion import LARGEST_DIFFERENCE
+from tools.convert.conversion import LARGEST_DIFFERENCE, judge
 from tools.convert.graphs import FrozenModel
 from tools.convert.verification import compare, image_tensors, random_tensors
 
@@ -170,11 +171,21 @@ def test_a_difference_that_is_not_a_number_counts_as_one() -> None:
     assert not agreement.largest_difference <= LARGEST_DIFFERENCE
 
 
+@pytest.mark.parametrize("where", ["images", "noise"])
+def test_a_difference_that_is_not_a_number_is_refused_wherever_it_is(where: str) -> None:
+    fine = compare(Fixed(0.5, 0.5), Fixed(0.5, 0.5), random_tensors(3, CONTRACT))
+    broken = compare(Fixed(0.5, 0.5), Fixed(float("nan"), 1), random_tensors(3, CONTRACT))
+
+    judge(fine, fine, int8=False)
+    with pytest.raises(ModelError, match="differs by nan"):
+        judge(*((broken, fine) if where == "images" else (fine, broken)), int8=False)
+
+
 def test_agreement_counts_top_tags_and_the_largest_difference() -> None:
     agreement = compare(Fixed(0.75, 0.25), Fixed(0.25, 0.75), random_tensors(3, CONTRACT))
 
     assert (agreement.inputs, agreement.same_top, agreement.largest_difference) == (3, 0, 0.5)
-    assert agreement.top_tag == 0.0
+    assert agreement.top_share == 0.0
 
 
 def test_random_inputs_stay_within_what_images_can_be() -> None:

@@ -5,7 +5,6 @@ A query may hold a key (``?code=…``), so it is sent and never shown.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,8 +12,9 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
 from uuid import UUID
 
 from tools.shared.errors import ToolError
+from tools.shared.loopback import is_on_this_machine
 
-__all__ = ["Address", "is_on_this_machine", "read_addresses"]
+__all__ = ["Address", "read_addresses"]
 
 EXAMPLE = (
     "https://NAME.cognitiveservices.azure.com/customvision/v3.0/Prediction/PROJECT-ID/classify/"
@@ -61,15 +61,6 @@ class Address:
     @property
     def is_encrypted(self) -> bool:
         return urlsplit(self.url).scheme == "https"
-
-
-def is_on_this_machine(url: str) -> bool:
-    """Whether a URL's host is this machine, by its own loopback."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
 
 
 def read_addresses(

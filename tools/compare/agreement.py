@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tools.compare.answer_log import ImageAnswers
 
-__all__ = ["Agreement", "Compared", "agreement_of", "percentile", "top_tag", "wilson"]
+__all__ = ["EndpointAgreement", "Compared", "agreement_of", "percentile", "top_tag", "wilson"]
 
 # A model that gives two tags nearly the same probability has not decided.
 UNSURE_MARGIN = 0.1
@@ -50,7 +50,7 @@ class Compared:
 
 
 @dataclass(frozen=True)
-class Agreement:
+class EndpointAgreement:
     """What came out.
 
     Attributes:
@@ -114,14 +114,14 @@ class Agreement:
         return sorted(self.compared, key=lambda each: -each.difference)[:count]
 
 
-def agreement_of(images: Sequence[ImageAnswers]) -> Agreement:
+def agreement_of(images: Sequence[ImageAnswers]) -> EndpointAgreement:
     """Compares what there is."""
     both = [each for each in images if each.a.tags and each.b.tags]
     # A tag is known to a side that ever named it: some leave out what has no probability.
     tags_a = {tag for each in images for tag in each.a.tags or ()}
     tags_b = {tag for each in images for tag in each.b.tags or ()}
     known = tuple(sorted(tags_a & tags_b))
-    return Agreement(
+    return EndpointAgreement(
         compared=tuple(_compared(each, known) for each in both),
         tags=known,
         failed_a=sum(not each.a.tags and bool(each.b.tags) for each in images),

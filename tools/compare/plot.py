@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tools.compare.agreement import Agreement, Compared, percentile
+from tools.compare.agreement import Compared, EndpointAgreement, percentile
 from tools.compare.latency import Latency
 from tools.compare.report import Run
 from tools.compare.tables import milliseconds
@@ -40,7 +40,7 @@ def draw(run: Run, file: Path) -> None:
         plt.close(figure)
 
 
-def _draw_probabilities(axes: Any, agreement: Agreement) -> None:
+def _draw_probabilities(axes: Any, agreement: EndpointAgreement) -> None:
     compared = agreement.compared
     same = [each for each in compared if each.agrees]
     other = [each for each in compared if not each.agrees]

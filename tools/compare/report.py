@@ -9,8 +9,8 @@ from functools import cached_property
 
 from tools.compare.agreement import (
     UNSURE_MARGIN,
-    Agreement,
     Compared,
+    EndpointAgreement,
     agreement_of,
     percentile,
     wilson,
@@ -55,7 +55,7 @@ class Run:
     when: datetime
 
     @cached_property
-    def agreement(self) -> Agreement:
+    def agreement(self) -> EndpointAgreement:
         return agreement_of(self.images)
 
     @cached_property
@@ -74,7 +74,7 @@ class Section:
     text: str
 
 
-def verdict(agreement: Agreement) -> str:
+def verdict(agreement: EndpointAgreement) -> str:
     """One line for those who read no more."""
     compared = len(agreement.compared)
     if not compared:
@@ -133,7 +133,7 @@ def _title(words: str, most: int, count: int) -> str:
     return words if count <= most else f"{words} ({most:,} of {count:,})"
 
 
-def _agreement(agreement: Agreement) -> str:
+def _agreement(agreement: EndpointAgreement) -> str:
     compared, agreed = len(agreement.compared), agreement.agreed
     low, high = agreement.interval
     unsure = sum(each.is_unsure for each in agreement.disagreements)
@@ -155,7 +155,7 @@ def _agreement(agreement: Agreement) -> str:
     return safe_table(["what", "figure"], rows, right=1)
 
 
-def _endpoints(run: Run, agreement: Agreement) -> str:
+def _endpoints(run: Run, agreement: EndpointAgreement) -> str:
     a, b = run.latencies
     compared, both = len(agreement.compared), agreement.failed_both
     rows: list[tuple[str, ...]] = [
@@ -182,7 +182,7 @@ def _endpoints(run: Run, agreement: Agreement) -> str:
     return safe_table(["what", "A", "B"], rows, right=2)
 
 
-def _warnings(run: Run, agreement: Agreement) -> list[str]:
+def _warnings(run: Run, agreement: EndpointAgreement) -> list[str]:
     found = []
     for side, tags in (("A", agreement.only_a), ("B", agreement.only_b)):
         if tags:

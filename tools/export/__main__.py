@@ -12,7 +12,7 @@ from image_classifier.model_files.labels import read_labels
 from tools.export.classifier import TOLERANCE, export_classifier
 from tools.export.presets import PRESETS, preset
 from tools.export.sources import input_size, load_source
-from tools.export.verification import Agreement
+from tools.export.verification import Verification
 from tools.shared.arguments import local_folder
 from tools.shared.command import NO_PARTIAL_OUTPUT, run_command
 from tools.shared.errors import ToolError
@@ -89,7 +89,7 @@ def _export(args: argparse.Namespace) -> None:
     if size is None:
         raise ToolError("The model does not say how large its input is: give --size.")
     input_spec = preset(args.preprocessing, size=size, resize=args.resize, channels=args.channels)
-    found: list[Agreement] = []
+    verifications: list[Verification] = []
     with steps("write it, load it back, compare it with the app's pipeline"):
         folder = export_classifier(
             model,
@@ -101,16 +101,12 @@ def _export(args: argparse.Namespace) -> None:
             softmax=args.softmax,
             images=images,
             tolerance=args.tolerance,
-            report=found.append,
+            report=verifications.append,
         )
-    for agreement in found:
-        for path, reason in agreement.left_out.items():
+    for verification in verifications:
+        for path, reason in verification.left_out.items():
             print(f"  not compared: {path}: {reason}")
-        print(
-            f"  {agreement.images} images: probabilities differ by at most "
-            f"{agreement.largest_difference:.1e}, by {agreement.largest_exact:.1e} where nothing "
-            f"is resized.{agreement.advice()}"
-        )
+        print(f"  {verification}{verification.advice()}")
     print(f"  {folder}")
     print(
         f"Serve it: python -m model_server --rest_api_port 8501 --model_name {args.name} "

@@ -10,7 +10,7 @@ from image_classifier.errors import ClassifierError
 from image_classifier.model_files.input_spec import CHANNELS, InputSpec
 from image_classifier.models.model import Model
 from tools.export.saving import save_classifier
-from tools.export.verification import Agreement, compare
+from tools.export.verification import Verification, verify
 from tools.shared.errors import ToolError
 from tools.shared.version_folder import write_version
 
@@ -33,7 +33,7 @@ def export_classifier(
     softmax: bool = False,
     images: Sequence[Path] = (),
     tolerance: float = TOLERANCE,
-    report: Callable[[Agreement], None] = lambda agreement: None,
+    report: Callable[[Verification], None] = lambda verification: None,
     featuriser: Any = None,
     files_by_default: bool = False,
     finish: Callable[[Path], None] = lambda folder: None,
@@ -79,9 +79,9 @@ def export_classifier(
             featuriser=featuriser,
             files_by_default=files_by_default,
         )
-        agreement = _prove(folder, name, images)
-        report(agreement)
-        agreement.judge(tolerance=tolerance, exact=EXACT)
+        verification = _verify(folder, name, images)
+        report(verification)
+        verification.judge(tolerance=tolerance, exact=EXACT)
         finish(folder)
 
     return write_version(write, name=name, models_dir=Path(models_dir), version=version)
@@ -109,10 +109,10 @@ def _check_model(model: Any, labels: Sequence[str], input_spec: InputSpec) -> No
         )
 
 
-def _prove(folder: Path, name: str, images: Sequence[Path]) -> Agreement:
+def _verify(folder: Path, name: str, images: Sequence[Path]) -> Verification:
     """Runs what was written, as the app would load it."""
     try:
         loaded = Model(name, int(folder.name), folder, engine="tensorflow").load()
-        return compare(loaded, images)
+        return verify(loaded, images)
     except ClassifierError as exc:
         raise ToolError(f"What was written cannot be served: {exc.message}") from exc

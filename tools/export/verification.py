@@ -16,59 +16,61 @@ from image_classifier.images.decode import decode
 from image_classifier.images.preprocess import preprocess
 from image_classifier.model_files.input_spec import InputSpec
 from image_classifier.models.loaded_model import LoadedModel
+from tools.shared.agreement import Agreement, ScorePair, agreement_of
 from tools.shared.errors import ToolError
 from tools.shared.image_folders import MOST_PIXELS, UNREADABLE, reason
 
-__all__ = ["Agreement", "compare"]
+__all__ = ["Verification", "verify"]
 
-
-# What TensorFlow decodes as Pillow does.
+# The formats that TensorFlow decodes as Pillow does.
 _FORMATS = frozenset({"JPEG", "PNG", "GIF", "BMP", "WEBP"})
 _UPRIGHT = 1  # of EXIF's orientations
-MOST_SUM_ERROR = 0.01  # of probabilities, which should add up to 1
+MOST_SUM_ERROR = 0.01  # of probabilities, whose sum should be 1
 
 
 @dataclass(frozen=True)
-class Agreement:
-    """How near the answers are.
+class Verification:
+    """How far an export's signatures agree with the app's pipeline.
 
     Attributes:
-        images: how many were compared.
-        largest_difference: between any two probabilities.
-        largest_exact: the same, of images that have the network's size already.
-        worst: the image with the largest difference of all.
-        other_labels: names of images with another best label, though the two best are
-            further apart than the difference.
+        images: the agreement on all images.
+        exact: the agreement on the images that have the network's size already.
         largest_sum_error: how far the sum of an image's probabilities is from 1.
-        left_out: files that were not compared, and why.
+        left_out: files that were not compared, with the reasons.
     """
 
-    images: int
-    largest_difference: float
-    largest_exact: float
-    worst: str
-    other_labels: tuple[str, ...]
+    images: Agreement
+    exact: Agreement
     largest_sum_error: float
     left_out: Mapping[Path, str]
 
     def judge(self, *, tolerance: float, exact: float) -> None:
-        """Raises ToolError unless they are near enough."""
-        if self.other_labels:
-            raise ToolError(
-                "The exported signatures and the app's pipeline see different labels in "
-                f"{', '.join(self.other_labels[:5])}."
-            )
-        # Written so that a difference that is not a number is refused too.
-        if not (self.largest_difference <= tolerance and self.largest_exact <= exact):
+        """Raises a ToolError unless they agree.
+
+        Args:
+            tolerance: the largest difference of two probabilities.
+            exact: the same on images that have the network's size already.
+        """
+        largest, largest_exact = self.images.largest_difference, self.exact.largest_difference
+        # Written so that a difference that is not a number is refused, too.
+        if not (largest <= tolerance and largest_exact <= exact):
             raise ToolError(
                 "The exported signatures and the app's pipeline differ by "
-                f"{self.largest_difference:.2g} (at most {tolerance:g}), on images of the "
-                f"network's own size by {self.largest_exact:.2g} (at most {exact:g}); most in "
-                f"{self.worst}.{self.advice()}"
+                f"{largest:.2g} (at most {tolerance:g}), on images of the network's own size by "
+                f"{largest_exact:.2g} (at most {exact:g}); most in {self.images.worst}."
+                f"{self.advice()}"
             )
 
+    def __str__(self) -> str:
+        """One line with the figures."""
+        return (
+            f"{self.images.inputs} images: probabilities differ by at most "
+            f"{self.images.largest_difference:.1e}, by {self.exact.largest_difference:.1e} where "
+            "nothing is resized."
+        )
+
     def advice(self) -> str:
-        """What to do if the scores are no probabilities; else nothing."""
+        """What to do if the scores are not probabilities; empty if they are."""
         if self.largest_sum_error <= MOST_SUM_ERROR:
             return ""
         return (
@@ -79,7 +81,7 @@ class Agreement:
 
 @dataclass(frozen=True)
 class _Image:
-    """A file to compare; ``path`` is None if it was generated."""
+    """A file to compare; ``path`` is None for a generated one."""
 
     name: str
     data: bytes
@@ -88,7 +90,7 @@ class _Image:
 
 
 def _given(images: Iterable[Path], left_out: dict[Path, str]) -> Iterator[_Image]:
-    """Those files that both sides read alike; notes why not the others."""
+    """Yields the files that both sides read alike; notes the reasons against the others."""
     for path in images:
         try:
             data = path.read_bytes()
@@ -103,9 +105,9 @@ def _given(images: Iterable[Path], left_out: dict[Path, str]) -> Iterator[_Image
 
 
 def _unlike(data: bytes) -> str:
-    """Why TensorFlow reads an image otherwise, which says nothing about the export; or nothing.
+    """The reason why TensorFlow reads an image differently, whatever the export; else empty.
 
-    Its decoder applies no EXIF orientation, no palette of a BMP, and knows fewer formats.
+    Its decoder ignores the EXIF orientation and the palette of a BMP, and knows fewer formats.
     """
     with Image.open(io.BytesIO(data)) as image:
         if image.format not in _FORMATS:
@@ -118,7 +120,7 @@ def _unlike(data: bytes) -> str:
 
 
 def _generated(input_spec: InputSpec) -> Iterator[tuple[str, bytes]]:
-    """Files of every kind that callers send."""
+    """Yields files of every kind that callers send."""
     size = (input_spec.width, input_spec.height)
     drawn = _drawn((317, 203))
     yield "JPEG of its own size", _file(_drawn(size), "JPEG", quality=92)
@@ -144,12 +146,13 @@ def _generated(input_spec: InputSpec) -> Iterator[tuple[str, bytes]]:
     yield "large", _file(_drawn((1900, 1300)), "JPEG", quality=85)
 
 
-def compare(loaded: LoadedModel, images: Iterable[Path]) -> Agreement:
+def verify(loaded: LoadedModel, images: Iterable[Path]) -> Verification:
     """Runs the signature ``probabilities`` on each image, and the pipeline with ``tensors``.
 
     Args:
-        loaded: the model, as the app loaded it.
-        images: files to compare, besides generated ones; those that cannot be are left out.
+        loaded: the model, as the app loads it.
+        images: files to compare, besides generated ones; files that cannot be compared are left
+            out.
     """
     saved, engine = loaded.saved_model, loaded.engine
     assert saved is not None
@@ -158,37 +161,30 @@ def compare(loaded: LoadedModel, images: Iterable[Path]) -> Agreement:
         _Image(name, data, decode(data, max_pixels=MOST_PIXELS))
         for name, data in _generated(engine.input_spec)
     )
-    own_size = (engine.input_spec.width, engine.input_spec.height)
-    differences: list[tuple[float, str]] = []
-    exact, sum_error, others = 0.0, 0.0, []
+    network_size = (engine.input_spec.width, engine.input_spec.height)
+    pairs: list[ScorePair] = []
+    exact: list[ScorePair] = []
     for each in itertools.chain(_given(images, left_out), generated):
         file = np.empty(1, object)
         file[0] = each.data
-        outputs = ("label", "probabilities")
+        keys = ("label", "probabilities")
         try:
-            got = saved.run_signature("probabilities", {"image": file}, outputs)["probabilities"][0]
+            outputs = saved.run_signature("probabilities", {"image": file}, keys)
         except ClassifierError as exc:
             if each.path is None:
                 raise
             left_out[each.path] = f"TensorFlow cannot read it: {exc.message}"
             continue
-        wanted = engine.predict(preprocess(each.image, engine.input_spec)[None])[0]
-        difference = float(np.abs(got - wanted).max())
-        # NumPy's maximum keeps NaN, which Python's loses.
-        if each.image.size == own_size:
-            exact = float(np.maximum(exact, difference))
-        differences.append((difference, each.name))
-        sum_error = float(np.maximum(sum_error, abs(float(wanted.sum()) - 1)))
-        second, best = np.sort(wanted)[-2:] if len(wanted) > 1 else (0.0, 1.0)
-        if got.argmax() != wanted.argmax() and best - second > 2 * difference:
-            others.append(each.name)
-    # A difference that is not a number counts as the largest.
-    largest, worst = max(differences, key=lambda each: np.nan_to_num(each[0], nan=np.inf))
-    return Agreement(len(differences), largest, exact, worst, tuple(others), sum_error, left_out)
+        expected = engine.predict(preprocess(each.image, engine.input_spec)[None])[0]
+        pairs.append(ScorePair(each.name, expected, outputs["probabilities"][0]))
+        if each.image.size == network_size:
+            exact.append(pairs[-1])
+    sums = [abs(float(pair.reference.sum()) - 1) for pair in pairs]
+    return Verification(agreement_of(pairs), agreement_of(exact), float(np.max(sums)), left_out)
 
 
 def _drawn(size: tuple[int, int]) -> Image.Image:
-    """An image with slopes, edges and thin lines; smooth enough to look like a photograph."""
+    """Draws an image with slopes, edges and thin lines, smooth enough to resemble a photograph."""
     y, x = np.mgrid[0 : size[1], 0 : size[0]]
     red = 255 * x / max(1, size[0] - 1)
     green = 255 * y / max(1, size[1] - 1)

@@ -13,9 +13,9 @@ from urllib.parse import quote, urlsplit
 
 import requests
 
-from tools.compare.addresses import is_on_this_machine
 from tools.models.registry import Version
 from tools.shared.errors import ToolError
+from tools.shared.loopback import is_on_this_machine
 
 __all__ = ["DEFAULT_APPS", "servers_of"]
 

@@ -10,7 +10,7 @@ from image_classifier.model_files.input_spec import CHANNELS
 from tools.export import export_classifier
 from tools.export.classifier import TOLERANCE
 from tools.export.saving import kept_variables, save_module
-from tools.export.verification import Agreement
+from tools.export.verification import Verification
 from tools.shared.version_folder import write_version
 from tools.zoo.metadata_files import write_recipe, write_signatures
 from tools.zoo.networks import Recipe, fingerprint
@@ -29,7 +29,7 @@ def write_classifier(
     version: int | None = None,
     images: Sequence[Path] = (),
     tolerance: float = TOLERANCE,
-    report: Callable[[Agreement], None] = lambda agreement: None,
+    report: Callable[[Verification], None] = lambda verification: None,
     finish: Callable[[Path], None] = lambda folder: None,
     **about: Any,
 ) -> Path:

@@ -10,7 +10,7 @@ from typing import Any
 
 from image_classifier.model_files.labels import read_labels
 from tools.convert.conversion import choose_images, convert_folder
-from tools.export.verification import Agreement
+from tools.export.verification import Verification
 from tools.shared.errors import ToolError
 from tools.shared.image_folders import visible_images_in
 from tools.shared.steps import Steps
@@ -169,7 +169,7 @@ def prove_and_write(
         args: ``tolerance`` and ``quantized``.
         images: what ``images_of`` gave.
     """
-    found: list[Agreement] = []
+    verifications: list[Verification] = []
 
     with contextlib.ExitStack() as step:
 
@@ -183,17 +183,13 @@ def prove_and_write(
         folder = write(
             images=images,
             tolerance=args.tolerance,
-            report=found.append,
+            report=verifications.append,
             finish=quantise,
         )
-    for agreement in found:
-        for path, reason in agreement.left_out.items():
+    for verification in verifications:
+        for path, reason in verification.left_out.items():
             print(f"  not compared: {path}: {reason}")
-        print(
-            f"  {agreement.images} images: probabilities differ by at most "
-            f"{agreement.largest_difference:.1e}, by {agreement.largest_exact:.1e} where nothing "
-            f"is resized."
-        )
+        print(f"  {verification}")
     return folder
 
 
