@@ -9,10 +9,9 @@ import re
 import threading
 import zlib
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
-from image_classifier.model_files.signatures import Signature
 from image_classifier.models.loaded_model import LoadedModel
 from image_classifier.protocols.tf_serving.classify_regress import classify, regress
 from image_classifier.protocols.tf_serving.errors import HTTP_STATUS, Code, ServingError
@@ -21,7 +20,11 @@ from image_classifier.protocols.tf_serving.json.classify_regress_request import 
     parse_classify_regress,
 )
 from image_classifier.protocols.tf_serving.json.parse import parse
-from image_classifier.protocols.tf_serving.json.predict_request import parse_predict
+from image_classifier.protocols.tf_serving.json.predict_request import (
+    PredictJson,
+    parse_predict,
+    signature_name_of,
+)
 from image_classifier.protocols.tf_serving.json.status_and_metadata import (
     format_metadata,
     format_status,
@@ -39,7 +42,7 @@ _STATUS = re.compile(
 )
 _LARGEST_VERSION = 2**63 - 1
 
-# A number takes 2 bytes in JSON and 32 or more as an object: long lists are read one at a time.
+# A number takes 2 bytes in JSON and 32 or more as an object: long bodies are parsed one at a time.
 _LONG_BODY_BYTES = 2**20
 _reading_long_body = threading.Lock()
 
@@ -51,7 +54,7 @@ class RestAnswer:
     Attributes:
         status: the HTTP status.
         body: JSON.
-        code: the canonical code that the status stands for.
+        code: the canonical code behind the status.
     """
 
     status: int
@@ -63,7 +66,7 @@ def handle(serving: TensorFlowServing, method: str, path: str, body: bytes) -> R
     """Answers one request.
 
     Args:
-        serving: has the models.
+        serving: the models.
         method: GET or POST.
         path: as sent: percent-encoded, without the query.
         body: as sent, or inflated if it was compressed.
@@ -80,11 +83,11 @@ def error_answer(error: ServingError) -> RestAnswer:
 
 
 def inflate(body: bytes, *, limit: int) -> bytes:
-    """Undoes ``Content-Encoding: gzip``.
+    """Decompresses a body with ``Content-Encoding: gzip``.
 
     Args:
         body: as sent.
-        limit: bytes that may come out: a few kilobytes can be made to become gigabytes.
+        limit: bytes of the result: a few kilobytes can be made to become gigabytes.
 
     Raises:
         ServingError: it is not gzip, cut short, or larger than the limit.
@@ -108,19 +111,19 @@ def inflate(body: bytes, *, limit: int) -> bytes:
 
 
 def _answer(serving: TensorFlowServing, method: str, path: str, body: bytes) -> bytes:
-    if method == "POST" and (found := _PREDICTION.fullmatch(path)):
-        spec = _spec(found)
-        verb = found["verb"].lower()
+    if method == "POST" and (match := _PREDICTION.fullmatch(path)):
+        spec = _spec(match)
+        verb = match["verb"].lower()
         if verb == "predict":
             return _predict(serving, spec, body)
         return _examples(serving, spec, verb, body)
-    if method == "GET" and (found := _STATUS.fullmatch(path)):
-        if not found["name"]:
+    if method == "GET" and (match := _STATUS.fullmatch(path)):
+        if not match["name"]:
             raise ServingError(Code.INVALID_ARGUMENT, "Missing model name in request.")
-        spec = _spec(found)
-        if found["metadata"]:
-            used, signatures = serving.metadata(spec)
-            return format_metadata(used.name, used.version or 0, signatures)
+        spec = _spec(match)
+        if match["metadata"]:
+            answering, signatures = serving.metadata(spec)
+            return format_metadata(answering.name, answering.version or 0, signatures)
         return format_status(
             [
                 (each.version, each.state, each.error_code, each.error_message)
@@ -131,33 +134,37 @@ def _answer(serving: TensorFlowServing, method: str, path: str, body: bytes) -> 
 
 
 def _predict(serving: TensorFlowServing, spec: ModelSpec, body: bytes) -> bytes:
-    models: list[LoadedModel] = []
-
-    def signature(name: str) -> Signature:
-        models.append(serving.find(spec))  # a body that is no JSON is told so first
-        found = models[0].signatures.get(name)
-        if found is None:
-            raise ServingError(
-                Code.INVALID_ARGUMENT,
-                f'Serving signature name: "{name}" not found in signature def',
-            )
-        return found
-
-    with _turn(body):
-        request = parse_predict(parse(body), signature)
+    loaded, request = _read_predict(serving, spec, body)
     result = serving.predict(
-        ModelSpec(spec.name, spec.version, spec.version_label, request.signature_name),
+        replace(spec, signature_name=request.signature_name),
         request.inputs,
-        loaded=models[0],
+        loaded=loaded,
         by_tensor_names=request.used_tensor_names,
     )
     return responses.format_predict(result.outputs, request.row)
 
 
+def _read_predict(
+    serving: TensorFlowServing, spec: ModelSpec, body: bytes
+) -> tuple[LoadedModel, PredictJson]:
+    """Finds the model and reads the request; the parsed document is freed before the model runs."""
+    with _turn(body):
+        document = parse(body)  # first: faulty JSON is reported before an unknown model
+        name = signature_name_of(document)
+        loaded = serving.find(spec)
+        signature = loaded.signatures.get(name)
+        if signature is None:
+            raise ServingError(
+                Code.INVALID_ARGUMENT,
+                f'Serving signature name: "{name}" not found in signature def',
+            )
+        return loaded, parse_predict(document, signature)
+
+
 def _examples(serving: TensorFlowServing, spec: ModelSpec, verb: str, body: bytes) -> bytes:
     with _turn(body):
         request = parse_classify_regress(parse(body))
-    spec = ModelSpec(spec.name, spec.version, spec.version_label, request.signature_name)
+    spec = replace(spec, signature_name=request.signature_name)
     if verb == "classify":
         return responses.format_classify(classify(serving, spec, request.examples).classifications)
     return responses.format_regress(regress(serving, spec, request.examples).values)
@@ -167,12 +174,12 @@ def _turn(body: bytes) -> AbstractContextManager[object]:
     return _reading_long_body if len(body) > _LONG_BODY_BYTES else nullcontext()
 
 
-def _spec(found: re.Match[str]) -> ModelSpec:
+def _spec(match: re.Match[str]) -> ModelSpec:
     version = None
-    if found["version"]:
-        version = int(found["version"]) if len(found["version"]) < 20 else _LARGEST_VERSION + 1
+    if match["version"]:
+        version = int(match["version"]) if len(match["version"]) < 20 else _LARGEST_VERSION + 1
         if version > _LARGEST_VERSION:
             raise ServingError(
-                Code.INVALID_ARGUMENT, f"Failed to convert version: {found['version']} to numeric."
+                Code.INVALID_ARGUMENT, f"Failed to convert version: {match['version']} to numeric."
             )
-    return ModelSpec(unquote(found["name"]), version, unquote(found["label"] or ""))
+    return ModelSpec(unquote(match["name"]), version, unquote(match["label"] or ""))

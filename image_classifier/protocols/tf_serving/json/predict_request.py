@@ -1,8 +1,8 @@
-"""A predict request's JSON -> arrays, by rows (``instances``) or by columns (``inputs``)."""
+"""Reads a predict request's JSON into arrays, by rows (``instances``) or columns (``inputs``)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,12 +19,12 @@ _SIGNATURE, _ROWS, _COLUMNS = "signature_name", "instances", "inputs"
 
 @dataclass(frozen=True)
 class PredictJson:
-    """What a predict request asks.
+    """A predict request.
 
     Attributes:
         signature_name: ``serving_default`` if the request names none.
         inputs: an array for each input, by its key in the signature.
-        row: whether the request was by rows, and the answer is to be.
+        row: whether the request was by rows; the answer has the same form.
         used_tensor_names: whether the request named an input by its tensor.
     """
 
@@ -34,21 +34,20 @@ class PredictJson:
     used_tensor_names: bool
 
 
-def parse_predict(document: dict[str, Any], signatures: Callable[[str], Signature]) -> PredictJson:
+def parse_predict(document: dict[str, Any], signature: Signature) -> PredictJson:
     """Reads a predict request.
 
     Args:
         document: the request.
-        signatures: gives the signature of a name, or raises ServingError.
+        signature: the one of the name that ``signature_name_of`` gives.
 
     Raises:
         ServingError: the request cannot be understood, or does not fit the signature.
     """
-    asked = signature_name_of(document)
-    name = asked or DEFAULT_SIGNATURE
-    infos = signatures(name).inputs
+    name, infos = signature_name_of(document), signature.inputs
     if not infos:
-        raise invalid_argument(f"Failed to get input map for signature: {asked or 'DEFAULT'}")
+        shown_name = document.get(_SIGNATURE) or "DEFAULT"
+        raise invalid_argument(f"Failed to get input map for signature: {shown_name}")
     if _ROWS in document and _COLUMNS in document:
         raise _wrong(
             document,
@@ -70,7 +69,7 @@ def parse_predict(document: dict[str, Any], signatures: Callable[[str], Signatur
 
 
 def signature_name_of(document: dict[str, Any]) -> str:
-    """The signature that a request names, or "".
+    """Reads the name of the requested signature; ``serving_default`` unless one is named.
 
     Raises:
         ServingError: it is no string.
@@ -80,11 +79,11 @@ def signature_name_of(document: dict[str, Any]) -> str:
         raise _wrong(
             document, f"not formatted correctly. '{_SIGNATURE}' key must be a string value."
         )
-    return name
+    return name or DEFAULT_SIGNATURE
 
 
 class _TensorNames:
-    """Finds inputs by key or by tensor name, and remembers whether it was the latter."""
+    """Finds inputs by key or by tensor name, and remembers whether a tensor name was used."""
 
     def __init__(self, infos: Mapping[str, TensorInfo]) -> None:
         self._infos = infos
@@ -98,7 +97,7 @@ class _TensorNames:
         return key
 
     def by_key(self, members: dict[str, Any]) -> dict[str, Any]:
-        """The members by keys; those that are no inputs keep their names."""
+        """Renames members to keys; members that are no inputs keep their names."""
         if members.keys() <= self._infos.keys():
             return members
         return {self.key(name) or name: value for name, value in members.items()}
@@ -124,19 +123,19 @@ def _from_rows(
         return {key: column}
     objects = [names.by_key(row) if _is_object(row) else row for row in rows]
     if all(_is_object(row) and row.keys() == infos.keys() for row in objects):
-        found: dict[str, Array] = {}
+        columns: dict[str, Array] = {}
         for key, info in infos.items():
             column = column_of([row[key] for row in objects], info.dtype)
             if column is None:
                 break
-            found[key] = column
+            columns[key] = column
         else:
-            return found
+            return columns
     return _object_rows(objects, infos)
 
 
 def _plain_rows(rows: list[Any], dtype: str) -> Array:
-    """Row by row, for what the fast way could not take: to find the fault, or for texts."""
+    """Reads row by row where ``column_of`` cannot: to find the fault, or for texts."""
     column = Column(dtype)
     for index, row in enumerate(rows):
         if _is_object(row):
@@ -187,12 +186,12 @@ def _from_columns(
         key, info = next(iter(infos.items()))
         return {key: value_of(value, info.dtype)}
     given = names.by_key(value)
-    found = {}
+    inputs = {}
     for key, info in sorted(infos.items()):
         if key not in given:
             raise invalid_argument(f"Missing named input: {key} in '{_COLUMNS}' object.")
-        found[key] = value_of(given[key], info.dtype)
-    return found
+        inputs[key] = value_of(given[key], info.dtype)
+    return inputs
 
 
 def _status(error: ServingError) -> str:

@@ -14,7 +14,11 @@ from image_classifier.model_files.signatures import NUMPY_DTYPES, Signature, Ten
 from image_classifier.protocols.tf_serving.errors import Code, ServingError
 from image_classifier.protocols.tf_serving.json import arrays
 from image_classifier.protocols.tf_serving.json.arrays import value_of
-from image_classifier.protocols.tf_serving.json.predict_request import PredictJson, parse_predict
+from image_classifier.protocols.tf_serving.json.predict_request import (
+    PredictJson,
+    parse_predict,
+    signature_name_of,
+)
 
 
 def signature(**dtypes: str) -> Signature:
@@ -28,7 +32,7 @@ TWO = signature(a="DT_FLOAT", b="DT_STRING")
 
 
 def read(document: Any, of: Signature = FLOAT) -> PredictJson:
-    return parse_predict(document, lambda name: of)
+    return parse_predict(document, of)
 
 
 def refused(document: Any, of: Signature = FLOAT) -> tuple[Code, str]:
@@ -91,15 +95,10 @@ def test_inputs_are_known_by_tensor_name_too() -> None:
 
 
 def test_the_signature_is_the_default_unless_one_is_named() -> None:
-    asked = []
+    documents = ({"instances": [1]}, {"instances": [1], "signature_name": "s"})
 
-    def signatures(name: str) -> Signature:
-        asked.append(name)
-        return FLOAT
-
-    for document in ({"instances": [1]}, {"instances": [1], "signature_name": "s"}):
-        parse_predict(document, signatures)
-    assert asked == ["serving_default", "s"]
+    assert [signature_name_of(each) for each in documents] == ["serving_default", "s"]
+    assert [read(each).signature_name for each in documents] == ["serving_default", "s"]
 
 
 INVALID = [

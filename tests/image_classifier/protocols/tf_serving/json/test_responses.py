@@ -65,7 +65,7 @@ def test_an_answer_can_be_sent_back_as_a_request(rows: list[list[float]]) -> Non
     signature = Signature({"x": TensorInfo("x:0", "DT_FLOAT", None)}, {})
     for row, answered, asked in ((True, "predictions", "instances"), (False, "outputs", "inputs")):
         document = parse(format_predict({"y": array}, row))
-        found = parse_predict({asked: document[answered]}, lambda name: signature)
+        found = parse_predict({asked: document[answered]}, signature)
         assert np.array_equal(found.inputs["x"], array, equal_nan=True)
 
 
