@@ -11,7 +11,7 @@ from image_classifier import Classifier, Settings
 from image_classifier.settings import SETTINGS
 from tests.support.builders import colour_graph, model_folder
 from tests.support.onnx_files import COLOURS_ONNX
-from tests.support.servers import LocalHost
+from tests.support.servers import LocalHost, free_port
 from tools.azurite import Azurite
 from tools.bootstrap.environments import has_node
 
@@ -81,7 +81,7 @@ def azurite() -> Iterator[Azurite]:
     """The storage emulator, shared by all tests; each takes a queue of its own."""
     if not has_node():
         pytest.skip("the storage emulator needs Node.js with npm, which is not here")
-    with Azurite() as running:
+    with Azurite(free_port()) as running:
         yield running
 
 
@@ -90,5 +90,5 @@ def blob_azurite() -> Iterator[Azurite]:
     """The storage emulator's blobs, likewise; each test takes a container of its own."""
     if not has_node():
         pytest.skip("the storage emulator needs Node.js with npm, which is not here")
-    with Azurite(service="blob") as running:
+    with Azurite(free_port(), service="blob") as running:
         yield running

@@ -253,12 +253,8 @@ class ServerContainer(ServerProcess):
 
     def __enter__(self) -> ServerContainer:
         # From the container's own folder: what was not copied must not be found.
-        self.launch(["env", "-C", str(self.root / "app"), *self.command], self.environ)
-        try:
-            self.wait_for_log("Listening: ", 60)
-        except BaseException:
-            self.__exit__(None, None, None)
-            raise
+        command = ["env", "-C", str(self.root / "app"), *self.command]
+        self.launch_and_wait(command, self.environ, lambda: self.wait_for_log("Listening: ", 60))
         return self
 
     def health(self) -> subprocess.CompletedProcess[str]:

@@ -18,6 +18,7 @@ import pytest
 
 import dev
 from tests.support.app_tree import ROOT
+from tests.support.servers import free_port
 from tools.bootstrap.environments import EnvironmentSetupError, find_python, has_node
 from tools.bootstrap.host_process import is_free
 
@@ -33,13 +34,6 @@ def run_dev(*arguments: str, environment: dict[str, str] | None = None) -> tuple
         timeout=START_SECONDS,
     )
     return done.returncode, done.stdout, done.stderr
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Started(NamedTuple):

@@ -1,4 +1,4 @@
-"""``python -m model_server`` as a subprocess, and TensorFlow Serving's official clients for it."""
+"""Runs ``python -m model_server`` as a subprocess, and calls it by the official clients."""
 
 from __future__ import annotations
 
@@ -49,12 +49,9 @@ class ModelServer(ServerProcess):
         return f"127.0.0.1:{self.port}"
 
     def __enter__(self) -> ModelServer:
-        self.launch(self.command, self.environ)
-        try:
-            self.wait_for_log(r"Listening: ", START_SECONDS)
-        except BaseException:
-            self.__exit__(None, None, None)
-            raise
+        self.launch_and_wait(
+            self.command, self.environ, lambda: self.wait_for_log(r"Listening: ", START_SECONDS)
+        )
         return self
 
     def get(self, path: str, **more: Any) -> requests.Response:

@@ -7,6 +7,7 @@ test has the mark in its file; ``--quick`` traps those that lack it.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import inspect
@@ -84,10 +85,8 @@ def _used(function: FunctionType) -> tuple[Any, ...]:
     for module in [each for each in found if isinstance(each, ModuleType) and _is_ours(each)]:
         found += [getattr(module, name) for name in names if hasattr(module, name)]
     for cell in function.__closure__ or ():
-        try:
+        with contextlib.suppress(ValueError):  # not filled yet
             found.append(cell.cell_contents)
-        except ValueError:  # not filled yet
-            pass
     return tuple(found)
 
 
@@ -116,5 +115,9 @@ def _functions_in(member: Any) -> list[Any]:
 
 
 def _is_ours(used: FunctionType | ModuleType) -> bool:
-    file = used.__code__.co_filename if isinstance(used, FunctionType) else getattr(used, "__file__", None)
+    file = (
+        used.__code__.co_filename
+        if isinstance(used, FunctionType)
+        else getattr(used, "__file__", None)
+    )
     return file is not None and TESTS in Path(file).parents

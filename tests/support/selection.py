@@ -48,7 +48,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    kept, dropped = [], []
+    kept: list[pytest.Item] = []
+    dropped: list[pytest.Item] = []
     for item in items:
         for need in needs_of(_functions_of(item)):
             item.add_marker(need)
@@ -77,9 +78,10 @@ def _left_out(config: pytest.Config) -> frozenset[str]:
 
 def _functions_of(item: pytest.Item) -> list[Any]:
     """The test's function and its fixtures'."""
-    fixtures = getattr(item, "_fixtureinfo", None)  # pytest has no public name for it
-    found = [each.func for row in fixtures.name2fixturedefs.values() for each in row]
-    return [getattr(item, "function"), *found]
+    if not isinstance(item, pytest.Function):
+        return []
+    fixtures = item._fixtureinfo.name2fixturedefs  # pytest has no public name for it
+    return [item.function, *(each.func for row in fixtures.values() for each in row)]
 
 
 def _shuffled(items: list[pytest.Item], chance: random.Random) -> list[pytest.Item]:

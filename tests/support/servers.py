@@ -1,7 +1,8 @@
-"""Servers as subprocesses for tests: real processes, real sockets, ended by their id."""
+"""Runs servers as subprocesses for tests: real processes, real sockets, ended by their id."""
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import socket
@@ -9,9 +10,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import TypeVar
 
 import requests
 
@@ -21,16 +23,36 @@ __all__ = ["ROOT", "LocalHost", "ServerProcess", "clean_environment", "free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 60.0
-# What a developer's shell may hold and what would change how an app behaves.
+# Variables of a developer's shell that would change how an app behaves begin with these.
 APP_PREFIXES = ("AZURE", "FUNCTIONS_", "PYTHON_", "WEBSITE_")
+
+_Found = TypeVar("_Found")
+
+
+def _ports_of_this_process() -> list[int]:
+    """Ports that only this worker of pytest-xdist gives out, from one on that the process decides.
+
+    They lie below those that the system gives out: no connection takes one meanwhile.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = 20_000 + 1_000 * (worker % 12)
+    start = os.getpid() % 1_000
+    return [first + (start + number) % 1_000 for number in range(1_000)]
+
+
+_ports = itertools.cycle(_ports_of_this_process())
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on right now."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
+    """A TCP port of 127.0.0.1 that nobody listens on, and that was not given out for long."""
+    for port in itertools.islice(_ports, 1_000):
+        with socket.socket() as sock:
+            try:
+                sock.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("none of a thousand ports is free")
 
 
 def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -45,7 +67,7 @@ def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 class ServerProcess:
-    """A server as a subprocess whose words go to a file, ended by its id.
+    """A server as a subprocess whose output goes to a file, ended by its id.
 
     Attributes:
         log_seconds: how long ``wait_for_log`` waits, where its caller does not say.
@@ -74,6 +96,17 @@ class ServerProcess:
         finally:
             os.close(handle)
 
+    def launch_and_wait(
+        self, command: Sequence[str], environ: Mapping[str, str], wait: Callable[[], object]
+    ) -> None:
+        """Starts it, and ends it again if ``wait`` fails."""
+        self.launch(command, environ)
+        try:
+            wait()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+
     def __exit__(
         self,
         kind: type[BaseException] | None,
@@ -94,8 +127,26 @@ class ServerProcess:
         return self.process.wait()
 
     def log(self) -> str:
-        """What the server wrote so far, to stdout and stderr."""
+        """The server's output so far, stdout and stderr."""
         return self._log.read_text("utf-8", "replace")
+
+    def wait_until(self, find: Callable[[], _Found | None], failure: str, seconds: float) -> _Found:
+        """Waits until ``find`` returns something true, and returns it.
+
+        Raises:
+            AssertionError: it did not in time, or the server has ended; the message has the
+                reason and the server's last words.
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            status = self.process.poll()  # asked first: the last words count
+            found = find()
+            if found:
+                return found
+            if status is not None or time.monotonic() > deadline:
+                state = f"after {seconds:g} seconds" if status is None else f"(exit {status})"
+                raise AssertionError(f"{failure} {state}:\n{self.log()}")
+            time.sleep(0.02)
 
     def wait_for_log(self, pattern: str, seconds: float | None = None) -> re.Match[str]:
         """Waits until the log has a match for the regular expression; lines come a little late.
@@ -103,15 +154,11 @@ class ServerProcess:
         Raises:
             AssertionError: it did not come, or the server has ended; the message has the log.
         """
-        deadline = time.monotonic() + (self.log_seconds if seconds is None else seconds)
-        while True:
-            has_ended = self.process.poll() is not None  # asked first: the last words count
-            found = re.search(pattern, self.log())
-            if found:
-                return found
-            if has_ended or time.monotonic() > deadline:
-                raise AssertionError(f"{pattern!r} is not in the server's log:\n{self.log()}")
-            time.sleep(0.02)
+        return self.wait_until(
+            lambda: re.search(pattern, self.log()),
+            f"{pattern!r} is not in the server's log",
+            self.log_seconds if seconds is None else seconds,
+        )
 
 
 class LocalHost(ServerProcess):
@@ -150,29 +197,16 @@ class LocalHost(ServerProcess):
         self._command += arguments
 
     def __enter__(self) -> LocalHost:
-        self.launch(self._command, self._environ)
-        try:
-            self._wait_until_ready()
-        except BaseException:
-            self.__exit__(None, None, None)
-            raise
+        self.launch_and_wait(self._command, self._environ, self._wait_until_ready)
         return self
 
     def _wait_until_ready(self) -> None:
-        deadline = time.monotonic() + self._start_seconds
-        while time.monotonic() < deadline:
-            if self.process.poll() is not None:
-                raise AssertionError(
-                    f"The host ended with status {self.process.returncode}:\n{self.log()}"
-                )
-            try:
-                # The host listens at once and answers when it is ready, so this mostly waits.
-                answer = requests.get(f"{self.url}/admin/host/status", timeout=2)
-            except requests.RequestException:
-                time.sleep(0.02)
-                continue
-            if answer.status_code == 200 and answer.json()["state"] == "Running":
-                return
-        raise AssertionError(
-            f"The host was not ready after {self._start_seconds:g} seconds:\n{self.log()}"
-        )
+        self.wait_until(self._is_running, "The host was not ready", self._start_seconds)
+
+    def _is_running(self) -> bool:
+        try:
+            # The host listens at once and answers when it is ready, so this mostly waits.
+            answer = requests.get(f"{self.url}/admin/host/status", timeout=2)
+        except requests.RequestException:
+            return False
+        return answer.status_code == 200 and answer.json()["state"] == "Running"

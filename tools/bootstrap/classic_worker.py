@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tools.bootstrap.environments import ADVICE, find_python, run_quietly, venv_python
+from tools.bootstrap.exclusive import exclusive
 from tools.bootstrap.lock_file import reachable, read_lock
 
 __all__ = ["CLASSIC_VERSION", "app_packages", "classic_python", "worker_packages"]
@@ -65,12 +66,13 @@ def app_packages(python: str) -> Path:
 def _install(folder: Path, python: str, packages: Sequence[str], what: str) -> None:
     stamp = folder / _STAMP
     wanted = "\n".join([python, *packages])
-    if stamp.is_file() and stamp.read_text("utf-8") == wanted:
-        return
-    shutil.rmtree(folder, ignore_errors=True)
-    own = venv_python(ROOT / ".venv")
-    # The environment's pip, run by the other interpreter, which may have none.
-    pip = [str(own) if own.exists() else sys.executable, "-m", "pip", "--python", python]
-    pip += ["--disable-pip-version-check", "--no-input", "install", "--no-compile"]
-    run_quietly([*pip, "--target", str(folder), *packages], f"Installing {what}", ADVICE)
-    stamp.write_text(wanted, "utf-8")
+    with exclusive(folder):
+        if stamp.is_file() and stamp.read_text("utf-8") == wanted:
+            return
+        shutil.rmtree(folder, ignore_errors=True)
+        own = venv_python(ROOT / ".venv")
+        # The environment's pip, run by the other interpreter, which may have none.
+        pip = [str(own) if own.exists() else sys.executable, "-m", "pip", "--python", python]
+        pip += ["--disable-pip-version-check", "--no-input", "install", "--no-compile"]
+        run_quietly([*pip, "--target", str(folder), *packages], f"Installing {what}", ADVICE)
+        stamp.write_text(wanted, "utf-8")

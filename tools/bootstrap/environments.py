@@ -16,6 +16,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from tools.bootstrap.exclusive import exclusive
+
 __all__ = [
     "EnvironmentSetupError",
     "find_python",
@@ -84,6 +86,22 @@ def make_venv(
     """
     if is_ready(folder, version, requirements, packages, without_dependencies):
         return False
+    with exclusive(folder):
+        # Another process may have done it meanwhile.
+        if is_ready(folder, version, requirements, packages, without_dependencies):
+            return False
+        _install_venv(folder, python, version, requirements, packages, without_dependencies)
+    return True
+
+
+def _install_venv(
+    folder: Path,
+    python: str,
+    version: str,
+    requirements: Sequence[Path],
+    packages: Sequence[str],
+    without_dependencies: Sequence[Path],
+) -> None:
     # Without the stamp, an install that is cut off from here on is repeated next time.
     if (folder / STAMP).exists():
         (folder / STAMP).unlink()
@@ -102,7 +120,6 @@ def make_venv(
         run_quietly(command, f"Installing {file.name} into {folder.name}", ADVICE)
     fingerprint = _fingerprint([version, *packages], [*requirements, *without_dependencies])
     (folder / STAMP).write_text(fingerprint, "utf-8")
-    return True
 
 
 def install_page_scripts(frontend: Path) -> bool:
@@ -143,20 +160,27 @@ def install_node_packages(folder: Path, what: str, also: Sequence[Path] = ()) ->
     modules = folder / "node_modules"
     files = [path for path in also if path.suffix]
     wanted = _fingerprint([], [folder / "package-lock.json", folder / "package.json", *files])
-    if _stamp_of(modules) == wanted and all(path.exists() for path in also):
+
+    def is_there() -> bool:
+        return _stamp_of(modules) == wanted and all(path.exists() for path in also)
+
+    if is_there():
         return False
     npm = shutil.which("npm")
     if npm is None or not has_node():
         raise EnvironmentSetupError(
             f"Node.js with npm is needed for {what}: install Node.js 20 or newer."
         )
-    run_quietly(
-        [npm, "ci", "--no-audit", "--no-fund"],
-        f"Installing {what} (npm ci in {folder.name}/)",
-        "Check the network, then run the same command again.",
-        cwd=folder,
-    )
-    (modules / STAMP).write_text(wanted, "utf-8")
+    with exclusive(folder):
+        if is_there():  # another process has installed it meanwhile
+            return False
+        run_quietly(
+            [npm, "ci", "--no-audit", "--no-fund"],
+            f"Installing {what} (npm ci in {folder.name}/)",
+            "Check the network, then run the same command again.",
+            cwd=folder,
+        )
+        (modules / STAMP).write_text(wanted, "utf-8")
     return True
 
 

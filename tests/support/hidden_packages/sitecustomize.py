@@ -9,13 +9,14 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from importlib.machinery import ModuleSpec, PathFinder
-from importlib.metadata import Distribution, DistributionFinder
+from importlib.metadata import DistributionFinder, PathDistribution
 from pathlib import Path
 from types import ModuleType
 
 __all__ = ["VARIABLE", "hide_packages", "hide_packages_everywhere"]
 
 VARIABLE = "TESTS_HIDE"
+_EVERYTHING = DistributionFinder.Context()
 
 
 def hide_packages(names: Iterable[str]) -> None:
@@ -36,8 +37,8 @@ def hide_packages(names: Iterable[str]) -> None:
 
         @classmethod
         def find_distributions(
-            cls, context: DistributionFinder.Context = DistributionFinder.Context()
-        ) -> Iterable[Distribution]:
+            cls, context: DistributionFinder.Context = _EVERYTHING
+        ) -> Iterable[PathDistribution]:
             if context.name is not None and context.name.replace("-", "_") in hidden:
                 return []
             return super().find_distributions(context)
