@@ -4,9 +4,12 @@
     python3 dev.py start   run the app on this machine and open its page
     python3 dev.py live    the same, with a queue of images and a page that shows its results
     python3 dev.py test    run every test that this machine can run, and say which it cannot
+    python3 dev.py test --quick
+                           run those that need no TensorFlow, browser or other process: a minute
     python3 dev.py lint    check style and types
 
 All but `setup` do what is missing of `setup` themselves; a second run starts in seconds.
+`test` uses all cores; with arguments for pytest it hands these over and uses one, but for `-n 4`.
 """
 
 from __future__ import annotations  # an older Python must get as far as the sentence in refusal()
@@ -26,6 +29,7 @@ from pathlib import Path
 
 from local_host.configuration.local_settings import LocalSettings
 from local_host.errors import HostError
+from tools.bootstrap.azurite_emulator import install as install_azurite
 from tools.bootstrap.classic_worker import (
     CLASSIC_VERSION,
     app_packages,
@@ -36,6 +40,7 @@ from tools.bootstrap.environments import (
     EnvironmentSetupError,
     find_python,
     has_node,
+    install_node_packages,
     install_page_scripts,
     is_ready,
     make_venv,
@@ -76,16 +81,28 @@ def running_version() -> str:
     return "{}.{}".format(*sys.version_info[:2])
 
 
+# Each worker may run a TensorFlow and a few servers at once: two gigabytes.
+MOST_TEST_WORKERS = 8
+# A file's tests stay together, for they share its servers; files are taken in the tests' order,
+# which begins with the slow ones.
+ON_ALL_CORES = ["--dist", "loadfile", "--no-loadscope-reorder"]
+
+
 def is_set_up() -> bool:
     return is_ready(VENV, running_version(), REQUIREMENTS, (), WITHOUT_DEPENDENCIES)
 
 
 def setup() -> bool:
     """Installs what is missing; returns whether anything was."""
-    made = make_venv(
+    made = setup_python()
+    return install_page_scripts(FRONTEND) or made
+
+
+def setup_python() -> bool:
+    """Installs the Python packages that are missing, and nothing of Node.js."""
+    return make_venv(
         VENV, sys.executable, running_version(), REQUIREMENTS, (), WITHOUT_DEPENDENCIES
     )
-    return install_page_scripts(FRONTEND) or made
 
 
 def conformance_python() -> Path | None:
@@ -115,24 +132,48 @@ def left_out() -> list[str]:
 
 
 def install_for_tests() -> None:
-    """What some tests need beside .venv: here its progress is seen; inside a test it could not."""
+    """Installs what some tests need beside .venv: inside a test its progress could not be seen."""
     if SHARED.is_dir():
         conformance_python()
     worker_packages()
     if python := classic_python():
         app_packages(python)
+    if has_node():
+        install_azurite()
+        install_node_packages(ROOT / "tests" / "deploy", "Kubernetes' schemas")
+        folder = ROOT / "tests" / "support" / "custom_vision_client"
+        install_node_packages(folder, "Microsoft's SDK for Custom Vision")
 
 
 def test(pytest_arguments: list[str]) -> int:
+    """Runs all tests on all cores, or pytest with these arguments; returns its exit status."""
     missing = "".join(f"\n  - {line}" for line in left_out())
     print(f"Left out on this machine:{missing or ' nothing'}")
     setup()
     if not pytest_arguments:
         install_for_tests()
-    done = subprocess.run([str(venv_python(VENV)), "-m", "pytest", *pytest_arguments], cwd=ROOT)
+    status = run_pytest(pytest_arguments or on_all_cores())
     if missing:
         print(f"Left out on this machine:{missing}")
-    return done.returncode
+    return status
+
+
+def test_quick(pytest_arguments: list[str]) -> int:
+    """Runs the tests that need no TensorFlow, no browser and no process but their own."""
+    setup_python()
+    return run_pytest(["--quick", *(pytest_arguments or on_all_cores())])
+
+
+def on_all_cores() -> list[str]:
+    """Arguments for pytest: one worker for each core that this process may use."""
+    # Not `-n auto`, which counts two threads of a core as one.
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return ["-n", str(min(cores, MOST_TEST_WORKERS)), *ON_ALL_CORES]
+
+
+def run_pytest(arguments: list[str]) -> int:
+    return subprocess.run([str(venv_python(VENV)), "-m", "pytest", *arguments], cwd=ROOT).returncode
 
 
 def lint() -> int:
@@ -221,7 +262,8 @@ def main(arguments: list[str]) -> int:
         prog="dev.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    commands.add_parser("setup", help="only install")
+    preparing = commands.add_parser("setup", help="only install")
+    preparing.add_argument("--tests", action="store_true", help="also what only tests need")
     starting = commands.add_parser("start", help="run the app on this machine")
     starting.add_argument("--port", type=int, help=f"default: {DEFAULT_PORT}")
     starting.add_argument("--no-browser", action="store_true", help="do not open the page")
@@ -236,7 +278,12 @@ def main(arguments: list[str]) -> int:
         default=SAMPLES_QUEUED,
         help=f"sample images to queue (default: {SAMPLES_QUEUED})",
     )
-    commands.add_parser("test", help="run the tests; all further arguments are pytest's")
+    testing = commands.add_parser("test", help="run the tests; all further arguments are pytest's")
+    testing.add_argument(
+        "--quick",
+        action="store_true",
+        help="only tests that need no TensorFlow, browser, Node.js or other process: a minute",
+    )
     commands.add_parser("lint", help="check style and types")
     options, others = parser.parse_known_args(arguments)
     if others and options.command != "test":
@@ -252,13 +299,17 @@ def main(arguments: list[str]) -> int:
     try:
         if options.command == "setup":
             setup()
+            if options.tests:
+                install_for_tests()
             print(f"All is installed in {VENV.name} (Python {running_version()}).")
             return 0
         if options.command == "start":
             return start(options.port, not options.no_browser, options.workers)
         if options.command == "live":
             return live(options.port, not options.no_browser, options.workers, options.count)
-        return test(others) if options.command == "test" else lint()
+        if options.command == "test":
+            return test_quick(others) if options.quick else test(others)
+        return lint()
     except EnvironmentSetupError as failure:
         print(failure, file=sys.stderr)
         return 1
