@@ -1,4 +1,4 @@
-"""What a setting may be: from its text to its value; ValueError says "must be …"."""
+"""Parses the text of a setting to its value; raises ValueError with "must be …"."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = [
 
 #: Azure's rule for names of containers; those with a dollar ($root, $web, $logs) are its own.
 CONTAINER_NAME = re.compile(r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*")
-# Here the Functions host keeps its keys and locks, and the platform the app's own code.
+# The Functions host keeps its keys and locks there, and the platform the app's own code.
 _PLATFORMS_CONTAINERS = ("azure-webjobs-", "app-package-")
 
 
@@ -45,36 +45,36 @@ def items(text: str) -> tuple[str, ...]:
 def keys(text: str) -> tuple[str, ...]:
     """Keys, separated by commas.
 
-    Where Azure cannot resolve a reference, the app gets its text instead: one that anybody can
-    work out from the app's name, so it must never open anything.
+    Where Azure cannot resolve a reference, the app gets the reference's text instead. Anybody can
+    work that out from the app's name, so it must never be accepted as a key.
     """
-    found = items(text)
-    if any(key.casefold().startswith("@microsoft.") for key in found):
+    parsed = items(text)
+    if any(key.casefold().startswith("@microsoft.") for key in parsed):
         raise ValueError(
             "must be keys, and Azure gave the app the text of a reference (@Microsoft.…) that it "
             "could not resolve. See the setting's state in the portal: the secret must be there, "
             "and the app's identity must be allowed to read it. Then save the setting again"
         )
-    return found
+    return parsed
 
 
 def hosts(text: str) -> tuple[str, ...]:
     """Host names, separated by commas; ``*.example.com`` stands for all below."""
-    found = tuple(host.lower().rstrip(".") for host in items(text))
-    for host in found:
+    names = tuple(host.lower().rstrip(".") for host in items(text))
+    for host in names:
         if "/" in host or ":" in host.strip("[]") and not host.startswith("["):
             raise ValueError(
                 "must be host names without scheme, port or path, such as example.com,*.example.org"
             )
         if "*" in host[1:] or (host.startswith("*") and not host.startswith("*.")):
             raise ValueError("may have a star only at the front, as in *.example.com")
-    return found
+    return names
 
 
 def containers(text: str) -> frozenset[str]:
     """Names of containers on Azure Blob Storage, separated by commas."""
-    found = items(text)
-    for name in found:
+    names = items(text)
+    for name in names:
         if not CONTAINER_NAME.fullmatch(name):
             raise ValueError(
                 "must be names of containers, separated by commas, each with 3 to 63 lower-case "
@@ -85,22 +85,22 @@ def containers(text: str) -> frozenset[str]:
                 f"must be names of containers for images, and {name!r} holds what Azure Functions "
                 "needs for itself, such as keys and the app's code. Leave it out"
             )
-    return frozenset(found)
+    return frozenset(names)
 
 
 def ports(text: str) -> frozenset[int]:
     """TCP ports, separated by commas."""
     try:
-        found = frozenset(int(item) for item in items(text))
+        numbers = frozenset(int(item) for item in items(text))
     except ValueError:
-        found = frozenset()
-    if not found or not all(0 < port < 65536 for port in found):
+        numbers = frozenset()
+    if not numbers or not all(0 < port < 65536 for port in numbers):
         raise ValueError("must be port numbers from 1 to 65535, separated by commas")
-    return found
+    return numbers
 
 
 def flag(text: str) -> bool:
-    """Either true or false."""
+    """True or false."""
     match text.strip().lower():
         case "true" | "1":
             return True
@@ -151,7 +151,7 @@ def seconds(text: str) -> float:
 
 
 def provider_options(text: str) -> Mapping[str, Mapping[str, str]]:
-    """JSON, ``{"CUDAExecutionProvider": {"device_id": "0"}}``; numbers and truths become text."""
+    """JSON, ``{"CUDAExecutionProvider": {"device_id": "0"}}``; numbers and booleans become text."""
     try:
         value = json.loads(text or "{}")
     except ValueError:
@@ -174,13 +174,13 @@ def _option(value: object) -> str:
 
 
 class PublishedName(NamedTuple):
-    """A name that Custom Vision's callers know a model by.
+    """A name under which Custom Vision's clients request a model.
 
     Attributes:
         project: the only project that has it; None means any.
         name: the published name, in lower case.
         model: the model that answers.
-        version: the only version that does; None means the one that answers others too.
+        version: the only version that answers; None means the model's current one.
     """
 
     project: UUID | None
@@ -191,13 +191,13 @@ class PublishedName(NamedTuple):
 
 def published_names(text: str) -> tuple[PublishedName, ...]:
     """A list of ``[PROJECT-ID/]NAME=MODEL[/VERSION]``, separated by commas."""
-    found = tuple(map(_published_name, items(text)))
+    names = tuple(map(_published_name, items(text)))
     seen: set[tuple[UUID | None, str]] = set()
-    for each in found:
+    for each in names:
         if each[:2] in seen:
             raise ValueError(f"must be a list of different names, and {each.name!r} is there twice")
         seen.add(each[:2])
-    return found
+    return names
 
 
 def _published_name(item: str) -> PublishedName:

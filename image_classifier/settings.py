@@ -1,4 +1,4 @@
-"""Every app setting: name, default, unit, meaning; read once from the environment."""
+"""Defines every app setting, and reads them once from the environment."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ __all__ = ["SETTINGS", "Setting", "Settings"]
 
 
 class Setting(NamedTuple):
-    """One app setting as people write it.
+    """One app setting, as people write it.
 
     Attributes:
         name: the environment variable.
         default: the text that an absent or empty variable stands for.
         meaning: one line for README and for error messages, with the unit.
-        parse: turns the text into the value; raises ValueError with the words "must be …".
+        parse: converts the text to the value; raises ValueError with the words "must be …".
         is_secret: no message repeats the text.
     """
 
@@ -218,10 +218,10 @@ class Settings:
     def from_environ(cls, environ: Mapping[str, str]) -> Settings:
         """Reads all settings; an absent or empty variable means the default.
 
-        ``storage`` is the host's own setting, which has the account of MODELS_DIR=azure://….
+        ``storage`` is the host's own setting, which names the account of MODELS_DIR=azure://….
         ``development`` is true when ``AZURE_FUNCTIONS_ENVIRONMENT`` is ``Development``, which
-        ``func start`` and the local host set and Azure does not. ``own_blobs`` says, with
-        ``FETCH_BLOB_IDENTITY``, which blobs that may open and where the app gets its tokens.
+        ``func start`` and the local host set and Azure does not. ``own_blobs`` has, with
+        ``FETCH_BLOB_IDENTITY``, the blobs that may be opened and the endpoint of tokens.
 
         Raises:
             SettingsError: a value cannot be used; the message names key, value (unless that is a
@@ -248,7 +248,7 @@ class Settings:
         return cls(development=development, storage=storage, own_blobs=own_blobs, **values)
 
     def __repr__(self) -> str:
-        """Leaves the keys out, so that logging the settings gives nothing away."""
+        """Leaves the keys out, so that logged settings reveal none."""
         shown = {**vars(self), "api_keys": f"<{len(self.api_keys)} keys>"}
-        shown["models_dir"] = self.models_dir.partition("?")[0]  # then comes a signature
+        shown["models_dir"] = self.models_dir.partition("?")[0]  # a signature follows
         return f"Settings({', '.join(f'{key}={value!r}' for key, value in shown.items())})"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import azure.functions as func
 
-from image_classifier.authentication import check_given_key, first_key
+from image_classifier.authentication import first_key, verify_key
 from image_classifier.errors import Unauthorized
 from image_classifier.settings import Settings
 
@@ -31,7 +31,7 @@ def check_key(req: func.HttpRequest, settings: Settings) -> None:
             get("authorization"),
             req.params.get("code"),
         )
-        check_given_key(given, settings)
+        verify_key(given, settings)
     elif not (settings.development or settings.allow_anonymous):
         raise Unauthorized(
             "This app is closed: outside Development nobody is let in until the app setting "

@@ -82,7 +82,7 @@ def _describe(model: Model, classifier: Classifier) -> dict[str, Any]:
     """Labels and engine are read without loading, so that a long list of models stays cheap."""
     described: dict[str, Any] = {"version": model.version, "labels": [], "engine": None}
     message = model.failure
-    if not model.is_here:  # it is downloaded when it is first asked for
+    if not model.is_local:  # it is downloaded when it is first asked for
         described["state"] = (ModelState.FAILED if message else model.state).value
         return described | ({"message": message} if message else {})
     try:

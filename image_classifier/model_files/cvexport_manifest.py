@@ -1,7 +1,7 @@
-"""``cvexport.manifest``: what Custom Vision says of an export: iteration, files, checksum.
+"""Reads ``cvexport.manifest``, Custom Vision's description of an export.
 
-A model is served without it just as well: whatever is wrong with the file, reading it fails
-nobody. Who adds a model wants to be told, and parses the text instead.
+A model is served without it just as well, so a damaged file is ignored. ``tools.add_model`` reports
+the damage: it parses the text itself.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ MOST_MANIFEST_BYTES = 64 * 1024
 
 @dataclass(frozen=True, kw_only=True)
 class ExportManifest:
-    """The keys that are known; None where one is missing, null or of another type.
+    """The known keys; None where one is missing, null or of another type.
 
     Attributes:
         domain_type: ``Classification`` or ``ObjectDetection``.
         platform: ``TensorFlow``, ``ONNX``, ``DockerFile`` …
         flavor: ``TensorFlowNormal``, ``TensorFlowSavedModel``, ``TensorFlowLite`` …
         exporter_version: such as ``2.0``.
-        exported_date: ISO 8601, as it stands there.
+        exported_date: ISO 8601, unparsed.
         iteration_id: of the iteration that was exported.
         model_file_name: of the weights, beside the manifest.
         label_file_name: of the labels, beside the manifest.
@@ -62,7 +62,7 @@ def read_export_manifest(folder: Path) -> ExportManifest | None:
     """Reads the manifest in a folder.
 
     Returns:
-        What it says, or None if it is not there, or cannot be read or understood.
+        The manifest, or None if it does not exist, or cannot be read or understood.
     """
     path = folder / MANIFEST_FILE
     try:
@@ -78,7 +78,7 @@ def read_export_manifest(folder: Path) -> ExportManifest | None:
 
 
 def parse_export_manifest(text: str) -> ExportManifest:
-    """Reads the JSON of a manifest. Keys that are not known are passed over.
+    """Reads the JSON of a manifest. Unknown keys are ignored.
 
     Raises:
         ValueError: it is not a JSON object; the message is a sentence without the file's name.
@@ -100,7 +100,7 @@ def parse_export_manifest(text: str) -> ExportManifest:
 
 
 def json_object(text: str) -> dict[str, Any]:
-    """Reads the JSON of one of the files that an export has.
+    """Reads the JSON of one of an export's files.
 
     Raises:
         ValueError: it is not a JSON object; the message is a sentence without the file's name.

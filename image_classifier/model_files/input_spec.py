@@ -1,4 +1,4 @@
-"""What a graph wants to be fed: names, size and preprocessing; read from ``model.json``."""
+"""Reads the input specification of a graph from ``model.json``: names, size, preprocessing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from image_classifier.errors import ModelError
 __all__ = [
     "CAFFE_MEAN_BGR",
     "CHANNELS",
-    "CONTRACT_FILE",
+    "INPUT_SPEC_FILE",
     "RESIZE_METHODS",
     "SHORTER_SIDE",
     "InputSpec",
@@ -20,10 +20,10 @@ __all__ = [
     "read_input_spec",
 ]
 
-# Where a version folder has it.
-CONTRACT_FILE = "model.json"
+# The file in a version folder.
+INPUT_SPEC_FILE = "model.json"
 
-# Mean of the ImageNet images, B, G, R: what graphs without data_bn nodes were trained without.
+# Mean of the ImageNet images, B, G, R: graphs without data_bn nodes expect it subtracted.
 CAFFE_MEAN_BGR = (104.0, 117.0, 123.0)
 
 CHANNELS = {"BGR": 3, "RGB": 3, "GRAY": 1}
@@ -65,7 +65,7 @@ class InputSpec:
     resize: str = "custom_vision"
 
     def as_dict(self) -> dict[str, Any]:
-        """What ``model.json`` would say; ``parse_input_spec`` reads it back."""
+        """The content of ``model.json``; ``parse_input_spec`` reads it back."""
         return {
             "input": self.input_name,
             "output": self.output_name,
@@ -95,7 +95,7 @@ def parse_input_spec(text: str, *, where: str) -> InputSpec:
 
     Args:
         text: the JSON.
-        where: the file that it stands in, for the error message.
+        where: the file, for the error message.
 
     Raises:
         ModelError: it is not JSON, or a key is missing, unknown or has a wrong value.

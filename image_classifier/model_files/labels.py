@@ -1,4 +1,4 @@
-"""``labels.txt``: the tags of a model, in the order of its output."""
+"""Reads ``labels.txt``: the tags of a model, in the order of its output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``registry.json``: which files a version has, to the byte; written last, by ``tools.models``."""
+"""Reads and writes ``registry.json``: the exact files of a version, written last."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ __all__ = [
 ]
 
 MANIFEST_FILE = "registry.json"
-# What people say of a version. No server reads it.
+# The tags that people give a version. No server reads it.
 TAGS_FILE = "tags.json"
 
 # A SavedModel has a handful of files; a folder with more than this is a mistake, such as a home.
 MOST_FILES = 1000
-# Twice what a graph can have; it keeps one wrong blob from filling the disk of a whole plan.
+# Twice the size of the largest graph; keeps one wrong blob from filling the disk of a whole plan.
 LARGEST_VERSION_BYTES = 4 * 2**30
 
 _LONGEST_PATH = 400
-# A part of a path that every system can have as a file's name, and none reads as something else:
-# no drive, stream or device of Windows, no hidden file, nothing at the end that Windows drops.
+# A part of a path that is a plain file name on every system: no drive, stream or device of Windows,
+# no hidden file, no character at the end that Windows drops.
 _PART = re.compile(r"[^\x00-\x1f\x7f/\\:*?\"<>|. ][^\x00-\x1f\x7f/\\:*?\"<>|]{0,199}(?<![. ])")
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.IGNORECASE)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -57,7 +57,7 @@ class FileRecord:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a version is made of.
+    """The files of a version.
 
     Attributes:
         created: when it was registered, UTC, ISO 8601.
@@ -74,7 +74,7 @@ class Manifest:
 
 
 def is_safe_path(path: str) -> bool:
-    """Whether a path that somebody else wrote stays below the folder that it is joined to."""
+    """Whether an untrusted path stays below the folder that it is joined to."""
     parts = path.split("/")
     return (
         len(path) <= _LONGEST_PATH
@@ -87,11 +87,11 @@ def parse_manifest(text: str | bytes, *, where: str) -> Manifest:
     """Reads a ``registry.json``.
 
     Args:
-        text: what it says.
-        where: what to call it in an error.
+        text: its content.
+        where: its name in error messages.
 
     Raises:
-        ModelError: it is none, or names a file that must not be written.
+        ModelError: it is no such file, or names a file that must not be written.
     """
     try:
         value = json.loads(text)
@@ -132,11 +132,11 @@ def record_folder(folder: Path) -> tuple[FileRecord, ...]:
     Raises:
         OSError: one cannot be read.
     """
-    found = []
+    records = []
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
         is_ours = inside.as_posix() in (MANIFEST_FILE, TAGS_FILE)
         is_hidden = any(part.startswith(".") or part == "__pycache__" for part in inside.parts)
         if path.is_file() and not is_ours and not is_hidden:
-            found.append(FileRecord(inside.as_posix(), path.stat().st_size, sha256_of(path)))
-    return tuple(found)
+            records.append(FileRecord(inside.as_posix(), path.stat().st_size, sha256_of(path)))
+    return tuple(records)

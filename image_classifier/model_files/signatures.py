@@ -1,4 +1,4 @@
-"""Signatures: the named tensors that a model takes and gives, in TensorFlow's terms."""
+"""Defines signatures: the named inputs and outputs of a model, in TensorFlow's terms."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class TensorInfo:
 
 @dataclass(frozen=True)
 class Signature:
-    """What a model takes and gives under one signature name.
+    """The inputs and outputs of a model under one signature name.
 
     Attributes:
         inputs: by the name that callers use.
@@ -79,7 +79,7 @@ class Signature:
 
 
 class Servable(Protocol):
-    """A loaded model as TensorFlow Serving's clients see it. Safe to call from many threads."""
+    """A loaded model, as clients of TensorFlow Serving see it. Safe to call from many threads."""
 
     signatures: Mapping[str, Signature]
 
@@ -103,5 +103,5 @@ class Servable(Protocol):
 
 
 def short_dtype(name: str) -> str:
-    """A type as TensorFlow's error messages call it: ``float`` for ``DT_FLOAT``."""
+    """The name of a type in TensorFlow's error messages: ``float`` for ``DT_FLOAT``."""
     return name.removeprefix("DT_").lower()

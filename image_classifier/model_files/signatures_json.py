@@ -1,7 +1,7 @@
-"""``signatures.json`` beside a model: the names that its SavedModel has, whichever engine runs it.
+"""Reads and writes ``signatures.json``: a SavedModel's signatures, for every engine.
 
-``tools.zoo`` writes it. A ``model.onnx`` that was made of the SavedModel has no signatures of its
-own; with this file callers need not know which of the two answers.
+``tools.zoo`` writes it. A ``model.onnx`` that was converted from the SavedModel has no signatures
+of its own; with this file callers need not know which of the two answers.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SIGNATURES_FILE = "signatures.json"
 
 
 def signatures_as_dict(signatures: dict[str, Signature]) -> dict[str, Any]:
-    """What the file says of some signatures: of each input and output tensor, dtype and shape."""
+    """The content of the file: tensor, dtype and shape of each input and output."""
     return {
         name: {
             side: {
@@ -42,7 +42,7 @@ def signatures_as_dict(signatures: dict[str, Signature]) -> dict[str, Any]:
 
 
 def read_default_signature(folder: Path) -> Signature | None:
-    """The signature of callers who name none; None if the folder has no such file.
+    """The signature of requests that name none; None if the folder has no such file.
 
     Raises:
         ModelError: the file is damaged.
@@ -61,11 +61,11 @@ def read_default_signature(folder: Path) -> Signature | None:
 
 
 def _infos(listed: Any) -> dict[str, TensorInfo]:
-    found = {}
+    infos = {}
     for key, each in listed.items():
         if each["dtype"] not in NUMPY_DTYPES:
             raise ValueError(f"there is no dtype {each['dtype']!r}")
         shape = each["shape"]
         sizes = None if shape is None else tuple(int(size) for size in shape)
-        found[key] = TensorInfo(str(each["tensor"]), each["dtype"], sizes)
-    return found
+        infos[key] = TensorInfo(str(each["tensor"]), each["dtype"], sizes)
+    return infos

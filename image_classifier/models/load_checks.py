@@ -1,4 +1,4 @@
-"""What a model must pass when it is loaded; passing it also makes it ready to answer at once."""
+"""Checks a model when it is loaded, which also warms it up for its first request."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ _TINY_PNG = bytes.fromhex(
 
 
 def warm_up(saved: SavedModelEngine) -> None:
-    """Runs the decoding inside the graph once, so that no caller waits for it to be made ready."""
+    """Runs the decoding inside the graph once, so that no request waits for its setup."""
     if BYTES in saved.signatures:
         signature = saved.signatures[BYTES]
         files = {key: np.array([_TINY_PNG], object) for key in signature.inputs}
-        with contextlib.suppress(ClassifierError):  # a signature of another meaning
+        with contextlib.suppress(ClassifierError):  # a signature with another meaning
             saved.run_signature(BYTES, files, tuple(signature.outputs))
 
 
 def check_output(engine: Engine, weights: Path, labels: tuple[str, ...]) -> None:
-    """Runs the graph once on black, which also warms it, and compares the width.
+    """Runs the graph once on a black image, which also warms it up, and counts the scores.
 
     Args:
         engine: of an image classifier.
         weights: its file, for the messages.
-        labels: what the scores are to be of.
+        labels: one for each expected score.
 
     Raises:
-        ModelError: it gives something else than one score for each label.
+        ModelError: the output is not one score for each label.
     """
     input_spec = engine.input_spec
     shape = (1, input_spec.height, input_spec.width, CHANNELS[input_spec.channels])

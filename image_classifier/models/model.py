@@ -15,7 +15,7 @@ from image_classifier.engines.base import Engine, EngineOptions, SavedModelEngin
 from image_classifier.engines.registry import SAVED_MODEL, EngineKind, import_engine
 from image_classifier.errors import ModelError
 from image_classifier.model_files.cvexport_manifest import read_export_manifest
-from image_classifier.model_files.input_spec import CONTRACT_FILE, InputSpec, read_input_spec
+from image_classifier.model_files.input_spec import INPUT_SPEC_FILE, InputSpec, read_input_spec
 from image_classifier.model_files.labels import read_labels
 from image_classifier.model_files.signatures import DEFAULT_SIGNATURE
 from image_classifier.model_files.signatures_json import read_default_signature
@@ -50,8 +50,8 @@ class Model:
     Attributes:
         name: of the model.
         version: 0 or more.
-        folder: where its files are.
-        state: what is done with it now.
+        folder: holds its files.
+        state: whether it is loaded.
     """
 
     def __init__(
@@ -78,17 +78,17 @@ class Model:
 
     @property
     def failure(self) -> str | None:
-        """Why the last try to load it failed, or None."""
+        """Why the last attempt to load it failed, or None."""
         return self._failure.message if self._failure else None
 
     @property
-    def is_here(self) -> bool:
-        """Whether its files can be read, or would have to be fetched first."""
+    def is_local(self) -> bool:
+        """Whether its files are on disk, and need not be fetched first."""
         return self._origin is None or self.folder.is_dir()
 
     @property
     def is_loaded(self) -> bool:
-        """Whether ``load`` gives it at once."""
+        """Whether ``load`` returns at once."""
         return self._loaded is not None
 
     @property
@@ -99,24 +99,27 @@ class Model:
 
     @property
     def is_retired(self) -> bool:
-        """Whether it was unloaded; it is never loaded again, but another ``Model`` can be made."""
+        """Whether it was unloaded. It is never loaded again, but another ``Model`` can be made."""
         return self.state in (ModelState.UNLOADING, ModelState.UNLOADED)
 
     def is_broken(self) -> bool:
-        """Whether it failed to load, and nobody has changed its files since then."""
+        """Whether it failed to load, and its files have not changed since then."""
         return self._failure is not None and self._files() == self._failed_files
 
     def load(self) -> LoadedModel:
-        """Loads the model when first called; later calls and other threads get the same one.
+        """Loads the model on the first call; later calls and other threads get the same one.
 
-        A model that failed is tried again only when its files have changed.
+        A model that failed is loaded again only when its files have changed.
+
+        Returns:
+            The loaded model, which stays loaded while the caller holds it.
 
         Raises:
             ModelError: it cannot be loaded; the message names the file and the reason.
             ModelRetired: it was unloaded.
         """
         loaded = self._loaded
-        if loaded:  # without the lock: requests never wait for it once the model is there
+        if loaded:  # without the lock: requests never wait for it once the model is loaded
             return loaded
         with self._lock:
             if self._loaded:
@@ -141,24 +144,24 @@ class Model:
             return self._loaded
 
     def unload(self) -> None:
-        """Has the model freed as soon as no request uses it any more."""
+        """Frees the model as soon as no request uses it any more."""
         with self._lock:
             loaded, self._loaded = self._loaded, None
             self.state = ModelState.UNLOADING if loaded else ModelState.UNLOADED
             if loaded is None:
                 return
-            # Requests hold the LoadedModel; when the last lets go, nothing runs any more.
+            # Requests hold the LoadedModel; after the last reference, nothing runs any more.
             ended = weakref.finalize(loaded, self._ended, loaded.image_engine, loaded.saved_model)
             ended.atexit = False
 
     def _ended(self, *engines: object) -> None:
-        """Runs in whatever thread let go last: the work, which takes time, is left to another."""
+        """Called by the thread that drops the last reference; frees the engines in another."""
         threading.Thread(
             target=self._free, args=([*engines],), name=f"unload {self.name}", daemon=True
         ).start()
 
     def _free(self, engines: list[object]) -> None:
-        while engines:  # emptied, so that nothing holds them when memory is given back
+        while engines:  # emptied, so that nothing holds them when the heap is trimmed
             _close(engines.pop(0))
         trim_heap()
         self.state = ModelState.UNLOADED
@@ -221,19 +224,19 @@ class Model:
         )
 
     def _input_spec(self) -> InputSpec | None:
-        sidecar = self.folder / CONTRACT_FILE
+        sidecar = self.folder / INPUT_SPEC_FILE
         return read_input_spec(sidecar) if sidecar.is_file() else None
 
     def _files(self) -> object:
-        """What tells whether somebody has changed the folder, or where it comes from."""
+        """A value that changes when somebody changes the folder, or its origin does."""
         if self._origin:
             return self._origin.state()
-        found = []
+        stamps = []
         for path in self.folder.glob("*"):
-            with contextlib.suppress(OSError):  # it may go while we look
+            with contextlib.suppress(OSError):  # it may be removed meanwhile
                 stat = path.stat()
-                found.append((path.name, stat.st_mtime_ns, stat.st_size))
-        return sorted(found)
+                stamps.append((path.name, stat.st_mtime_ns, stat.st_size))
+        return sorted(stamps)
 
 
 def _close(engine: object) -> None:
@@ -242,5 +245,5 @@ def _close(engine: object) -> None:
 
 
 def needs_labels(weights: Path) -> bool:
-    """Whether there must be a labels.txt: not beside a SavedModel without a model.json."""
-    return weights.name != SAVED_MODEL or (weights.parent / CONTRACT_FILE).is_file()
+    """Whether labels.txt is required: not beside a SavedModel without a model.json."""
+    return weights.name != SAVED_MODEL or (weights.parent / INPUT_SPEC_FILE).is_file()

@@ -1,8 +1,8 @@
-"""Traces and metrics for OpenTelemetry; imported only where it is turned on.
+"""Exports traces and metrics with OpenTelemetry; imported only where that is turned on.
 
-The span of a request, and those of its stages, are made when it has ended, with the times that it
-had: until then it costs nothing. They go out in the background, a batch at a time; what cannot be
-sent in time is dropped, and no request waits for it.
+The spans of a request and of its stages are made when the request has ended, with its recorded
+times: until then they cost nothing. They are sent in the background, in batches; a batch that
+cannot be sent in time is dropped, and no request waits for it.
 """
 
 from __future__ import annotations
@@ -40,19 +40,22 @@ _STAGE_BOUNDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.0
 _STAGE_BOUNDS += [0.25, 0.5, 1.0, 2.5, 5.0, 10.0]
 _REQUEST_BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75]
 _REQUEST_BOUNDS += [1.0, 2.5, 5.0, 7.5, 10.0, 30.0]
-# For a collector that does not answer; also what the end of the process waits for it.
+# For a collector that does not answer; the end of the process waits as long, too.
 _TIMEOUT_SECONDS = 3.0
 _PROTOCOLS = tuple(name.replace("ENDPOINT", "PROTOCOL") for name in ENDPOINTS)
 
 
 def from_environ(environ: Mapping[str, str]) -> OpenTelemetry | None:
-    """What sends to where the standard variables ``OTEL_…`` say; None if they turn it off.
+    """Makes an exporter to the endpoints of the standard variables ``OTEL_…``.
 
     Where the host has set OpenTelemetry up already, as Azure's worker does for Application
     Insights, its providers are used and nothing is set up anew.
 
+    Returns:
+        The exporter; None if the variables turn it off.
+
     Raises:
-        ValueError: the protocol is one that is not here.
+        ValueError: the protocol is not supported.
     """
     if environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
         return None
@@ -73,22 +76,22 @@ def from_environ(environ: Mapping[str, str]) -> OpenTelemetry | None:
             )
     timeout = None if environ.get("OTEL_EXPORTER_OTLP_TIMEOUT") else _TIMEOUT_SECONDS
     resource = _resource()
-    own = TracerProvider(resource=resource, shutdown_on_exit=False)
+    tracers = TracerProvider(resource=resource, shutdown_on_exit=False)
     if _sends(environ, "TRACES"):
-        own.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(timeout=timeout)))
+        tracers.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(timeout=timeout)))
     readers = []
     if _sends(environ, "METRICS"):
         readers = [PeriodicExportingMetricReader(OTLPMetricExporter(timeout=timeout))]
     meters = MeterProvider(readers, resource, shutdown_on_exit=False)
-    _send_the_rest_at_exit(meters, own)
-    return OpenTelemetry(own, meters)
+    _flush_at_exit(meters, tracers)
+    return OpenTelemetry(tracers, meters)
 
 
-def _send_the_rest_at_exit(*providers: MeterProvider | TracerProvider) -> None:
-    """Lets the process send what is left when it ends, and not wait long for that.
+def _flush_at_exit(*providers: MeterProvider | TracerProvider) -> None:
+    """Sends the remaining spans and metrics when the process ends, within a few seconds.
 
-    The SDK would wait for each batch in turn. The thread is there from the beginning, because none
-    can be started while Python ends.
+    The SDK would wait for each batch in turn. The thread runs from the beginning, because none can
+    be started while Python ends.
     """
     ending = threading.Event()
 
@@ -108,23 +111,23 @@ def _send_the_rest_at_exit(*providers: MeterProvider | TracerProvider) -> None:
 
 
 def _sends(environ: Mapping[str, str], signal: str) -> bool:
-    places = (ENDPOINTS[0], f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT")
-    has_place = any(environ.get(name, "").strip() for name in places)
-    return has_place and environ.get(f"OTEL_{signal}_EXPORTER", "").strip().lower() != "none"
+    endpoints = (ENDPOINTS[0], f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT")
+    has_endpoint = any(environ.get(name, "").strip() for name in endpoints)
+    return has_endpoint and environ.get(f"OTEL_{signal}_EXPORTER", "").strip().lower() != "none"
 
 
 def _resource() -> Resource:
-    """Who sends. Each process counts for itself, so each needs an id of its own."""
-    told = Resource.create()
-    ours = {"service.instance.id": str(uuid4())}
-    if str(told.attributes["service.name"]).startswith(_NO_NAME):
-        ours["service.name"] = _SERVICE
-        return told.merge(Resource(ours))
-    return Resource(ours).merge(told)
+    """Describes the sender. Each process counts for itself, so each needs an id of its own."""
+    configured = Resource.create()
+    attributes = {"service.instance.id": str(uuid4())}
+    if str(configured.attributes["service.name"]).startswith(_NO_NAME):
+        attributes["service.name"] = _SERVICE
+        return configured.merge(Resource(attributes))
+    return Resource(attributes).merge(configured)
 
 
 class _Headers(Getter[Record]):
-    """Lets a propagator read the headers of a request."""
+    """Gives a propagator access to the headers of a request."""
 
     def get(self, carrier: Record, key: str) -> list[str] | None:
         value = carrier.header(key.lower())
@@ -141,8 +144,8 @@ class OpenTelemetry:
     """Makes spans and metrics of requests.
 
     Args:
-        tracers: where spans go.
-        meters: where metrics go.
+        tracers: takes the spans.
+        meters: takes the metrics.
     """
 
     def __init__(self, tracers: trace.TracerProvider, meters: metrics.MeterProvider) -> None:
@@ -177,17 +180,17 @@ class OpenTelemetry:
         )
 
     def began(self, record: Record) -> None:
-        """Counts it as active."""
+        """Counts the request as active."""
         self._active.add(1, {"endpoint": record.endpoint})
 
     def ended(self, record: Record) -> None:
-        """Counts it, and makes its spans; a mere look at a model that went well has none."""
+        """Counts the request, and makes its spans; a successful health probe has none."""
         self._active.add(-1, {"endpoint": record.endpoint})
         model = {} if record.model is None else {"model": record.model}
         labels = {"endpoint": record.endpoint, "outcome": record.outcome, **model}
         seconds = record.total / 1000
         context = self._parent(record)
-        if not record.is_look or record.outcome != OK:
+        if not record.is_probe or record.outcome != OK:
             context = self._spans(record, context)
         # With the context, a metric can name a trace as its example.
         self._count.add(1, labels, context)
@@ -201,7 +204,7 @@ class OpenTelemetry:
             self._http.record(seconds, {**record.attributes, **status, **_error(record)}, context)
 
     def _parent(self, record: Record) -> Context:
-        """The trace that Azure's host has begun; else the caller's own, if it sent one."""
+        """The trace that Azure's host has begun, or else the caller's own, if it sent one."""
         if trace.get_current_span().get_span_context().is_valid:
             return get_current()
         return propagate.extract(record, getter=_HEADERS)

@@ -1,10 +1,10 @@
-"""One record for each request: by which endpoint it came, what answered, how long each stage took.
+"""Records each request: its endpoint, its outcome, its model, and the duration of each stage.
 
-An endpoint opens the record with ``request``. Whoever learns something of the request says so with
-``chose``, ``took`` and the like, without being handed the record. At its end it becomes one line in
-the log, and goes to those that ``watch``: OpenTelemetry, and the model server's counters.
+An endpoint opens the record with ``request``. Deeper code adds to it with ``set_model``,
+``add_stages`` and the like, without a reference to the record. At its end the record becomes one
+line in the log, and goes to the subscribers: OpenTelemetry, and the model server's counters.
 
-There is never anything in it that a caller wrote: no URL, no key, no name that is not a model's.
+A record never holds a caller's text: no URL, no key, no name that is not a model's.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = [
     "OK",
     "Record",
     "Stage",
-    "Watcher",
+    "Subscriber",
     "set_model",
     "set_error",
     "log_line",
@@ -41,18 +41,18 @@ requests = logging.getLogger("image_classifier.requests")
 
 OK = "ok"
 _BUG = "InternalError"
-# The standard's own names: for all that is sent, or for one kind of it.
+# The standard's own names: for all signals, or for one.
 ENDPOINTS = (
     "OTEL_EXPORTER_OTLP_ENDPOINT",
     "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
     "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
 )
-# A batch of a thousand images has thousands of stages: their sums count, and the first of them.
+# A batch of a thousand images has thousands of stages: the sums of all are kept, and the first few.
 _MOST_STAGES = 48
 
 
 class Stage(NamedTuple):
-    """One stage; both times are of ``time.perf_counter()``."""
+    """One stage of a request, in seconds of ``time.perf_counter()``."""
 
     name: str
     began: float
@@ -61,25 +61,25 @@ class Stage(NamedTuple):
 
 @dataclass(slots=True)
 class Record:
-    """What is known of one request.
+    """The record of one request.
 
     Attributes:
-        endpoint: which of the ways in.
-        name: what was called, as in "POST /api/classify": never more of them than there are routes.
-        attributes: more of the call, under OpenTelemetry's own names.
-        header: gives a header of the call by its lower-case name; for ``traceparent``.
+        endpoint: short name of the endpoint, such as ``classify``.
+        name: method and route, as in "POST /api/classify": there are as many names as routes.
+        attributes: more about the request, under OpenTelemetry's own names.
+        header: returns a header of the request by its lower-case name; for ``traceparent``.
         began: ``time.perf_counter()``.
-        outcome: ``ok``, or the code of the error that the caller was told.
-        status: of HTTP, where there is one; over gRPC, what REST would have answered.
+        outcome: ``ok``, or the code of the error in the response.
+        status: of HTTP, where there is one; over gRPC, the status that REST would have.
         model: name of the model; None until one is chosen.
         version: its number.
-        engine: what ran it.
-        images: image files that were looked into.
+        engine: name of the engine that ran it.
+        images: number of image files that were opened.
         size: their bytes.
         stages: the first of them, in order.
-        times: milliseconds that each kind of stage took, all of its kind together.
+        times: milliseconds of each kind of stage, summed.
         total: milliseconds from beginning to end; 0 before the end.
-        is_look: it asked how a model is doing, and for no work.
+        is_probe: whether it was a health probe or a status request.
         trace_id: of its trace, if there is one.
     """
 
@@ -98,37 +98,41 @@ class Record:
     stages: list[Stage] = field(default_factory=list)
     times: dict[str, float] = field(default_factory=dict)
     total: float = 0.0
-    is_look: bool = False
+    is_probe: bool = False
     trace_id: str | None = None
 
     @property
     def is_fault(self) -> bool:
-        """Whether it failed, and not by what the caller sent."""
+        """Whether it failed through no fault of the caller."""
         return self.outcome != OK and (self.status is None or self.status >= 500)
 
 
-class Watcher(Protocol):
-    """Who is told of every request. Called by any thread; what it raises is logged."""
+class Subscriber(Protocol):
+    """Receives every request. Called by any thread; its errors are logged."""
 
     def began(self, record: Record) -> None:
-        """A request has come; only endpoint, name and attributes are known."""
+        """Called when a request has come; only endpoint, name and attributes are known."""
 
     def ended(self, record: Record) -> None:
-        """It is answered, and all is known."""
+        """Called when it is answered; the record is complete."""
 
 
 _current: ContextVar[Record | None] = ContextVar("request", default=None)
-_watchers: tuple[Watcher, ...] = ()
+_subscribers: tuple[Subscriber, ...] = ()
 
 
-def subscribe(watcher: Watcher) -> Callable[[], None]:
-    """Tells it of every request from now on, until what this returns is called."""
-    global _watchers
-    _watchers = (*_watchers, watcher)
+def subscribe(subscriber: Subscriber) -> Callable[[], None]:
+    """Passes every request to a subscriber from now on.
+
+    Returns:
+        A function that ends the subscription.
+    """
+    global _subscribers
+    _subscribers = (*_subscribers, subscriber)
 
     def stop() -> None:
-        global _watchers
-        _watchers = tuple(each for each in _watchers if each is not watcher)
+        global _subscribers
+        _subscribers = tuple(each for each in _subscribers if each is not subscriber)
 
     return stop
 
@@ -141,11 +145,11 @@ def request(
     attributes: Mapping[str, str] | None = None,
     header: Callable[[str], str | None] | None = None,
 ) -> Iterator[Record]:
-    """Keeps a record of what happens in the ``with`` block; see ``Record`` for the arguments."""
+    """Records the request that the ``with`` block handles; see ``Record`` for the arguments."""
     record = Record(endpoint, name, attributes or {}, header or _no_header, time.perf_counter())
     token = _current.set(record)
-    watchers = _watchers  # the same at the end: what goes up must come down
-    _tell(watchers, "began", record)
+    subscribers = _subscribers  # the same at the end: each active count must come down again
+    _notify(subscribers, "began", record)
     try:
         yield record
     except BaseException as exc:
@@ -155,46 +159,46 @@ def request(
     finally:
         _current.reset(token)
         record.total = (time.perf_counter() - record.began) * 1000
-        _tell(watchers, "ended", record)
-        level = logging.DEBUG if record.is_look and record.outcome == OK else logging.INFO
+        _notify(subscribers, "ended", record)
+        level = logging.DEBUG if record.is_probe and record.outcome == OK else logging.INFO
         if requests.isEnabledFor(level):
             requests.log(level, "%s", log_line(record))
 
 
 def set_error(code: str) -> None:
-    """The caller is told of an error; its code, and never its words, which may hold a URL."""
+    """Records the code of the error in the response; never its message, which may hold a URL."""
     if record := _current.get():
         record.outcome = code
 
 
 def mark_probe() -> None:
-    """It asks how a model is doing: a probe does so every few seconds, and nobody reads of it."""
+    """Marks the request as a health probe, which is logged at DEBUG only."""
     if record := _current.get():
-        record.is_look = True
+        record.is_probe = True
 
 
 def set_model(model: str, version: int | None, engine: str | None = None) -> None:
-    """The model and version that are to answer, as soon as they are known; then the engine."""
+    """Records the model and version, as soon as they are known; later the engine, too."""
     if record := _current.get():
         record.model, record.version, record.engine = model, version, engine
 
 
 def add_image(size: int) -> None:
-    """An image file of so many bytes is looked into."""
+    """Counts an image file and its bytes."""
     if record := _current.get():
         record.images += 1
         record.size += size
 
 
 def add_stages(stages: Iterable[tuple[str, float]]) -> None:
-    """These stages came one after the other, the last just now; milliseconds for each."""
+    """Records stages that ran one after the other until now; name and milliseconds of each."""
     record = _current.get()
     if record is None:
         return
-    found = list(stages)
+    durations = list(stages)
     ended = time.perf_counter()
-    began = ended - sum(milliseconds for _, milliseconds in found) / 1000
-    for name, milliseconds in found:
+    began = ended - sum(milliseconds for _, milliseconds in durations) / 1000
+    for name, milliseconds in durations:
         record.times[name] = record.times.get(name, 0.0) + milliseconds
         ended = began + milliseconds / 1000
         if len(record.stages) < _MOST_STAGES:
@@ -203,7 +207,7 @@ def add_stages(stages: Iterable[tuple[str, float]]) -> None:
 
 
 def log_line(record: Record) -> str:
-    """The record as JSON on one line; what is not known is left out."""
+    """The record as JSON on one line, without unknown values."""
     shown: dict[str, str | int | float | None] = {
         "endpoint": record.endpoint,
         "outcome": record.outcome,
@@ -220,10 +224,10 @@ def log_line(record: Record) -> str:
     return json.dumps({name: value for name, value in shown.items() if value is not None})
 
 
-def _tell(watchers: Iterable[Watcher], what: str, record: Record) -> None:
-    for watcher in watchers:
+def _notify(subscribers: Iterable[Subscriber], event: str, record: Record) -> None:
+    for subscriber in subscribers:
         try:
-            getattr(watcher, what)(record)
+            getattr(subscriber, event)(record)
         except Exception:
             logger.exception("a request was not recorded")
 

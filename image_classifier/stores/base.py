@@ -10,7 +10,7 @@ __all__ = ["ModelStore", "Origin"]
 
 
 class Origin(Protocol):
-    """Where the files of a version come from, if they are not in its folder from the start."""
+    """The source of a version's files, if they are not in its folder from the start."""
 
     def fetch(self, *, check: bool = False) -> None:
         """Puts the files into the folder, all or none, unless they are there.

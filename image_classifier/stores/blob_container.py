@@ -1,7 +1,7 @@
-"""One container of Azure Blob Storage: listed and read.
+"""Lists and reads one container of Azure Blob Storage.
 
-With ``storage_trouble`` the only module that knows Azure's clients for storage and identities.
-They are imported when an app keeps its models there, and not before.
+This and ``storage_errors`` are the only modules that know Azure's clients for storage and
+identities. The clients are imported when an app keeps its models there, and not before.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 __all__ = ["BlobContainer", "BlobEntry", "Listing"]
 
-# Every Azurite of the last years knows it; the client's own newest, Azurite learns later.
+# Pinned: Azurite lags behind the SDK's newest API version.
 _API_VERSION = "2021-12-02"
 _CONNECT_SECONDS = 5
 _READ_SECONDS = 30
-# Two requests' worth of names. More than this is not a place that holds models only.
+# Two requests' worth of names. A store that holds only models has fewer.
 MOST_BLOBS = 10_000
 # For small files that are read into memory: labels, manifests.
 _MOST_BYTES_IN_MEMORY = 4 * 2**20
@@ -42,8 +42,8 @@ class BlobEntry:
         name: from the location's prefix.
         size: in bytes.
         etag: changes with each write.
-        md5: of its content, if whoever uploaded it had it recorded.
-        changed: when it was last written, by the storage's clock.
+        md5: of its content, if it was recorded at the upload.
+        changed: the time of the last write, by the storage's clock.
     """
 
     name: str
@@ -70,10 +70,10 @@ class BlobContainer:
     """Reads blobs. Safe to share among threads.
 
     Args:
-        location: where.
+        location: the part of a container to read.
 
     Attributes:
-        location: as given.
+        location: likewise.
     """
 
     def __init__(self, location: BlobLocation) -> None:
@@ -82,16 +82,16 @@ class BlobContainer:
 
     @property
     def client(self) -> ContainerClient:
-        """Azure's own client, made when it is first needed; use it inside ``translate_errors``."""
+        """Azure's client, made on first use; call it inside ``translate_errors``."""
         if self._client is None:
             self._client = _make_client(self.location)
         return self._client
 
     def list(self) -> Listing:
-        """Asks for all blobs: one request for each 5,000.
+        """Lists all blobs, with one request for each 5,000.
 
         Raises:
-            StorageError: there is no answer, or there are too many blobs.
+            StorageError: the listing failed, or there are too many blobs.
         """
         prefix = self.location.prefix
         dates: list[str] = []
@@ -99,17 +99,17 @@ class BlobContainer:
         def note_date(response: Any) -> None:
             dates.append(response.http_response.headers.get("Date", ""))
 
-        found: list[BlobEntry] = []
+        blobs: list[BlobEntry] = []
         with translate_errors(self.location):
             for blob in self.client.list_blobs(prefix or None, raw_response_hook=note_date):
-                if len(found) == MOST_BLOBS:
+                if len(blobs) == MOST_BLOBS:
                     raise StorageError(
                         f"{self.location.shown} has more than {MOST_BLOBS:,} blobs. Let MODELS_DIR "
                         "name a folder in it that holds models only.",
                         transient=False,
                     )
                 md5 = blob.content_settings.content_md5
-                found.append(
+                blobs.append(
                     BlobEntry(
                         blob.name.removeprefix(prefix),
                         blob.size,
@@ -118,13 +118,13 @@ class BlobContainer:
                         blob.last_modified,
                     )
                 )
-        return Listing(tuple(found), _time(dates))
+        return Listing(tuple(blobs), _time(dates))
 
     def read(self, blob: BlobEntry) -> bytes:
         """The content of a small blob.
 
         Raises:
-            StorageError: it cannot be read, or is not small.
+            StorageError: it cannot be read, or is too large.
         """
         if blob.size > _MOST_BYTES_IN_MEMORY:
             raise StorageError(
@@ -135,12 +135,12 @@ class BlobContainer:
         return b"".join(self._chunks(blob))
 
     def download(self, blob: BlobEntry, target: Path, *, sha256: str | None = None) -> None:
-        """Writes a blob to a file, and checks that it arrived as it was sent.
+        """Writes a blob to a file, and compares its checksum.
 
         Args:
-            blob: which.
+            blob: the blob.
             target: the file.
-            sha256: what its content must have; None: the MD5 that the storage has, if any.
+            sha256: the expected one; None: the MD5 that the storage has is compared, if any.
 
         Raises:
             StorageError: it cannot be read, or it is damaged.
@@ -202,9 +202,9 @@ def _make_client(location: BlobLocation) -> ContainerClient:
         location.container,
         credential=credential,
         api_version=_API_VERSION,
-        # The default waits for a minute and a half before it says that nothing is there.
+        # The default waits for a minute and a half before it reports that nothing answers.
         retry_policy=LinearRetry(backoff=1, retry_total=2, random_jitter_range=0),
-        # One request must end within the time below over a slow line, too.
+        # One request must end within the time below, over a slow line too.
         max_single_put_size=4 * 2**20,
         connection_timeout=_CONNECT_SECONDS,
         read_timeout=_READ_SECONDS,
@@ -212,7 +212,7 @@ def _make_client(location: BlobLocation) -> ContainerClient:
 
 
 def _time(dates: list[str]) -> datetime:
-    """What the storage's clock says; this machine's may be off."""
+    """The time by the storage's clock; this machine's may be wrong."""
     with contextlib.suppress(ValueError, IndexError):
         return parsedate_to_datetime(dates[-1])
     return datetime.now(UTC)

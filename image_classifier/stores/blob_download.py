@@ -1,4 +1,4 @@
-"""Brings the files of a version from Blob Storage into a folder, and checks them."""
+"""Downloads the files of a version from Blob Storage into a folder, and checks them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from image_classifier.stores.storage_errors import StorageError
 
 __all__ = ["download_version", "is_whole"]
 
-# What a full disk would break is not only this app's.
+# A full disk would break more than this app.
 _SPARE_BYTES = 100_000_000
 
 
@@ -28,30 +28,30 @@ def download_version(container: BlobContainer, version: BlobVersion, folder: Pat
     """Writes the files of a version into an empty folder, and checks each.
 
     Args:
-        container: where they are.
-        version: which.
-        folder: where to.
+        container: holds the blobs.
+        version: names them.
+        folder: gets the files.
 
     Raises:
-        StorageError: it cannot be downloaded as a whole and undamaged.
+        StorageError: it cannot be downloaded completely and undamaged.
         OSError: a file cannot be written.
     """
-    place = f"{container.location.shown}/{version.place}"
+    address = f"{container.location.shown}/{version.path}"
     if fault := version.fault:
-        raise StorageError(f"{place} is not downloaded: {fault}.", transient=False)
+        raise StorageError(f"{address} is not downloaded: {fault}.", transient=False)
     files = dict.fromkeys(version.files, "")
     if version.manifest is not None:
         text = container.read(version.manifest)
         try:
-            recorded = parse_manifest(text, where=f"{place}/{MANIFEST_FILE}")
+            recorded = parse_manifest(text, where=f"{address}/{MANIFEST_FILE}")
         except ModelError as exc:
             raise StorageError(exc.message, transient=False) from exc
-        files = {file.path: _checked(file, version, place).sha256 for file in recorded.files}
+        files = {file.path: _checked(file, version, address).sha256 for file in recorded.files}
         (folder / MANIFEST_FILE).write_bytes(text)
     free = shutil.disk_usage(folder).free
     if version.bytes + _SPARE_BYTES > free:
         raise StorageError(
-            f"{place} has {version.bytes / 1e6:,.0f} MB, and {folder.parent} has room for "
+            f"{address} has {version.bytes / 1e6:,.0f} MB, and {folder.parent} has room for "
             f"{max(0, free - _SPARE_BYTES) / 1e6:,.0f} MB. MODELS_CACHE_DIR can name another place."
         )
     for path, sha256 in files.items():
@@ -60,12 +60,12 @@ def download_version(container: BlobContainer, version: BlobVersion, folder: Pat
         container.download(version.files[path], target, sha256=sha256 or None)
 
 
-def _checked(file: FileRecord, version: BlobVersion, place: str) -> FileRecord:
+def _checked(file: FileRecord, version: BlobVersion, address: str) -> FileRecord:
     blob = version.files.get(file.path)
     if blob is None or blob.size != file.bytes:
-        found = "is missing" if blob is None else f"has {blob.size:,} bytes, not {file.bytes:,}"
+        fault = "is missing" if blob is None else f"has {blob.size:,} bytes, not {file.bytes:,}"
         raise StorageError(
-            f"{place} is not as it was registered: {file.path} {found}. Register the version "
+            f"{address} is not as it was registered: {file.path} {fault}. Register the version "
             "anew, under a new number.",
             transient=False,
         )
@@ -73,12 +73,12 @@ def _checked(file: FileRecord, version: BlobVersion, place: str) -> FileRecord:
 
 
 def is_whole(version: BlobVersion, folder: Path, *, check: bool) -> bool:
-    """Whether a folder still has what was downloaded: some systems clear old temporary files.
+    """Whether a folder still has all downloaded files: some systems clear old temporary files.
 
     Args:
-        version: which.
-        folder: where it was downloaded to.
-        check: not only the sizes, but the checksums.
+        version: names the files.
+        folder: the downloaded version.
+        check: compare not only the sizes, but the checksums.
     """
     files = {path: FileRecord(path, blob.size, "") for path, blob in version.files.items()}
     try:
@@ -95,7 +95,7 @@ def is_whole(version: BlobVersion, folder: Path, *, check: bool) -> bool:
 
 
 def _is_sound(file: Path, sha256: str, blob: BlobEntry | None) -> bool:
-    """Whether it has the SHA-256 that was recorded, else the MD5 that the storage has, if any."""
+    """Whether it has the recorded SHA-256, or else the MD5 that the storage has, if any."""
     if sha256 or blob is None or blob.md5 is None:
         return not sha256 or sha256_of(file) == sha256
     with file.open("rb") as stream:

@@ -1,8 +1,8 @@
-"""Models on Azure Blob Storage: listed now and then, downloaded when they are wanted.
+"""Lists models on Azure Blob Storage, and downloads a version when it is loaded.
 
-The listing says which versions there are. A version's files come into the cache when it is loaded,
-which for a new version is in the background, while the one before it answers. While the storage is
-away, what was listed counts on, and after a restart what is in the cache.
+A new version is loaded, hence downloaded into the cache, in the background, while the one before it
+answers. While the storage cannot be reached, the last listing counts, and after a restart the
+content of the cache.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ _RETRY_SECONDS = 30.0
 
 
 class BlobStore:
-    """A place with models, for a ``Repository``. Safe to share among threads.
+    """A store of models, for a ``Repository``. Safe to share among threads.
 
     Args:
-        location: where they are.
-        cache_dir: where downloaded versions are kept.
+        location: the part of a container that holds them.
+        cache_dir: the folder that keeps downloaded versions.
         poll_seconds: between two listings.
     """
 
@@ -44,18 +44,18 @@ class BlobStore:
         self._cache = ModelCache(cache_dir, location.shown)
         self._poll_seconds = poll_seconds
         self._lock = threading.Lock()
-        self._due = 0.0  # when to list next, by the clock that does not jump
+        self._due = 0.0  # time.monotonic() of the next listing
         self._folders: dict[str, dict[int, Path]] | None = None
         self._origins: dict[Path, BlobOrigin] = {}
         self._changed_ns = 0
-        self._trouble: str | None = None
+        self._error: str | None = None
 
     def names(self) -> Collection[str]:
-        """The models that have a version."""
+        """The names of the models that have a version."""
         return self._listed().keys()
 
     def versions(self, name: str) -> dict[int, Path]:
-        """The folder in the cache of each version, highest first, whether it is there or not."""
+        """The folder in the cache of each version, highest first, whether it exists or not."""
         return self._listed().get(name, {})
 
     def last_changed_ns(self, name: str) -> int:
@@ -64,20 +64,20 @@ class BlobStore:
         return self._changed_ns
 
     def origin(self, folder: Path) -> BlobOrigin | None:
-        """What downloads a version; None for one that was in the cache when nobody answered."""
+        """Downloads a version; None for one found in the cache while the storage was away."""
         return self._origins.get(folder)
 
     def error(self) -> str | None:
         """Why the last listing failed; None if it did not."""
         self._listed()
-        return self._trouble
+        return self._error
 
     def not_found_hint(self, name: str) -> str:
-        """Nothing."""
+        """Empty: there is no usual mistake."""
         return ""
 
     def _listed(self) -> Mapping[str, dict[int, Path]]:
-        """What there is: the first caller waits for it, later ones have it renewed behind them."""
+        """The last listing: the first caller waits for it, later ones have it renewed."""
         folders = self._folders
         if folders is None:
             with self._lock:
@@ -86,37 +86,39 @@ class BlobStore:
                 return self._folders or {}
         if time.monotonic() >= self._due and self._lock.acquire(blocking=False):
             self._due = time.monotonic() + self._poll_seconds
-            threading.Thread(target=self._list_behind, name="list models", daemon=True).start()
+            threading.Thread(
+                target=self._list_in_background, name="list models", daemon=True
+            ).start()
         return folders
 
-    def _list_behind(self) -> None:
+    def _list_in_background(self) -> None:
         try:
             self._list()
-        except Exception:  # what was listed before counts on
+        except Exception:  # the last listing still counts
             logger.exception("cannot list %s", self.display_name)
         finally:
-            self._lock.release()  # taken by whoever started this
+            self._lock.release()  # acquired by the caller that started this thread
 
     def _list(self) -> None:
-        trouble = None
+        error = None
         try:
-            folders = self._take(self._container.list())
+            folders = self._complete_versions(self._container.list())
         except StorageError as exc:
-            trouble = exc.message
-            # If nothing was ever listed, what was downloaded once is served.
+            error = exc.message
+            # Before the first listing, the downloaded versions are served.
             folders = self._cache.versions() if self._folders is None else self._folders
-        if trouble != self._trouble:
+        if error != self._error:
             logger.log(
-                logging.WARNING if trouble else logging.INFO,
+                logging.WARNING if error else logging.INFO,
                 "%s",
-                trouble or f"{self.display_name} answers again.",
+                error or f"{self.display_name} answers again.",
             )
-        self._trouble = trouble
+        self._error = error
         if folders != self._folders:
             self._folders, self._changed_ns = folders, time.time_ns()
         self._due = time.monotonic() + self._poll_seconds
 
-    def _take(self, listing: Listing) -> dict[str, dict[int, Path]]:
+    def _complete_versions(self, listing: Listing) -> dict[str, dict[int, Path]]:
         folders: dict[str, dict[int, Path]] = {}
         origins = {}
         for name, versions in versions_in(listing).items():
@@ -124,7 +126,7 @@ class BlobStore:
                 if version.is_complete(listing.now):
                     folder = self._cache.folder(name, number, version.key)
                     folders.setdefault(name, {})[number] = folder
-                    # Kept, for it knows when a download failed.
+                    # Kept, because it remembers a failed download.
                     known = self._origins.get(folder)
                     origins[folder] = known or BlobOrigin(
                         version, folder, self._container, self._cache
@@ -134,13 +136,13 @@ class BlobStore:
 
 
 class BlobOrigin:
-    """Where the files of one version come from.
+    """The source of the files of one version.
 
     Args:
         version: its blobs.
-        folder: where they belong in the cache.
-        container: where the blobs are.
-        cache: has the folder.
+        folder: the version's folder in the cache.
+        container: holds the blobs.
+        cache: holds the folder.
     """
 
     def __init__(
@@ -154,19 +156,19 @@ class BlobOrigin:
         self._again_at: float | None = None
 
     def fetch(self, *, check: bool = False) -> None:
-        """Downloads the version, unless it is there already.
+        """Downloads the version, unless its folder is complete.
 
         Args:
-            check: not only the sizes of what is there, but its checksums.
+            check: compare not only the sizes of existing files, but their checksums.
 
         Raises:
-            ModelError: that failed; the message says which blob, and why.
+            ModelError: the download failed; the message names the blob and the cause.
         """
         started = time.perf_counter()
         write = partial(download_version, self._container, self._version)
         try:
-            is_there = partial(is_whole, self._version, check=check)
-            is_new = self._cache.fill(self._folder, write, is_there)
+            is_complete = partial(is_whole, self._version, check=check)
+            is_new = self._cache.fill(self._folder, write, is_complete)
         except (StorageError, ModelError) as exc:
             if not isinstance(exc, StorageError) or exc.transient:
                 self._again_at = time.monotonic() + _RETRY_SECONDS
@@ -178,7 +180,7 @@ class BlobOrigin:
             logger.info("downloaded %s/%s: %.1f MB in %.1f s", name, number, megabytes, took)
 
     def state(self) -> object:
-        """Changes when it is worth the while to try again what failed."""
+        """Changes when a failed download is worth another try."""
         if self._again_at is not None and time.monotonic() >= self._again_at:
             self._tries, self._again_at = self._tries + 1, None
         return self._tries

@@ -1,8 +1,8 @@
-"""Which blobs make up which version of which model, and whether it is complete.
+"""Groups blobs into versions of models, and tells which versions are complete.
 
 A version that ``tools.models`` uploads gets its weights after all other files, and at the very end
-its manifest: with that it is complete. One that another tool uploads has no manifest. It counts
-when it has weights and nothing of it was written for a while.
+its manifest: with that it is complete. A version that another tool uploads has no manifest. It is
+complete when it has weights and none of its blobs was written for a while.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class BlobVersion:
         number: of the version.
         files: the blobs to download, by their path from the version folder.
         manifest: the list of files, if there is one.
-        tags: what people say of it, if there is anything.
-        stored: the number as its folder has it, such as ``01``; empty: the plain number.
+        tags: the blob with its tags, if there is one.
+        folder_name: the number as its folder has it, such as ``01``; empty: the plain number.
     """
 
     name: str
@@ -48,12 +48,12 @@ class BlobVersion:
     files: Mapping[str, BlobEntry] = field(default_factory=dict)
     manifest: BlobEntry | None = None
     tags: BlobEntry | None = None
-    stored: str = ""
+    folder_name: str = ""
 
     @property
-    def place(self) -> str:
-        """What the names of its blobs start with, before a slash."""
-        return f"{self.name}/{self.stored or self.number}"
+    def path(self) -> str:
+        """The beginning of the names of its blobs, before a slash."""
+        return f"{self.name}/{self.folder_name or self.number}"
 
     @property
     def key(self) -> str:
@@ -73,7 +73,7 @@ class BlobVersion:
         return max((blob.changed for blob in self.files.values()), default=None)
 
     def is_complete(self, now: datetime) -> bool:
-        """Whether a server should take it.
+        """Whether a server should load it.
 
         Args:
             now: by the storage's clock.
@@ -85,7 +85,7 @@ class BlobVersion:
 
     @property
     def fault(self) -> str | None:
-        """Why it must not be downloaded; None if nothing speaks against it."""
+        """Why it must not be downloaded; None if it may be."""
         if bad := next((path for path in self.files if not is_safe_path(path)), None):
             return f"it has a blob whose name cannot be a file's: {bad[:200]!r}"
         if both := sorted(self.files.keys() & _folders(self.files)):
@@ -106,22 +106,22 @@ def versions_in(listing: Listing) -> dict[str, dict[int, BlobVersion]]:
         number, slash, path = rest.partition("/")
         # Some tools and some accounts have folders as empty blobs.
         is_folder = path.endswith("/") and not blob.size
-        is_place = MODEL_NAME.fullmatch(name) and VERSION.fullmatch(number) and slash and path
-        if is_place and not is_folder and not _is_hidden(path):
+        is_version = MODEL_NAME.fullmatch(name) and VERSION.fullmatch(number) and slash and path
+        if is_version and not is_folder and not _is_hidden(path):
             grouped[name, number][path] = blob
-    found: dict[str, dict[int, BlobVersion]] = {}
+    versions: dict[str, dict[int, BlobVersion]] = {}
     for (name, number), files in sorted(grouped.items()):
         # Where there are 01 and 1, the plain number comes last and wins.
         manifest, tags = files.pop(MANIFEST_FILE, None), files.pop(TAGS_FILE, None)
         folders = {path for path in files.keys() & _folders(files) if not files[path].size}
         kept = {path: blob for path, blob in files.items() if path not in folders}
         version = BlobVersion(name, int(number), kept, manifest, tags, number)
-        found.setdefault(name, {})[int(number)] = version
-    return found
+        versions.setdefault(name, {})[int(number)] = version
+    return versions
 
 
 def _is_hidden(path: str) -> bool:
-    """Whether it is what a desktop left behind, such as .DS_Store."""
+    """Whether it is a hidden file of a desktop, such as .DS_Store."""
     parts = path.split("/")
     return any(part.startswith(".") for part in parts) and not {".", ".."} & set(parts)
 

@@ -1,4 +1,4 @@
-"""The place that ``MODELS_DIR`` names: a folder, or Azure Blob Storage."""
+"""Opens the store that ``MODELS_DIR`` names: a folder, or Azure Blob Storage."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ __all__ = ["open_store"]
 
 
 def open_store(settings: Settings, app_root: Path) -> ModelStore:
-    """Nothing is looked for yet.
+    """Opens the store of models; nothing is listed yet.
 
     Args:
-        settings: for MODELS_DIR and its companions.
-        app_root: what relative folders in the settings are relative to.
+        settings: MODELS_DIR and its companions.
+        app_root: the folder that relative folders in the settings start from.
 
     Raises:
         SettingsError: MODELS_DIR is an address that cannot be used.
@@ -27,9 +27,9 @@ def open_store(settings: Settings, app_root: Path) -> ModelStore:
     location = find_location(settings.models_dir, settings.storage)
     if location is None:
         return FolderStore(app_root / settings.models_dir)
-    folder = settings.models_cache_dir
+    cache_dir = settings.models_cache_dir
     return BlobStore(
         location,
-        app_root / folder if folder else default_cache_dir(),
+        app_root / cache_dir if cache_dir else default_cache_dir(),
         poll_seconds=settings.models_poll_seconds,
     )

@@ -18,7 +18,7 @@ class FolderStore:
     """Models as folders ``<name>/<version>/``.
 
     Args:
-        root: the folder with all models; it need not be there.
+        root: the folder with all models; it need not exist.
     """
 
     def __init__(self, root: Path) -> None:
@@ -31,7 +31,7 @@ class FolderStore:
         return ()
 
     def versions(self, name: str) -> dict[int, Path]:
-        """Looks at the folder."""
+        """The version folders of a model."""
         return folders_in(f"{self.display_name}{os.sep}{name}")
 
     def last_changed_ns(self, name: str) -> int:
@@ -39,15 +39,15 @@ class FolderStore:
         return changed_ns(f"{self.display_name}{os.sep}{name}")
 
     def origin(self, folder: Path) -> Origin | None:
-        """None: the files are there."""
+        """None: the files are in the folder."""
         return None
 
     def error(self) -> str | None:
-        """None: a folder that is not there holds no models."""
+        """None: a folder that does not exist holds no models."""
         return None
 
     def not_found_hint(self, name: str) -> str:
-        """Where files belong that lie one folder too high."""
+        """The right place of files that lie one folder too high; empty if there are none."""
         folder = Path(self.display_name) / name
         if not any((folder / file).is_file() for file in weights_files()):
             return ""
@@ -55,21 +55,21 @@ class FolderStore:
 
 
 def folders_in(folder: str | Path) -> dict[int, Path]:
-    """The version folders in a folder, the highest version first; empty if it is not there."""
+    """The version folders in a folder, the highest version first; empty if it does not exist."""
     try:
         with os.scandir(folder) as entries:
-            found = [
+            versions = [
                 (int(entry.name), entry.path)
                 for entry in entries
                 if VERSION.fullmatch(entry.name) and entry.is_dir()
             ]
     except OSError:
         return {}
-    return {version: Path(path) for version, path in sorted(found, reverse=True)}
+    return {version: Path(path) for version, path in sorted(versions, reverse=True)}
 
 
 def changed_ns(folder: str) -> int:
-    """When files were last added to a folder or removed from it, in ns; 0 if it is not there."""
+    """When files were last added to a folder or removed from it, in ns; 0 if it does not exist."""
     try:
         return os.stat(folder).st_mtime_ns
     except OSError:

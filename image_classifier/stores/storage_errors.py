@@ -1,4 +1,4 @@
-"""What Azure's storage and identity clients raise, in plain words and without secrets."""
+"""Translates the errors of Azure's storage and identity clients, without secrets."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _WRITING = {
 
 
 class StorageError(Exception):
-    """A request to the storage failed; the message says why, and holds no secret.
+    """A request to the storage failed; the message gives the cause and holds no secret.
 
     Attributes:
         message: the sentence.
-        transient: whether it may well work a little later without anybody doing something.
+        transient: whether a later retry may succeed without a change.
     """
 
     def __init__(self, message: str, *, transient: bool = True) -> None:
@@ -44,14 +44,14 @@ class StorageError(Exception):
 def translate_errors(
     location: BlobLocation, path: str = "", *, writing: bool = False
 ) -> Iterator[None]:
-    """Turns what the clients raise inside the ``with`` block into StorageError.
+    """Turns the clients' errors inside the ``with`` block into StorageError.
 
-    ``from None`` throughout: their own words can hold the address with its signature.
+    ``from None`` throughout: their own messages can hold the address with its signature.
 
     Args:
-        location: what is asked.
+        location: the part of a container that is read or written.
         path: the blob, from the location's prefix; empty: the container.
-        writing: whether something is to be changed there.
+        writing: whether the block writes.
     """
     where = f"{location.shown}/{path}".rstrip("/")
     try:
@@ -70,10 +70,10 @@ def translate_errors(
         raise _refused(location, where, exc, writing=writing) from None
     except exceptions.AzureError as exc:
         host = location.account.url.partition("//")[2].partition("/")[0]
-        words = f"{where} cannot be reached: nothing answers at {host}."
+        message = f"{where} cannot be reached: nothing answers at {host}."
         if any(each in str(exc) for each in ("resolve", "getaddrinfo", "Name or service")):
-            words = f"{where} cannot be reached: there is no host {host}. Check the name."
-        raise StorageError(words) from None
+            message = f"{where} cannot be reached: there is no host {host}. Check the name."
+        raise StorageError(message) from None
 
 
 def _not_installed(where: str, exc: ImportError) -> StorageError:
@@ -86,23 +86,23 @@ def _refused(location: BlobLocation, where: str, exc: Any, *, writing: bool) -> 
     status, code = exc.status_code, getattr(exc, "error_code", None) or exc.reason or ""
     if status is None and not location.account.identity:  # nothing could be signed with it
         return StorageError(f"{where} was not asked. {_READING[_opened_by(location)]}")
-    if status is None:  # the clients for identities did not get as far as asking
+    if status is None:  # the identity clients failed before a request
         return StorageError(
             f"{where} cannot be read: there is no identity here that could open it. Assign one to "
             "the app, or log in with `az login`."
         )
-    said = f"({status} {getattr(code, 'value', code)})"
+    answer = f"({status} {getattr(code, 'value', code)})"
     if status == 404:
         or_hidden = "" if _opened_by(location) else " or not public"
-        return StorageError(f"{where} is not there{or_hidden} {said}. Check MODELS_DIR.")
+        return StorageError(f"{where} is not there{or_hidden} {answer}. Check MODELS_DIR.")
     if status in (401, 403):
         advice = (_WRITING if writing else _READING)[_opened_by(location)]
         done = "written" if writing else "read"
-        return StorageError(f"{where} may not be {done} {said}. {advice}")
-    return StorageError(f"{where} was refused by the storage {said}.")
+        return StorageError(f"{where} may not be {done} {answer}. {advice}")
+    return StorageError(f"{where} was refused by the storage {answer}.")
 
 
 def _opened_by(location: BlobLocation) -> str:
     account = location.account
     kinds = {"signature": account.sas, "key": account.key, "identity": account.identity}
-    return next((kind for kind, it in kinds.items() if it), "")
+    return next((kind for kind, credential in kinds.items() if credential), "")

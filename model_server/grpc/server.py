@@ -11,7 +11,7 @@ from typing import Any
 import grpc
 from google.protobuf.message import DecodeError
 
-from image_classifier.authentication import check_given_key, first_key
+from image_classifier.authentication import first_key, verify_key
 from image_classifier.errors import Unauthorized
 from image_classifier.observability import telemetry
 from image_classifier.protocols.tf_serving.errors import HTTP_STATUS, Code, ServingError
@@ -233,7 +233,7 @@ class _Keys(grpc.ServerInterceptor):  # type: ignore[misc]
             sent.get("x-functions-key"), sent.get("prediction-key"), sent.get("authorization")
         )
         try:
-            check_given_key(given, self._settings)
+            verify_key(given, self._settings)
         except Unauthorized as exc:
             return grpc.unary_unary_rpc_method_handler(
                 _refusal(details, Code.UNAUTHENTICATED, exc.message)

@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, unquote
 
 from starlette.types import Receive, Scope, Send
 
-from image_classifier.authentication import check_given_key, first_key
+from image_classifier.authentication import first_key, verify_key
 from image_classifier.errors import Unauthorized
 from image_classifier.observability import telemetry
 from image_classifier.protocols.tf_serving.errors import Code, ServingError
@@ -181,7 +181,7 @@ class RestApplication:
             code,
         )
         try:
-            check_given_key(given, settings)
+            verify_key(given, settings)
         except Unauthorized as exc:
             return error_answer(as_serving_error(exc))
         return None

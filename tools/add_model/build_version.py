@@ -13,7 +13,7 @@ from image_classifier.engines.base import first_line
 from image_classifier.engines.registry import SAVED_MODEL, choose_engine
 from image_classifier.errors import ClassifierError
 from image_classifier.model_files.cvexport_manifest import MANIFEST_FILE
-from image_classifier.model_files.input_spec import CONTRACT_FILE
+from image_classifier.model_files.input_spec import INPUT_SPEC_FILE
 from image_classifier.model_files.labels import LABELS_FILE
 from image_classifier.models.loaded_model import LoadedModel
 from image_classifier.models.model import Model
@@ -93,7 +93,7 @@ def _files(export: Export) -> dict[str, str]:
     layout = export.layout
     texts = {
         LABELS_FILE: layout.labels,
-        CONTRACT_FILE: layout.input_spec,
+        INPUT_SPEC_FILE: layout.input_spec,
         MANIFEST_FILE: export.manifest_path,
         METADATA_FILE: layout.metadata if export.metadata else None,
         **layout.licences,
@@ -141,7 +141,7 @@ def _complete(folder: Path, export: Export) -> None:
         (folder / LABELS_FILE).write_text("".join(f"{label}\n" for label in labels), "utf-8")
     if weights.name == SAVED_MODEL and export.layout.input_spec is None:
         text = json.dumps(input_spec_of(weights).as_dict(), indent=2)
-        (folder / CONTRACT_FILE).write_text(f"{text}\n", "utf-8")
+        (folder / INPUT_SPEC_FILE).write_text(f"{text}\n", "utf-8")
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 from image_classifier.engines.registry import SAVED_MODEL, weights_files
 from image_classifier.model_files.cvexport_manifest import MANIFEST_FILE, ExportManifest
-from image_classifier.model_files.input_spec import CONTRACT_FILE
+from image_classifier.model_files.input_spec import INPUT_SPEC_FILE
 from image_classifier.model_files.labels import LABELS_FILE
 from tools.add_model.unsupported_exports import by_files
 from tools.model_sources.messages import listed
@@ -104,7 +104,7 @@ def find_model(
         weights_file=_weights_file(weights, manifest),
         variables=dict(_inside(home, visible, _VARIABLES)),
         labels=nearest(manifest.label_file_name, LABELS_FILE),
-        input_spec=input_spec if (input_spec := str(home / CONTRACT_FILE)) in visible else None,
+        input_spec=input_spec if (input_spec := str(home / INPUT_SPEC_FILE)) in visible else None,
         metadata=nearest(manifest.metadata_props_file_name, METADATA_FILE),
         licences={
             name: path

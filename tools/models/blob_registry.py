@@ -93,7 +93,7 @@ class BlobRegistry:
         return next(each for each in self.versions(name) if each.number == number)
 
     def set_tags(self, name: str, version: int | None, tags: Mapping[str, str]) -> None:
-        place = name if version is None else self._found(name, version).place
+        place = name if version is None else self._found(name, version).path
         path = f"{place}/{TAGS_FILE}"
         if tags:
             self._put(path, tags_as_json(tags).encode(), overwrite=True)
@@ -127,11 +127,11 @@ class BlobRegistry:
             after = record_folder(folder)
             changed = [file.path for file in after if before.get(file.path) != file]
             for path in changed:
-                self._put_file(f"{found.place}/{path}", folder / path, overwrite=True)
+                self._put_file(f"{found.path}/{path}", folder / path, overwrite=True)
             if changed:
                 created = version.created.isoformat(timespec="seconds")
                 text = Manifest(created, after).as_json()
-                self._put(f"{found.place}/{MANIFEST_FILE}", text.encode(), overwrite=True)
+                self._put(f"{found.path}/{MANIFEST_FILE}", text.encode(), overwrite=True)
 
     def _next(self, name: str) -> int:
         notes, _ = read_notes(self._container)
@@ -155,7 +155,7 @@ class BlobRegistry:
         elif not blobs.is_complete(listing.now):
             problem = f"it was uploaded less than {QUIET_SECONDS} s ago, and has no {MANIFEST_FILE}"
         if blobs.manifest:
-            where = f"{blobs.place}/{MANIFEST_FILE}"
+            where = f"{blobs.path}/{MANIFEST_FILE}"
             try:
                 manifest = parse_manifest(self._container.read(blobs.manifest), where=where)
                 recorded = {file.path: file.sha256 for file in manifest.files}

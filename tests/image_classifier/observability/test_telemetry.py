@@ -262,7 +262,7 @@ SHOW = (
     "from image_classifier.observability.exporters import configure_exporters\n"
     "{before}\n"
     "configure_exporters(os.environ)\n"
-    "print('opentelemetry' in sys.modules, len(telemetry._watchers))"
+    "print('opentelemetry' in sys.modules, len(telemetry._subscribers))"
 )
 
 
