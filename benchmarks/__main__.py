@@ -1,4 +1,4 @@
-"""``python -m benchmarks [name…]``: measure what the project claims about its speed."""
+"""Measures what the project claims about its speed: ``python -m benchmarks [name…]``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
 
-# TensorFlow's start-up chatter is not about speed. Read when it is imported, so set before.
+# Silences TensorFlow's start-up messages; it reads this when it is imported.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from benchmarks import ROOT
@@ -47,9 +47,9 @@ class Entry(NamedTuple):
     """One name on the command line.
 
     Attributes:
-        description: what it measures, in one line.
+        description: of the measurement, in one line.
         minutes: about, on two idle cores.
-        parts: measures; gives what came of it, part by part.
+        parts: measures; yields the results part by part.
     """
 
     description: str
@@ -236,7 +236,7 @@ def _parser(entries: Mapping[str, Entry]) -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    # However it is ended, the servers that it started end with it.
+    # The servers that it started end with it, also after SIGTERM.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         sys.exit(main())

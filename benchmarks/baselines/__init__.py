@@ -1,1 +1,1 @@
-"""What the app is compared with: the tutorial, and clients of retired services."""
+"""Baselines of comparisons: the tutorial, and clients of retired services."""

@@ -1,4 +1,4 @@
-"""The old client of Azure ML's accelerated models, as it is in its package."""
+"""Imports the old client of Azure ML's accelerated models from its package."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ __all__ = ["old_client"]
 
 
 def old_client() -> Any:
-    """The module with ``PredictionClient``, unchanged.
+    """Returns the module with ``PredictionClient``, unchanged.
 
     The package around it imports all of Azure ML's SDK, for deploying to a service that is gone. So
     its folder is entered past that ``__init__``, and the one name that the module itself imports
-    of the SDK, to annotate an argument, is stood in for.
+    of the SDK, to annotate an argument, is replaced by a placeholder.
 
     Raises:
         ImportError: the package, azureml-accel-models, is not installed.

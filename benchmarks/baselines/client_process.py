@@ -19,7 +19,7 @@ KINDS = ("old", "new")
 
 
 def client_of(kind: str, port: int) -> Any:
-    """The old client or the new one; only that one is imported."""
+    """Returns the old client or the new one; only that one is imported."""
     if kind == "old":
         from benchmarks.baselines.accelerated_models_client import old_client
 

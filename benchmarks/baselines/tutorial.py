@@ -1,10 +1,10 @@
-"""The tutorial's way of classifying, written anew: the baseline that ours is compared with.
+"""Classifies as the tutorial does: the baseline that the app is compared with.
 
-Its algorithm is that of the script in the Functions + TensorFlow tutorial, as facts about it tell:
-every pixel of the 256 x 256 square is worked out by a Python function of its own, and every call
-imports the graph anew and makes a session for it. Its numbers are those of the exporter's newest
-script (converted to RGB, float32 instead of cut to whole numbers), so that the answers can be
-compared with ours; that costs it no more time.
+The algorithm is that of the script in the Functions + TensorFlow tutorial, written anew: a Python
+call of its own computes every pixel of the 256 x 256 square, and every image imports the graph
+again and makes a session for it. Its numbers are those of the exporter's newest script (converted
+to RGB, float32 instead of cut to whole numbers), so that the answers can be compared with ours;
+that costs it no more time.
 
 Where the tutorial can be read either way, the twin takes the quicker: the graph's file is read and
 parsed once, not for each call.
@@ -50,11 +50,11 @@ class TutorialTwin:
         self._graph_def = GraphDef.FromString((folder / "model.pb").read_bytes())
 
     def predict(self, data: bytes) -> dict[str, Any]:
-        """The tutorial's answer for one encoded image."""
+        """Returns the tutorial's answer for one encoded image."""
         return self.predict_with_tensor(data)[0]
 
     def predict_with_tensor(self, data: bytes) -> tuple[dict[str, Any], NDArray[np.float32]]:
-        """The same, and what the graph was fed."""
+        """Returns the same, and the tensor that the graph was fed."""
         import tensorflow as tf
 
         labels = [line.strip() for line in self._labels_file.read_text("utf-8").splitlines()]
@@ -68,7 +68,7 @@ class TutorialTwin:
 
 
 def tensor_of(image: Image.Image, size: int) -> NDArray[np.float32]:
-    """What the graph is fed for an image: [size, size, 3], BGR, 0..255."""
+    """Makes the graph's input from an image: [size, size, 3], BGR, 0..255."""
     rgb = np.asarray(_at_most_1600(rgb_upright(image)))
     square = _centre_square(rgb[:, :, ::-1])
     start = max(0, SQUARE // 2 - size // 2)

@@ -1,9 +1,9 @@
-"""The work of a queue without the queue: downloads URLs and classifies them with a pool of threads.
+"""Downloads URLs and classifies them with a pool of threads: the work of a queue without the queue.
 
     python -m benchmarks.baselines.url_pipeline --threads 24 < urls.txt
 
-What it is held against is the local host's queue trigger, which does the same and the queue's work
-too. Settings come from the environment, as the app's do. It prints ``ready`` when the model is
+The local host's queue trigger is compared with it, which does the same and the queue's work too.
+Settings come from the environment, as the app's do. It prints ``ready`` when the model is
 loaded, begins when a line comes on standard input after the URLs, and prints one line of JSON.
 """
 

@@ -1,4 +1,4 @@
-"""Makes ``model.onnx`` beside ``model.pb`` as the README tells people to, each model once a run."""
+"""Makes ``model.onnx`` from ``model.pb`` with the command of the README, once for each model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks import ROOT
 from benchmarks.harness.case import WrongAnswer
 
-# The hash of a model.pb -> its model.onnx: several benchmarks want the same one.
+# The hash of a model.pb -> its model.onnx: several benchmarks use the same one.
 _made: dict[str, bytes] = {}
 
 

@@ -1,4 +1,4 @@
-"""Makes the operating system forget files, as far as a program may without being root."""
+"""Drops files from the page cache, as far as a program may without being root."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OWN = ("image_classifier", "local_host")
 
 
 def what_starts_read(models_dir: Path) -> list[Path]:
-    """The folders whose files the start of an app may read."""
+    """Lists the folders whose files the start of an app may read."""
     paths = sysconfig.get_paths()
     libraries = {Path(paths[name]) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
     functions = [file.parent for file in ROOT.glob("*/function.json")]
@@ -49,7 +49,7 @@ def _forget(file: str) -> bool:
     except OSError:
         return False
     try:
-        os.fdatasync(handle)  # what is not on the disk yet would stay
+        os.fdatasync(handle)  # dirty pages would stay
         os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
     except OSError:
         return False

@@ -1,4 +1,4 @@
-"""Images made by the program: the same for the same arguments, on every machine."""
+"""Makes images: the same for the same arguments, on every machine."""
 
 from __future__ import annotations
 
@@ -20,24 +20,25 @@ SHAPES = (1.0, 4 / 3, 3 / 2, 16 / 9, 2.4)
 
 
 def photo(width: int, height: int, *, seed: int = 1) -> Image.Image:
-    """As hard for decoders and resizers as a photograph: soft areas, edges, grain."""
+    """Makes an image as hard to process as a photograph: soft areas, edges, grain."""
     random = np.random.default_rng(seed)
     return _with_grain(_scene(random, (width, height)), random)
 
 
 def jpeg(width: int, height: int) -> bytes:
-    """Such an image as a file."""
+    """Makes such an image as a JPEG file."""
     return encoded(photo(width, height), "JPEG", quality=90)
 
 
 def encoded(image: Image.Image, form: str, **options: Any) -> bytes:
+    """Encodes an image in a format of Pillow's, with options of its ``save``."""
     file = io.BytesIO()
     image.save(file, form, **options)
     return file.getvalue()
 
 
 def phone_photo(*, progressive: bool, size: tuple[int, int] = PHONE_SIZE) -> bytes:
-    """A JPEG as phones write them: 12 megapixels, lying on its side, which the EXIF data say."""
+    """Makes a JPEG as phones write it: 12 megapixels, turned by its EXIF orientation."""
     return encoded(
         photo(*size),
         "JPEG",
@@ -49,11 +50,11 @@ def phone_photo(*, progressive: bool, size: tuple[int, int] = PHONE_SIZE) -> byt
 
 
 def varied_photo(number: int, subjects: Sequence[Image.Image]) -> bytes:
-    """One of a long row of photos that differ in content, size, shape, quality and kind of JPEG.
+    """Makes one photo of a long row that differ in content, size, shape, quality and kind of JPEG.
 
     Args:
-        number: which one.
-        subjects: images (mode RGB) of what the models know; most photos show one of them.
+        number: of the photo.
+        subjects: images (mode RGB) of classes that the models know; most photos show one of them.
     """
     random = np.random.default_rng([2026, number])
     sides = LARGE_SIDES if random.random() < SHARE_LARGE else SMALL_SIDES
@@ -94,7 +95,7 @@ def _in_a_scene(random: Generator, subject: Image.Image, size: tuple[int, int]) 
 
 
 def _behind_fabric(random: Generator, subject: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """The subject under fine, regular threads: the worst for whoever leaves pixels out."""
+    """The subject under fine, regular threads: the worst case where pixels are left out."""
     image = np.asarray(subject.resize(size, Image.Resampling.BICUBIC)).astype(np.int16)
     height, width = image.shape[:2]
     strength = random.uniform(5, 25)

@@ -1,4 +1,4 @@
-"""What the benchmarks work on: a model and images, real ones if they are there."""
+"""Chooses the model and the images of a benchmark, real ones if they are there."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Workload:
 
     Attributes:
         description: one line for the report.
-        models_dir: what MODELS_DIR must be.
+        models_dir: the value of MODELS_DIR.
         model: the name of the model in it; its version is 1.
         images: name -> the bytes of an image file.
         expected: image -> tag -> probability as the exporter's own script gave them, for the
@@ -43,10 +43,11 @@ class Workload:
 
     @property
     def folder(self) -> Path:
+        """The model's version folder."""
         return self.models_dir / self.model / "1"
 
     def environ(self, engine: str = "onnx", **changed: str) -> dict[str, str]:
-        """Settings of a Classifier or a local host that serves this model with that engine."""
+        """The settings of a Classifier or a local host that serves this model with that engine."""
         return {
             "MODELS_DIR": str(self.models_dir),
             "DEFAULT_MODEL": self.model,
@@ -59,12 +60,13 @@ class Workload:
         }
 
     def classifier(self, engine: str = "onnx", **changed: str) -> Classifier:
+        """Makes a Classifier that serves this model in this process."""
         return Classifier(Settings.from_environ(self.environ(engine, **changed)))
 
 
 @contextmanager
 def open_workload(*, quick: bool = False) -> Iterator[Workload]:
-    """A real export and real images from ../shared, else the demo model and generated images.
+    """Yields a real export and images from ../shared, else the demo model and generated images.
 
     The model is there as ``model.pb`` and as ``model.onnx``.
 
@@ -82,7 +84,7 @@ def open_workload(*, quick: bool = False) -> Iterator[Workload]:
 
 @contextmanager
 def all_models() -> Iterator[list[Workload]]:
-    """Every real export, each without images; else the demo model alone."""
+    """Yields every real export, each without images; else the demo model alone."""
     with tempfile.TemporaryDirectory(prefix="benchmark-models-") as folder:
         if not FIXTURES.is_dir():
             yield [replace(_generated(Path(folder)), images={})]
@@ -96,7 +98,7 @@ def all_models() -> Iterator[list[Workload]]:
 
 
 def real_images(folders: Sequence[str]) -> dict[str, Path]:
-    """Those of ../shared; none where it is not there."""
+    """Lists the images of ../shared by name; none where it is not there."""
     if not FIXTURES.is_dir():
         return {}
     files = [file for name in folders for file in sorted((FIXTURES / "images" / name).iterdir())]
@@ -127,7 +129,7 @@ def _generated(models_dir: Path) -> Workload:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Without the rights of the originals, which may be read-only."""
+    """Copies files without the permissions of the originals, which may be read-only."""
     target.mkdir(parents=True)
     for file in source.iterdir():
         if file.is_file():

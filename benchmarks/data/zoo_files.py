@@ -23,7 +23,7 @@ def build(network: str, models_dir: Path, *, quick: bool) -> Path:
 
     Args:
         network: its name in the zoo.
-        models_dir: where to.
+        models_dir: the target.
         quick: of a smaller image, if it is a classifier.
 
     Returns:
@@ -83,7 +83,7 @@ def write_predictions(built: Path, target: Path) -> None:
 
 
 def _run(module: str, *arguments: str) -> None:
-    """In a process of its own: its memory is free again when it ends."""
+    """Runs a module in a process of its own, whose memory is free again when it ends."""
     done = subprocess.run(
         [sys.executable, "-m", module, *arguments],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""The Custom Vision prediction API and the exported container's route against the app's own."""
+"""Measures Custom Vision's prediction API and its container's route against the app's own."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SHARE = 0.9
 
 @contextmanager
 def cases(quick: bool) -> Iterator[list[Case]]:
-    """The four ways, on one local host with one worker."""
+    """Yields the four endpoints, on one local host with one worker."""
     with (
         open_workload() as workload,
         local_host(workload.environ()) as (program, port),
@@ -35,7 +35,7 @@ def cases(quick: bool) -> Iterator[list[Case]]:
 
 
 def images_case(workload: Workload, port: int, source: Sender, *, quick: bool) -> Case:
-    """An encoded image in, eight clients, four ways."""
+    """Eight clients send an encoded image to four endpoints."""
     data = image_bytes()
     form, form_type = sdk_form(data)
     iteration = f"{PROJECT}/classify/iterations/{quote(workload.model)}"
@@ -61,7 +61,7 @@ def images_case(workload: Workload, port: int, source: Sender, *, quick: bool) -
 
 
 def sdk_form(data: bytes) -> tuple[bytes, str]:
-    """Body and content type as the Python SDK sends bytes: a part without file name and type."""
+    """Makes the form that the Python SDK sends: a part without file name and type."""
     head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="imageData"\r\n\r\n'.encode()
     body = head + data + f"\r\n--{BOUNDARY}--\r\n".encode()
     return body, f"multipart/form-data; boundary={BOUNDARY}"

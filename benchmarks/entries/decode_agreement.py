@@ -1,4 +1,4 @@
-"""Whether ``DECODE=fast`` gives the answers of ``exact``, on real and on generated images."""
+"""Compares the answers with ``DECODE=fast`` and ``exact``, on real and on generated images."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from image_classifier.images.files import images_in
 LARGEST_DIFFERENCE = 0.02
 DIFFERENCE = "largest difference of a probability"
 SUBJECTS = ("catdog", "tutorial")
-# How far apart answers are, for the notes: up to …
+# Upper bounds of the differences that the notes count.
 STEPS = (0.0, 1e-4, 1e-3, 5e-3, LARGEST_DIFFERENCE)
 
 
 @contextmanager
 def generated_photos(count: int) -> Iterator[dict[str, Path]]:
-    """So many, as files that are there as long as this lasts."""
+    """Yields so many photos as files, which are deleted at the end."""
     with tempfile.TemporaryDirectory(prefix="benchmark-photos-") as folder:
         yield generate(Path(folder), count)
 
@@ -50,10 +50,10 @@ def generate(folder: Path, count: int) -> dict[str, Path]:
 
 
 def agreement_case(what: str, models: Sequence[Workload], images: Mapping[str, Path]) -> Case:
-    """Every model, every image, both ways. How long it takes is not measured.
+    """Classifies every image with every model in both modes; the time is not measured.
 
     Args:
-        what: the images are.
+        what: the kind of images, for the report.
         models: each answers for each image.
         images: by name.
     """
@@ -79,7 +79,7 @@ def agreement_case(what: str, models: Sequence[Workload], images: Mapping[str, P
         "each model and image; the difference is that of the tag where it is largest",
         implementations={one.model: partial(compare, one) for one in models},
         inputs={f"{len(images)} {what}": None},
-        check=lambda name, answers: None,  # what is measured here is whether answers are right
+        check=lambda name, answers: None,  # agreement is the figure itself
         rounds=1,
         warm_up_rounds=0,
         goals=(
@@ -103,7 +103,7 @@ def agreement_case(what: str, models: Sequence[Workload], images: Mapping[str, P
 
 
 def _compared(model: Workload, images: Mapping[str, Path]) -> list[tuple[str, float, str | None]]:
-    """Image, largest difference, and in words both top tags if they are not the same."""
+    """Lists image, largest difference, and both top tags as text if they are not the same."""
     exact, fast = (model.classifier(DECODE=mode) for mode in ("exact", "fast"))
 
     def one(name: str) -> tuple[str, float, str | None]:
@@ -123,7 +123,7 @@ def _top(answer: Mapping[str, Any]) -> str:
 
 
 def _distribution(model: str, differences: Mapping[str, float]) -> str:
-    """How many images are how far apart."""
+    """Counts the images by their difference."""
     counts = []
     for low, high in zip((-1.0, *STEPS), (*STEPS, float("inf")), strict=True):
         count = sum(low < difference <= high for difference in differences.values())

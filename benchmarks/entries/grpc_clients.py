@@ -1,4 +1,4 @@
-"""A model server's new client against the old one of accelerated models: a call, a start."""
+"""Measures a model server's new client against the old one of accelerated models."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ATOL = 1e-4
 
 @contextmanager
 def cases(quick: bool) -> Iterator[list[Case]]:
-    """Both, on a model server of their own."""
+    """Yields both cases, on a model server of their own."""
     with (
         open_workload() as workload,
         model_server(workload) as (port, _),
@@ -88,7 +88,7 @@ def calls_case(workload: Workload, port: int, *, quick: bool) -> Iterator[Case]:
 
 
 def start_case(workload: Workload, port: int, *, quick: bool) -> Case:
-    """From the start of a program to its first answer, and what it takes of memory."""
+    """From the start of a program to its first answer, and its memory then."""
     return _case(
         workload,
         _image(workload),

@@ -1,4 +1,4 @@
-"""Over loopback HTTP: one warm request against the same call in process, and loads."""
+"""Measures loopback HTTP: one warm request against the same call in process, and loads."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ NEW_CONNECTION = "HTTP, new connection"
 
 @contextmanager
 def cases(quick: bool) -> Iterator[list[Case]]:
+    """Yields both cases, on one local host with one worker."""
     with (
         open_workload() as workload,
         local_host(workload.environ()) as (program, port),
@@ -35,7 +36,7 @@ def cases(quick: bool) -> Iterator[list[Case]]:
 
 @contextmanager
 def one_request_case(workload: Workload, port: int, *, quick: bool) -> Iterator[Case]:
-    """The comparison, with a local host that runs already."""
+    """Yields the comparison, with a local host that runs already."""
     with (
         closing(Client(port, workload.model, keep_alive=True)) as kept,
         closing(Client(port, workload.model, keep_alive=False)) as fresh,
@@ -45,7 +46,7 @@ def one_request_case(workload: Workload, port: int, *, quick: bool) -> Iterator[
 
 def _case(workload: Workload, kept: Client, fresh: Client, *, quick: bool) -> Case:
     classifier = workload.classifier()
-    # What HTTP costs shows most where the rest takes least.
+    # The cost of HTTP shows most where the rest takes least.
     smallest = min(workload.images, key=lambda name: len(workload.images[name]))
     return Case(
         name="one warm request",
@@ -73,11 +74,12 @@ def _check(name: str, answers: Mapping[str, Any]) -> None:
 
 
 def worst(samples: Samples) -> float:
-    """The kept-alive connection's ratio, of the image where it is worst."""
+    """The kept-alive connection's ratio for the image where it is worst."""
     return max(ratio(samples, name, KEEP_ALIVE) for name in samples.inputs())
 
 
 def ratio(samples: Samples, name: str, who: str) -> float:
+    """The median time over HTTP in multiples of that in process."""
     return samples.median(who, name, MILLISECONDS) / samples.median(IN_PROCESS, name, MILLISECONDS)
 
 

@@ -1,4 +1,4 @@
-"""The local host under load: closed loop, and open loop at shares of what it managed."""
+"""Measures the local host under load: closed loop, and open loop at shares of its capacity."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SECONDS, QUICK_SECONDS = 2.0, 0.4  # of each load
 
 @contextmanager
 def load_case(workload: Workload, port: int, *, quick: bool) -> Iterator[Case]:
-    """The loads, on a local host that runs already."""
+    """Yields the loads, on a local host that runs already."""
     image = workload.models_dir / "image.jpg"
     image.write_bytes(jpeg(600, 600))
     expected = workload.classifier().classify_bytes(image.read_bytes()).as_dict()
@@ -46,11 +46,11 @@ def load_case(workload: Workload, port: int, *, quick: bool) -> Iterator[Case]:
 
 
 class Loads:
-    """Sends the loads and keeps what the open ones need to know: the capacity.
+    """Sends the loads and keeps the capacity, which the open loops need.
 
     Args:
         source: the load generator.
-        load: what is asked of whom, for how long, and what is right.
+        load: the request, its server, its length and its right answer.
     """
 
     def __init__(self, source: Sender, load: Load) -> None:
@@ -59,11 +59,11 @@ class Loads:
         self.rates: list[float] = []
 
     def closed(self, clients: int) -> Measured:
-        """So many clients; each asks again when it has its answer."""
+        """Closed loop: each client sends its next request when it has its answer."""
         return self._send(replace(self._load, clients=clients))
 
     def open(self, share: float) -> Measured:
-        """At a share of the capacity as measured so far; the first time it is measured for it."""
+        """Open loop at a share of the capacity, which is measured first if it is not known."""
         if not self.rates:
             self.closed(CLIENTS[CAPACITY])
         return self._send(replace(self._load, rate=share * statistics.median(self.rates)))
@@ -117,7 +117,7 @@ def _ignoring_input(send: Callable[[], Measured]) -> Callable[[bytes], Measured]
 
 
 def first_request(workload: Workload, image: bytes) -> Measured:
-    """Cold: a process that has answered nothing yet, asked as soon as it says that it is ready."""
+    """Sends the first request to a process as soon as it is ready."""
     with local_host(workload.environ()) as (program, port):
         wait_until_ready(program, port)
         with closing(Client(port, workload.model, keep_alive=True)) as client:

@@ -1,4 +1,4 @@
-"""In process: bytes of an image file in, tags out; the tutorial's way against ours."""
+"""Measures classification in process, file to tags, against the tutorial's way."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ Ours = Mapping[str, Callable[[bytes], Any]]
 
 @contextmanager
 def cases(quick: bool) -> Iterator[list[Case]]:
+    """Yields all images together, and one JPEG by itself."""
     with open_workload(quick=quick) as workload:
         classifier = workload.classifier("tensorflow")
         ours = {
@@ -45,18 +46,18 @@ def cases(quick: bool) -> Iterator[list[Case]]:
 
 
 def faster(who: str, least: float, what: str) -> Goal:
-    """The promise of a multiple of the tutorial's throughput."""
+    """Makes the promise of a multiple of the tutorial's throughput."""
     text = f"in process, {what}: answers a second, {who} / {TUTORIAL}"
     return Goal(text, ">=", least, "x", partial(throughput, who=who))
 
 
 def pipeline_case(workload: Workload, classifier: Classifier, ours: Ours, *, rounds: int) -> Case:
-    """The comparison.
+    """Makes the comparison.
 
     Args:
         workload: model and images.
-        classifier: knows how the model is fed.
-        ours: what is measured against the tutorial's way, by name.
+        classifier: knows the model's input.
+        ours: the implementations to compare with the tutorial's way, by name.
         rounds: how often each gets each image.
     """
     twin = TutorialTwin(workload.folder)

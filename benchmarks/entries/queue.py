@@ -1,4 +1,4 @@
-"""Images a second drained from the queue, and how soon a result is on the page."""
+"""Measures images a second drained from the queue, and the time until a result is on the page."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ HOST_1, HOST_2 = "local host, 1 worker", "local host, 2 workers"
 
 @contextmanager
 def cases(quick: bool) -> Iterator[list[Case]]:
+    """Yields throughput, settings and latency, each with an emulator of its own."""
     with ExitStack() as stack:
         workload = stack.enter_context(open_workload(quick=quick))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="images-")))
@@ -53,7 +54,7 @@ def cases(quick: bool) -> Iterator[list[Case]]:
 
 
 def _job(workload: Workload, address: str, *, count: int) -> Job:
-    """The tags are those of the pipeline itself; that they are right is shown elsewhere."""
+    """Makes the job; its tags are the app's own, whose correctness is tested elsewhere."""
     names = list(workload.images)
     run = PipelineProcess(workload, [f"{address}/{name}" for name in names], core=None)
     tags = dict(zip(names, run.go()["tags"], strict=True))
@@ -62,6 +63,7 @@ def _job(workload: Workload, address: str, *, count: int) -> Job:
 
 
 def throughput_case(job: Job, *, quick: bool) -> Case:
+    """Images a second: the host with one and two workers against plain pipelines."""
     return Case(
         name="queue",
         description=f"{len(job.urls)} messages, each image from a server that answers after "
@@ -106,7 +108,7 @@ def _scaling(samples: Samples) -> float:
 
 
 def _of_pipelines(samples: Samples) -> float:
-    """Both use both cores all the time, so of the emulator's time each of them gave a half."""
+    """Both use both cores all the time, so each of them lost half of the emulator's time."""
     emulator = samples.summary(HOST_2, None, EMULATOR).median / 1000 / 2
     return 1 / (1 / _rate(samples, HOST_2) - emulator) / _rate(samples, PIPELINE_2)
 
@@ -121,7 +123,7 @@ def _notes(samples: Samples) -> list[str]:
 
 
 def settings_case(job: Job, *, quick: bool) -> Case:
-    """Why host.json says what it says about queues."""
+    """Compares settings of queues; the result is the reason for host.json's."""
     few = replace(job, urls=job.urls[:200], tags=job.tags[:200])
 
     def drain(batch: int, threshold: int, threads: int, job: Job) -> Measured:
@@ -147,6 +149,7 @@ def settings_case(job: Job, *, quick: bool) -> Case:
 
 
 def latency_case(job: Job, *, quick: bool) -> Case:
+    """The time from the queue to the page, one message at a time."""
     count = 5 if quick else 40
 
     def check(name: str, answers: Mapping[str, Any]) -> None:

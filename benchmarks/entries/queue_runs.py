@@ -1,4 +1,4 @@
-"""What the queue is measured with: the same URLs through a queue, and without one."""
+"""Runs the same URLs through a queue, and without one."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ TO_PAGE = "enqueue to page, ms"
 
 @dataclass(frozen=True)
 class Job:
-    """What every implementation does: the same URLs, each with the tag that it must get."""
+    """The URLs of every implementation, each with the tag that it must get."""
 
     workload: Workload
     urls: Sequence[str]
@@ -68,21 +68,24 @@ class PipelineProcess:
             text=True,
         )
         if core is not None:
-            # Before it has more threads than one, which take this over.
+            # Set before it starts threads, which inherit it.
             psutil.Process(self._process.pid).cpu_affinity([core])
         self._say("".join(f"{url}\n" for url in urls) + "\n")
         if self._hear() != "ready\n":
             raise WrongAnswer("a pipeline did not become ready")
 
     def begin(self) -> None:
+        """Lets the process start with its URLs."""
         self._say("go\n")
 
     def result(self) -> dict[str, Any]:
+        """Waits for the end; returns the seconds and the tags."""
         result: dict[str, Any] = json.loads(self._hear())
         self._process.communicate()
         return result
 
     def go(self) -> dict[str, Any]:
+        """Runs it from the start to the end."""
         self.begin()
         return self.result()
 
@@ -102,7 +105,7 @@ def _settings(workload: Workload) -> dict[str, str]:
 
 
 def pipelines(job: Job, count: int) -> Measured:
-    """Each does its share of the URLs, all at the same time."""
+    """Runs pipelines at the same time, each with its share of the URLs."""
     cores = psutil.Process().cpu_affinity()
     shares = [job.urls[number::count] for number in range(count)]
     running = [
@@ -120,7 +123,7 @@ def pipelines(job: Job, count: int) -> Measured:
 def _app(
     job: Job, workers: int, *, threads: int = THREADS, queues: Mapping[str, Any] | None = None
 ) -> Iterator[tuple[QueueHost, Viewer]]:
-    """A host with its models loaded in every worker, and a viewer who has seen the proof."""
+    """Yields a host whose workers all have loaded their models, and a viewer."""
     with ExitStack() as stack:
         azurite = stack.enter_context(Azurite())
         root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="queue-app-")))
@@ -150,7 +153,7 @@ def _wait(host: QueueHost, viewer: Viewer, count: int) -> None:
 def drained(
     job: Job, workers: int, *, threads: int = THREADS, queues: Mapping[str, Any] | None = None
 ) -> Measured:
-    """The queue is kept short, or the emulator would be measured: it gets slow when it is long."""
+    """Drains the queue, which is kept short: the emulator gets slow when it is long."""
     with _app(job, workers, threads=threads, queues=queues) as (host, viewer):
         before, count = len(viewer.heard), len(job.urls)
         emulator = psutil.Process(host.azurite.process.pid)
@@ -172,7 +175,7 @@ def _cpu_seconds(process: psutil.Process) -> float:
 
 
 def one_by_one(job: Job, count: int) -> Measured:
-    """At low load: each message has ended before the next is queued."""
+    """Measures low load: each message has ended before the next is queued."""
     with _app(job, 1) as (host, viewer):
         waits = []
         tags = []

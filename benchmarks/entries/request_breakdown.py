@@ -1,4 +1,4 @@
-"""Where the time of one HTTP request goes, from the client's first byte to its last."""
+"""Measures where the time of one HTTP request goes, from the client's first byte to its last."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ IMAGE = "600x600.jpg (generated)"
 NETWORK, HOST, PARSE, CHECKS = "network", "host and framework", "parse", "checks"
 RENDER = "render"
 SUM, WHOLE = "sum of these", "whole request, measured"
-# What each part is, and how it is known; in the order in which a request meets them.
+# Part -> how it is measured, in the order in which a request meets them.
 PARTS: Mapping[str, str] = {
     NETWORK: "client, kernel and loopback: the same request to a server that does nothing",
     HOST: "an empty function in the local host, less the network",
@@ -67,13 +67,14 @@ def main(req: func.HttpRequest) -> func.HttpResponse:
 
 @contextmanager
 def cases(quick: bool) -> Iterator[list[Case]]:
-    with open_workload() as workload, budget_case(workload, quick=quick) as case:
+    """Yields the one case."""
+    with open_workload() as workload, breakdown_case(workload, quick=quick) as case:
         yield [case]
 
 
 @contextmanager
-def budget_case(workload: Workload, *, quick: bool) -> Iterator[Case]:
-    """The parts, with the three servers that are asked for them."""
+def breakdown_case(workload: Workload, *, quick: bool) -> Iterator[Case]:
+    """Yields the parts, with the three servers that they are measured on."""
     with ExitStack() as stack:
         (bare_port,) = free_ports(1)
         app = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmark-empty-")))
@@ -90,12 +91,12 @@ def budget_case(workload: Workload, *, quick: bool) -> Iterator[Case]:
             stack.enter_context(closing(Client(port, model, keep_alive=True)))
             for _, port, model in servers
         ]
-        ask = Budget(workload.classifier(), workload.model, *clients)
-        yield _case(workload, ask, quick=quick)
+        breakdown = RequestBreakdown(workload.classifier(), workload.model, *clients)
+        yield _case(workload, breakdown, quick=quick)
 
 
 def write_empty_app(root: Path) -> None:
-    """A function app whose one function does nothing, at the address of the real one."""
+    """Writes a function app whose one function does nothing, at the address of the real one."""
     folder = root / "nothing"
     folder.mkdir()
     (folder / "__init__.py").write_text(EMPTY_FUNCTION, "utf-8")
@@ -105,26 +106,27 @@ def write_empty_app(root: Path) -> None:
     (root / "local.settings.json").write_text(json.dumps(settings), "utf-8")
 
 
-class Budget:
-    """Takes one request apart: the same image whole, and by every part.
+class RequestBreakdown:
+    """Takes one request apart: the same image as a whole, and part by part.
 
     Args:
-        classifier: for what is timed in process.
+        classifier: for the parts in process.
         model: that it serves.
-        whole: client of the real app.
+        app: client of the real app.
         empty: of the host with an empty function.
         bare: of the server that does nothing.
     """
 
     def __init__(
-        self, classifier: Classifier, model: str, whole: Client, empty: Client, bare: Client
+        self, classifier: Classifier, model: str, app: Client, empty: Client, bare: Client
     ) -> None:
         self._classifier = classifier
         self._model = model
-        self._whole, self._empty, self._bare = whole, empty, bare
+        self._app, self._empty, self._bare = app, empty, bare
 
     def __call__(self, image: bytes) -> Measured:
-        reply = self._whole.ask(image)
+        """Measures every part once."""
+        reply = self._app.ask(image)
         network = self._bare.ask(image).milliseconds
         host = self._empty.ask(image).milliseconds
         request = self._request(image)
@@ -147,7 +149,7 @@ class Budget:
         return Measured([reply.answer, prediction.as_dict()], figures)
 
     def _request(self, image: bytes) -> func.HttpRequest:
-        """As the host makes it."""
+        """Makes the request as the host does."""
         url = f"http://127.0.0.1{classify_path(self._model)}"
         headers = {"host": "127.0.0.1", "content-type": "application/octet-stream"}
         params = {"model": self._model}
@@ -166,7 +168,7 @@ def _milliseconds(call: Callable[[], object]) -> float:
     return (time.perf_counter() - started) * 1000
 
 
-def _case(workload: Workload, ask: Budget, *, quick: bool) -> Case:
+def _case(workload: Workload, breakdown: RequestBreakdown, *, quick: bool) -> Case:
     def check(name: str, answers: Mapping[str, Any]) -> None:
         served, in_process = answers[REQUEST]
         check_same_answer(f"{REQUEST}, {name}", served, in_process)
@@ -176,7 +178,7 @@ def _case(workload: Workload, ask: Budget, *, quick: bool) -> Case:
         description="one client on a kept connection posts a 600 x 600 JPEG to the local host "
         f"(ONNX Runtime, one worker); in each round every part is measured once; "
         f"{workload.description}",
-        implementations={REQUEST: ask},
+        implementations={REQUEST: breakdown},
         inputs={IMAGE: jpeg(600, 600)},
         check=check,
         rounds=10 if quick else 250,
@@ -196,16 +198,16 @@ def _case(workload: Workload, ask: Budget, *, quick: bool) -> Case:
 
 def _notes(samples: Samples) -> list[str]:
     medians = {name: samples.median(REQUEST, IMAGE, f"{name}, ms") for name in (*PARTS, WHOLE)}
-    whole = medians.pop(WHOLE)
+    milliseconds = medians.pop(WHOLE)
     lines = [
-        f"{name}: {value:.3f} ms, {value / whole:.1%} ({PARTS[name]})."
+        f"{name}: {value:.3f} ms, {value / milliseconds:.1%} ({PARTS[name]})."
         for name, value in medians.items()
     ]
     total = sum(medians.values())
-    rest = whole - total
+    rest = milliseconds - total
     return [
         *lines,
-        f"The parts' medians add up to {total:.2f} ms of {whole:.2f} ms; {rest:.2f} ms "
-        f"({rest / whole:.1%}) are in none of them: what is measured apart is not exactly what "
-        "happens in the server.",
+        f"The parts' medians add up to {total:.2f} ms of {milliseconds:.2f} ms; {rest:.2f} ms "
+        f"({rest / milliseconds:.1%}) are in none of them: a part by itself is not exactly the "
+        "same as in the server.",
     ]

@@ -1,4 +1,4 @@
-"""TensorFlow Serving's API against the app's own, and what gRPC adds to the bare run."""
+"""Measures TensorFlow Serving's API against the app's own, and the overhead of gRPC."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ LIMIT_MS = 0.4
 
 @contextmanager
 def cases(quick: bool) -> Iterator[list[Case]]:
-    """Both, on a local host with one worker and a model server that run side by side."""
+    """Yields both cases, on a local host with one worker and a model server side by side."""
     with open_workload() as workload, local_host(workload.environ()) as (program, port):
         wait_until_ready(program, port)
         with model_server(workload) as (grpc_port, rest_port), sender() as source:
@@ -62,7 +62,7 @@ def cases(quick: bool) -> Iterator[list[Case]]:
 
 @contextmanager
 def model_server(workload: Workload) -> Iterator[tuple[int, int]]:
-    """A model server with the workload's model; its ports for gRPC and REST."""
+    """Runs a model server with the workload's model; yields its ports for gRPC and REST."""
     ports = free_ports(2)
     arguments = [f"--port={ports[0]}", f"--rest_api_port={ports[1]}", f"--address={ADDRESS}"]
     arguments += [f"--model_name={workload.model}", f"--model_base_path={workload.folder.parent}"]
@@ -82,7 +82,7 @@ def _wait(program: Program, port: int) -> None:
 def images_case(
     workload: Workload, ports: Mapping[str, int], source: Sender, *, quick: bool
 ) -> Case:
-    """An encoded image in, eight clients, four ways."""
+    """Eight clients send an encoded image to four endpoints."""
     data = image_bytes()
     rest_path = f"/v1/models/{workload.model}:predict"
     instances = [{"b64": base64.b64encode(data).decode()}]
@@ -117,7 +117,7 @@ def _request(model: str, signature: str, key: str, array: Any) -> bytes:
 
 @contextmanager
 def tensor_case(workload: Workload, grpc_port: int, *, quick: bool) -> Iterator[Case]:
-    """One client, a preprocessed image in: what is above the run and the bare call."""
+    """One client sends a preprocessed image: the time above the run and the bare call."""
     classifier = workload.classifier()
     engine = classifier.repository.load().engine
     tensor = preprocess(decode(jpeg(600, 600), max_pixels=10**7), engine.input_spec)[None]

@@ -1,4 +1,4 @@
-"""From the start of a process to its first answer, cold and warm, and the memory that it takes."""
+"""Measures the start of a process to its first answer, cold and warm, and its memory."""
 
 from __future__ import annotations
 
@@ -29,12 +29,13 @@ MEMORY_FIRST = "resident after 1 answer, MB"
 
 @contextmanager
 def cases(quick: bool) -> Iterator[list[Case]]:
+    """Yields all cases."""
     with open_workload() as workload:
         yield list(start_cases(workload, quick=quick))
 
 
 def start_cases(workload: Workload, *, quick: bool) -> Iterator[Case]:
-    """Warm starts, cold starts where they can be made, the command line, and memory."""
+    """Makes warm starts, cold starts where they are possible, the command line, and memory."""
     image = workload.models_dir / IMAGE
     image.write_bytes(jpeg(600, 600))
     make = partial(_case, workload, image)
@@ -135,7 +136,7 @@ def _case(
 
 
 def local_host_start(workload: Workload, image: Path, *, engine: str) -> Measured:
-    """Starts a host, asks it once, ends it."""
+    """Starts a host, sends one request, ends it."""
     data = image.read_bytes()
     started = time.perf_counter()
     with local_host(workload.environ(engine)) as (program, port):

@@ -1,4 +1,4 @@
-"""How many threads one inference should have: for one caller, and for many at once."""
+"""Measures numbers of threads for one inference: for one caller, and for many at once."""
 
 from __future__ import annotations
 
@@ -37,12 +37,13 @@ MAX_PIXELS = 50_000_000
 
 @contextmanager
 def cases(quick: bool) -> Iterator[list[Case]]:
+    """Yields the one case."""
     with open_workload() as workload:
         yield [threads_case(workload, quick=quick)]
 
 
 def threads_case(workload: Workload, *, quick: bool) -> Case:
-    """The comparison of settings, each with one, two, four and eight callers."""
+    """Compares settings, each with one, two, four and eight callers."""
     data = jpeg(600, 600)
     engines = _engines(workload.folder)
     expected = _answer(engines[DEFAULT], data)
@@ -70,7 +71,7 @@ def threads_case(workload: Workload, *, quick: bool) -> Case:
 
 
 def _engines(folder: Path) -> dict[str, Engine]:
-    """One for each setting; all of them live at once, but only one is asked at a time."""
+    """Loads an engine for each setting; all stay loaded, one runs at a time."""
     weights = folder / "model.onnx"
     counts = {DEFAULT: 0, "ENGINE_THREADS=1": 1, f"ENGINE_THREADS={cores()} (cores)": cores()}
     load = ENGINES["onnx"].load
@@ -89,7 +90,7 @@ def _answer(engine: Engine, data: bytes) -> NDArray[np.float32]:
 
 
 def _load(answer: Callable[[], NDArray[np.float32]], seconds: float, callers: int) -> Measured:
-    """Closed loop; gives every latency, and one of the answers that differ most from the others."""
+    """Runs a closed loop; returns all latencies and the answer that differs most."""
     begin = threading.Barrier(callers)
 
     def caller(_: int) -> list[tuple[float, float, NDArray[np.float32]]]:

@@ -1,4 +1,4 @@
-"""The zoo's networks, one image at a time: TensorFlow, ONNX Runtime and OpenVINO."""
+"""Measures the zoo's networks, one image at a time: TensorFlow, ONNX Runtime and OpenVINO."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ MAX_PIXELS = 50_000_000
 
 
 def parts(quick: bool) -> Iterator[Part]:
-    """One network after the other; one that fails costs the others nothing."""
+    """Measures one network after the other; a failure does not affect the others."""
     for network in (*CLASSIFIERS, DETECTOR):
         with tempfile.TemporaryDirectory(prefix="benchmark-zoo-") as folder:
             try:
@@ -47,7 +47,7 @@ def parts(quick: bool) -> Iterator[Part]:
 
 
 def _part(network: str, folder: Path, *, quick: bool) -> Part:
-    """When it ends nothing refers to the engines any more: only one network is in memory."""
+    """Measures one network; its engines are freed at the end, so only one network is in memory."""
     with network_case(network, folder, quick=quick) as case:
         samples = run_case(case)
         return Part(case_record(case, samples), verdicts(case, samples))
@@ -55,7 +55,7 @@ def _part(network: str, folder: Path, *, quick: bool) -> Part:
 
 @contextmanager
 def network_case(network: str, folder: Path, *, quick: bool) -> Iterator[Case]:
-    """The engines that are installed, on one network; they are closed in the end.
+    """Yields the installed engines on one network; closes them at the end.
 
     Args:
         network: its name.
@@ -86,7 +86,7 @@ def network_case(network: str, folder: Path, *, quick: bool) -> Iterator[Case]:
 
 
 def ratio(samples: Samples, name: str) -> float:
-    """How many times as quick as TensorFlow an engine is, at the median."""
+    """An engine's speed in multiples of TensorFlow's, at the median."""
     times = [samples.median(one, IMAGE, MILLISECONDS) for one in (TENSORFLOW, name)]
     return times[0] / times[1]
 
@@ -110,7 +110,7 @@ def _load(kind: str, folder: Path, stack: ExitStack) -> Engine:
 
 
 def _turn(engine: Engine, data: bytes) -> Measured:
-    """Answers the image some times; each must get the same answer."""
+    """Classifies the image several times, which must give the same answer."""
     latencies, answers = [], []
     began = time.perf_counter()
     for _ in range(IMAGES):

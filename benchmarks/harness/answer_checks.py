@@ -1,4 +1,4 @@
-"""When two answers are the same, and when one is wrong."""
+"""Compares answers and rejects wrong ones."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def probabilities(answer: Mapping[str, Any]) -> dict[str, float]:
 
 
 def probability_difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> float:
-    """Of the tag where it is largest; a tag that is left out has a probability of 0."""
+    """The largest difference over all tags; a tag that is left out has a probability of 0."""
     first, second = probabilities(one), probabilities(other)
     tags = first.keys() | second.keys()
     return max((abs(first.get(tag, 0.0) - second.get(tag, 0.0)) for tag in tags), default=0.0)
 
 
 def check_same_answer(who: str, answer: Mapping[str, Any], reference: Mapping[str, Any]) -> None:
-    """Both have the tutorial's keys; raises WrongAnswer where they differ."""
+    """Raises WrongAnswer where two answers, both with the tutorial's keys, differ."""
     top, right_top = answer["predictedTagName"], reference["predictedTagName"]
     if top != right_top:
         raise WrongAnswer(f"{who}: the top tag is {top!r}, it should be {right_top!r}.")
@@ -52,6 +52,7 @@ def check_probabilities(
 def check_same_tensor(
     who: str, tensor: NDArray[np.float32], reference: NDArray[np.float32]
 ) -> None:
+    """Raises WrongAnswer unless shapes are equal and all values within the tolerance."""
     if tensor.shape != reference.shape:
         raise WrongAnswer(f"{who}: the tensor has shape {tensor.shape}, not {reference.shape}.")
     difference = float(np.abs(tensor - reference).max())

@@ -1,4 +1,4 @@
-"""What a benchmark is made of: cases are data, and ``measure.py`` runs all of them alike."""
+"""Defines cases as data; ``measure.py`` runs all of them alike."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RATE = "a second"
 
 
 class WrongAnswer(Exception):
-    """An implementation gave an answer that it must not give: its speed means nothing."""
+    """An implementation gave a wrong answer or none, so its speed means nothing."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,11 @@ class Goal:
     """A promise about a case's figures.
 
     Attributes:
-        text: what is promised, for the table of goals.
+        text: the promise, for the table of goals.
         sign: ">=", "<=" or "<".
         limit: in ``unit``.
         unit: "x", "ms" …
-        value: works the figure out of all that was measured.
+        value: computes the figure from the samples.
     """
 
     text: str
@@ -49,6 +49,7 @@ class Goal:
     value: Callable[[Samples], float]
 
     def is_met(self, value: float) -> bool:
+        """Whether a figure keeps the promise."""
         match self.sign:
             case ">=":
                 return value >= self.limit
@@ -61,7 +62,7 @@ class Goal:
 
 @dataclass(frozen=True)
 class Verdict:
-    """One promise, judged: what, the goal, what was measured, and whether it was kept."""
+    """One promise, judged: its text, the goal, the measured value, and whether it was kept."""
 
     text: str
     goal: str
@@ -75,17 +76,17 @@ class Case:
 
     Attributes:
         name: of the case, as in "http".
-        description: one line: what is measured, on what.
-        implementations: name -> what is called with an input and gives an answer. It may return
-            ``Measured``; else the call itself is timed.
-        inputs: name -> what the implementations are called with.
+        description: one line: the measurement and its subject.
+        implementations: name -> function from an input to an answer. It may return ``Measured``;
+            else the call itself is timed.
+        inputs: name -> argument of the implementations.
         check: is given an input's name and every implementation's answer to it, and raises
             WrongAnswer. Called after every round, outside of the timing.
         rounds: how often each implementation gets each input.
         warm_up_rounds: rounds before these, checked but not measured.
         each_input: whether the report has a row for each input, or one for all together.
         goals: the promises.
-        notes: lines below the table, made of what was measured.
+        notes: lines below the table, made from the samples.
     """
 
     name: str

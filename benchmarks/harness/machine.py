@@ -19,10 +19,10 @@ PACKAGES = (
 
 
 def describe(command: str) -> dict[str, str]:
-    """The header of a report: what to know before believing a figure.
+    """Describes the machine, for the header of a report.
 
     Args:
-        command: what was typed to get it.
+        command: the command line of the run.
     """
     memory = psutil.virtual_memory().total / 2**30
     return {
@@ -37,7 +37,7 @@ def describe(command: str) -> dict[str, str]:
 
 
 def _cpu() -> str:
-    """The processor's name; the standard library has it on Windows only."""
+    """Reads the processor's name; the standard library has it on Windows only."""
     try:
         if sys.platform == "darwin":
             command = ["sysctl", "-n", "machdep.cpu.brand_string"]
@@ -51,14 +51,14 @@ def _cpu() -> str:
 
 
 def cores() -> int:
-    """Those that this process may use."""
+    """The number of cores that this process may use."""
     if sys.platform == "linux":
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def load_average() -> str:
-    """How many programs want the processors; more than there are cores: no quiet moment."""
+    """The number of runnable processes; above the number of cores the machine is busy."""
     return ", ".join(f"{load:.2f}" for load in psutil.getloadavg()) + " (1, 5, 15 min)"
 
 

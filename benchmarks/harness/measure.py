@@ -15,8 +15,8 @@ from benchmarks.harness.statistics import Samples
 def run_case(case: Case) -> Samples:
     """Measures one case.
 
-    Every input goes to every implementation, one right after the other, so that whatever else
-    the machine does meets them alike; who begins changes from round to round.
+    Every input goes to every implementation, one right after the other, so that other work
+    of the machine affects them alike; the first one changes from round to round.
 
     Raises:
         WrongAnswer: an implementation failed, or the case's check found an answer wrong.
@@ -41,7 +41,7 @@ def run_case(case: Case) -> Samples:
 
 
 def _turns(case: Case, number: int) -> list[tuple[str, str]]:
-    """Which implementation gets which input, in the order of one round."""
+    """Lists implementation and input of each call, in the order of one round."""
     names = list(case.implementations)
     first = number % len(names)
     names = names[first:] + names[:first]

@@ -1,4 +1,4 @@
-"""One plot for each case, as SVG: who took how long, and how many answers a second came."""
+"""Draws one plot for each case, as SVG: latencies and answers a second."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Panel:
     """A part of the plot with one axis.
 
     Attributes:
-        title: what the rows share.
+        title: shared by the rows.
         label: of the axis, with the unit.
         rows: their names.
         values: median, p95 and p99 of each row; or one value, drawn as a bar.
@@ -34,6 +34,7 @@ class Panel:
 
     @property
     def is_bars(self) -> bool:
+        """Whether each row is one value."""
         return len(self.values[0]) == 1
 
 
@@ -65,7 +66,7 @@ def draw(case: Mapping[str, Any], file: Path) -> None:
 
 
 def panels_of(case: Mapping[str, Any]) -> list[Panel]:
-    """A panel for each input and unit; answers a second get their own."""
+    """Makes a panel for each input and unit, and panels of their own for answers a second."""
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for row in case["figures"]:
         unit = row["figure"].rpartition(", ")[2]
@@ -83,7 +84,7 @@ def panels_of(case: Mapping[str, Any]) -> list[Panel]:
 
 
 def _names(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What tells the rows apart: who, or what, or both."""
+    """Names rows by implementation, figure, or both, as far as they differ."""
     whos, whats = ({row[key] for row in rows} for key in ("implementation", "figure"))
     names = []
     for row in rows:
@@ -126,7 +127,7 @@ def _scale(axes: Any, values: Sequence[float], *, bars: bool) -> None:
 
 
 def _pyplot() -> Any:
-    """Imported late: the tables need no matplotlib."""
+    """Imports matplotlib late: the tables do not need it."""
     import matplotlib
 
     matplotlib.use("svg")

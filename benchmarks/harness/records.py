@@ -1,4 +1,4 @@
-"""What was measured as plain data, one form for all: tables, pages and JSON are made of it."""
+"""Makes plain data of samples, one form for tables, pages and JSON."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Part(NamedTuple):
     """A case that was measured.
 
     Attributes:
-        case: what ``case_record`` makes; None if there are no figures.
+        case: from ``case_record``; None if there are no figures.
         goals: its promises, judged.
-        errors: what went wrong without spoiling the figures that there are.
+        errors: failures that leave the figures valid.
     """
 
     case: Record | None
@@ -28,14 +28,14 @@ class Part(NamedTuple):
 
 
 def case_record(case: Case, samples: Samples) -> Record:
-    """One case: its table's rows, its notes, and where the rows pool inputs, those apart."""
+    """Makes the record of one case: its table's rows, its notes, and the rows of pooled inputs."""
     record = rows_record(case.name, case.description, samples, pooled=not case.each_input)
     record["notes"] = case.notes(samples)
     return record
 
 
 def rows_record(name: str, description: str, samples: Samples, *, pooled: bool = False) -> Record:
-    """The same for samples that no case gave."""
+    """Makes the same of samples that no case gave."""
     keys = [key for key in samples.series() if not _stands_beside_times(samples, key)]
     order = samples.inputs()
     keys.sort(key=lambda key: order.index(key[1]))
@@ -56,7 +56,7 @@ def rows_record(name: str, description: str, samples: Samples, *, pooled: bool =
 
 
 def verdicts(case: Case, samples: Samples) -> list[Verdict]:
-    """The case's promises, judged."""
+    """Judges the case's promises."""
     judged = []
     for goal in case.goals:
         value = goal.value(samples)
@@ -73,7 +73,7 @@ def entry_record(
     cases: Sequence[Record],
     goals: Sequence[Verdict],
 ) -> Record:
-    """All of one entry, as it is written to ``<name>.json``. Remarks are for people to add."""
+    """Makes the record of one entry, as ``<name>.json`` has it; people add the remarks."""
     return {
         "name": name,
         "about": description,

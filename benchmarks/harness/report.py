@@ -1,4 +1,4 @@
-"""Shows records: text for the terminal that is Markdown too."""
+"""Shows records as text for the terminal, which is Markdown too."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ from typing import Any
 
 
 def header(machine: Mapping[str, str]) -> str:
+    """Shows the machine and the versions, one on each line."""
     return "\n".join(f"{key + ':':<21}{value}" for key, value in machine.items())
 
 
 def case_text(case: Mapping[str, Any]) -> str:
-    """One case: its title, its table, its notes."""
+    """Shows one case: its title, its table, its notes."""
     about = sentence(case["about"])
     lines = [f"### {case['name']}", "", about, "", figures_table(case["figures"])]
     return "\n".join([*lines, *([""] if case["notes"] else []), *bullets(case["notes"])])
 
 
 def figures_table(figures: Sequence[Mapping[str, Any]]) -> str:
-    """One row for each figure; a column for answers a second where the case has them."""
+    """Makes a row for each figure, and a column for answers a second where the case has them."""
     with_rate = any("per_second" in row for row in figures)
     head = ["implementation", "input", "what", "n", *(["a second"] if with_rate else [])]
     body = []
@@ -33,21 +34,23 @@ def figures_table(figures: Sequence[Mapping[str, Any]]) -> str:
 
 
 def goals_table(goals: Sequence[Mapping[str, Any]]) -> str:
-    """All promises and whether they were kept."""
+    """Lists all promises and whether they were kept."""
     body = [[g["text"], g["goal"], g["measured"], "met" if g["met"] else "MISSED"] for g in goals]
     return table(["what", "goal", "measured", ""], body)
 
 
 def sentence(words: str) -> str:
+    """Turns a description into a sentence."""
     return f"{words[:1].upper()}{words[1:]}." if words else ""
 
 
 def bullets(lines: Sequence[str]) -> list[str]:
+    """Makes a list of lines."""
     return [f"* {line}" for line in lines]
 
 
 def table(head: Sequence[str], body: Sequence[Sequence[str]], *, right: int = 0) -> str:
-    """A table with aligned columns; the last ``right`` ones are numbers."""
+    """Makes a table with aligned columns; the last ``right`` ones are numbers."""
     widths = [max(3, *(len(row[i]) for row in [head, *body])) for i in range(len(head))]
     first_right = len(head) - right
 
@@ -66,7 +69,7 @@ def table(head: Sequence[str], body: Sequence[Sequence[str]], *, right: int = 0)
 
 
 def number(value: float) -> str:
-    """Three digits that count, and no more after the point than that."""
+    """Formats a number with three significant digits."""
     size = abs(value)
     if size >= 100:
         return f"{value:.0f}"

@@ -1,4 +1,4 @@
-"""``benchmarks/results/``: JSON and a page with plots for each entry, and one page for all."""
+"""Writes ``benchmarks/results/``: JSON, page and plots for each entry, and one page for all."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ INDEX = "README.md"
 
 
 def save(record: Mapping[str, Any], folder: Path) -> None:
-    """Writes one entry's JSON, page and plots, and the page for all anew."""
+    """Writes one entry's JSON, page and plots, and rewrites the page for all."""
     folder.mkdir(parents=True, exist_ok=True)
     _write(folder / f"{record['name']}.json", json.dumps(record, indent=1))
     _write_page(record, folder)
@@ -23,14 +23,14 @@ def save(record: Mapping[str, Any], folder: Path) -> None:
 
 
 def write_all(folder: Path) -> None:
-    """Makes every page anew from the JSON files, as after a remark was added to one of them."""
+    """Rewrites every page from the JSON files, as after a remark was added to one of them."""
     for record in _records(folder):
         _write_page(record, folder)
     write_index(folder)
 
 
 def write_index(folder: Path) -> None:
-    """All goals of all entries on one page."""
+    """Writes all goals of all entries on one page."""
     records = _records(folder)
     runs = [
         [f"[{r['name']}]({r['name']}.md)", r["about"], r["machine"].get("Date", "")]

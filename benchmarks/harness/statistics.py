@@ -1,4 +1,4 @@
-"""Samples of figures, and the few numbers that sum them up."""
+"""Collects samples of figures and sums them up."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ class Summary:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Summary:
+        """Sums up at least one value."""
         ordered = sorted(values)
         return cls(
             count=len(ordered),
@@ -33,6 +34,7 @@ class Summary:
         )
 
     def as_dict(self) -> dict[str, float]:
+        """The same as plain data."""
         return asdict(self)
 
 
@@ -42,7 +44,7 @@ def _percentile(ordered: Sequence[float], percent: int) -> float:
 
 
 class Samples:
-    """All that one case measured, by implementation, input and figure."""
+    """The samples of one case, by implementation, input and figure."""
 
     def __init__(self) -> None:
         self._values: dict[tuple[str, str, str], list[float]] = defaultdict(list)
@@ -55,17 +57,19 @@ class Samples:
         self._values[implementation, input_name, figure].extend(values)
 
     def series(self) -> list[tuple[str, str, str]]:
-        """Implementation, input and figure of all that was measured."""
+        """Lists implementation, input and figure of all samples."""
         return list(self._values)
 
     def implementations(self) -> list[str]:
+        """The names of the implementations, in the order of their first samples."""
         return list(dict.fromkeys(name for name, _, _ in self._values))
 
     def inputs(self) -> list[str]:
+        """The names of the inputs, in the order of their first samples."""
         return list(dict.fromkeys(name for _, name, _ in self._values))
 
     def values(self, implementation: str, input_name: str | None, figure: str) -> list[float]:
-        """The samples of one input, or with None those of all inputs together."""
+        """Lists the samples of one input, or with None of all inputs together."""
         return [
             value
             for (its, name, what), values in self._values.items()
@@ -74,7 +78,9 @@ class Samples:
         ]
 
     def median(self, implementation: str, input_name: str, figure: str) -> float:
+        """The median of one input's samples."""
         return statistics.median(self.values(implementation, input_name, figure))
 
     def summary(self, implementation: str, input_name: str | None, figure: str) -> Summary:
+        """Sums up the samples of one input, or with None those of all inputs together."""
         return Summary.of(self.values(implementation, input_name, figure))

@@ -1,4 +1,4 @@
-"""The load generator as a process of its own, and what it is told."""
+"""Runs the load generator as a process of its own and sends it loads."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ class Sender:
 
 @contextmanager
 def sender() -> Iterator[Sender]:
+    """Runs a load generator; it ends with the ``with`` block."""
     with subprocess.Popen(
         [sys.executable, "-m", "benchmarks.load.generator"],
         cwd=ROOT,

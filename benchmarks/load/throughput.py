@@ -1,4 +1,4 @@
-"""One image asked for in several ways: the loads take turns, and their rates are compared."""
+"""Compares the rates of several endpoints for one image; the loads take turns."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROUNDS = 9
 
 
 class Endpoint(NamedTuple):
-    """A way to ask for the image's tags.
+    """A server's path that gives the image's tags.
 
     Attributes:
         port: of the server.
@@ -40,13 +40,13 @@ class Endpoint(NamedTuple):
 
 
 def image_bytes() -> bytes:
-    """What every request has in it."""
+    """The image in every request."""
     return jpeg(600, 600)
 
 
 def rates_case(
     workload: Workload,
-    ways: Mapping[str, Endpoint],
+    endpoints: Mapping[str, Endpoint],
     source: Sender,
     *,
     description: str,
@@ -54,39 +54,39 @@ def rates_case(
     goals: Mapping[str, float],
     quick: bool,
 ) -> Case:
-    """Eight clients, one way after the other.
+    """Makes the case: eight clients, one endpoint after the other.
 
     Args:
         workload: has the model, and a folder for the requests.
-        ways: name -> way.
+        endpoints: name -> endpoint.
         source: sends the loads.
         description: one line for the report.
-        base: the way that the others are held against.
-        goals: way -> the least share of the base's answers a second.
+        base: the endpoint that the others are compared with.
+        goals: endpoint -> the least share of the base's answers a second.
         quick: one short round.
     """
     prediction = workload.classifier().classify_bytes(image_bytes())
 
-    def sending(name: str, way: Endpoint) -> Callable[[bytes], Measured]:
+    def sending(name: str, endpoint: Endpoint) -> Callable[[bytes], Measured]:
         file = workload.models_dir / f"{name.replace('/', '')}.body"
-        file.write_bytes(way.body)
+        file.write_bytes(endpoint.body)
         load = Load(
-            port=way.port,
-            path=way.path,
+            port=endpoint.port,
+            path=endpoint.path,
             file=str(file),
-            content_type=way.content_type,
+            content_type=endpoint.content_type,
             tag=str(prediction.predicted_tag_name),
             probability=max(prediction.scores),
             seconds=QUICK_SECONDS if quick else SECONDS,
             clients=CLIENTS,
-            kind=way.kind,
+            kind=endpoint.kind,
         )
         return lambda image: _sent(source, load)  # the load generator reads the file itself
 
     return Case(
         name="images",
         description=description,
-        implementations={name: sending(name, way) for name, way in ways.items()},
+        implementations={name: sending(name, endpoint) for name, endpoint in endpoints.items()},
         inputs={"600x600.jpg (generated)": image_bytes()},
         check=lambda name, answers: None,  # every answer is compared where it arrives
         rounds=1 if quick else ROUNDS,
@@ -96,7 +96,7 @@ def rates_case(
             )
             for name, least in goals.items()
         ),
-        notes=lambda samples: [_note(name, base, samples) for name in ways if name != base],
+        notes=lambda samples: [_note(name, base, samples) for name in endpoints if name != base],
     )
 
 
@@ -108,7 +108,7 @@ def _sent(source: Sender, load: Load) -> Measured:
 
 
 def _ratio(name: str, base: str, samples: Samples) -> float:
-    """The median of the rounds' ratios: what else the machine does meets both alike."""
+    """The median of the rounds' ratios: other work of the machine affects both alike."""
     return statistics.median(_ratios(name, base, samples))
 
 

@@ -1,4 +1,4 @@
-"""How sure a figure of few rounds is: percentile bootstrap over blocks and their rounds."""
+"""Computes confidence intervals by percentile bootstrap over blocks and their rounds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 RESAMPLES = 10_000
 SEED = 1
 
-# Block -> the values of its rounds, in all blocks as many. A block's rounds asked the same
+# Block -> the values of its rounds, in all blocks as many. A block's rounds met the same
 # processes.
 Blocks = Mapping[int, Sequence[float]]
 
@@ -25,7 +25,7 @@ class Interval:
 
 
 def median_interval(blocks: Blocks) -> Interval:
-    """The median of all rounds' values, and where 95 % of the resampled medians lie.
+    """Returns the median of all rounds' values, and where 95 % of the resampled medians lie.
 
     Blocks are drawn first, then rounds in each: rounds of one block are alike, so that many of
     them tell less than many blocks. The same for the same values: the random numbers have a seed.
@@ -42,12 +42,12 @@ def median_interval(blocks: Blocks) -> Interval:
 
 
 def ratio_interval(ours: Blocks, theirs: Blocks) -> Interval:
-    """Ours over theirs; the two values of a round were measured one right after the other."""
+    """Returns the interval of ours over theirs; a round's two values follow each other directly."""
     return median_interval(_round_by_round(ours, theirs, lambda a, b: a / b))
 
 
 def difference_interval(ours: Blocks, theirs: Blocks) -> Interval:
-    """Ours less theirs, round by round."""
+    """Returns the interval of ours less theirs, round by round."""
     return median_interval(_round_by_round(ours, theirs, lambda a, b: a - b))
 
 

@@ -1,4 +1,4 @@
-"""The entry ``peers``: over HTTP, against the servers that people would use instead."""
+"""Measures the app over HTTP against other servers: the entry ``peers``."""
 
 from __future__ import annotations
 
@@ -73,10 +73,10 @@ def measured_parts(
 def as_parts(
     measured: Measured, goals: Sequence[Verdict], description: str, notes: Sequence[str]
 ) -> Iterator[Part]:
-    """What was measured, load by load.
+    """Makes a part of each load.
 
     Args:
-        measured: all of it.
+        measured: all outcomes.
         goals: shown with the first load.
         description: model, image and threads.
         notes: for the first load.
@@ -92,7 +92,7 @@ def as_parts(
 
 
 def load_record(measured: Measured, load: str, description: str) -> Record:
-    """One load; the server that answers most is on top."""
+    """Makes the record of one load; the server with the highest rate is on top."""
     outcomes = {server: turns for (server, its), turns in measured.outcomes.items() if its == load}
     samples = Samples()
     for server in sorted(outcomes, key=lambda server: -measured.rate(server, load)):
@@ -116,7 +116,7 @@ def _servers(workload: Workload) -> tuple[list[Server], list[str]]:
 
 
 def subject(workload: Workload) -> Subject:
-    """A workload with one image, whose right answer the app gives in this process."""
+    """Adds an image to a workload, and its right answer, which the app gives in this process."""
     image, name = photo(*SIZE), "a generated image"
     model = "the demo model digits"
     if FIXTURES.is_dir():

@@ -1,4 +1,4 @@
-"""The promises about HTTP, judged by what was measured."""
+"""Judges the promises about HTTP."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ IN_WORDS = {REFERENCE: "reference", BARE: "reference without any check"}
 
 
 def verdicts(measured: Measured, servers: Sequence[Server]) -> list[Verdict]:
-    """All of them, in the order of the report."""
+    """Judges all of them, in the order of the report."""
     by_who: dict[str, list[Server]] = {}
     for server in servers:
         by_who.setdefault(server.who, []).append(server)
@@ -32,7 +32,7 @@ def verdicts(measured: Measured, servers: Sequence[Server]) -> list[Verdict]:
 
 
 def _more_than_peers(measured: Measured, by_who: dict[str, list[Server]]) -> Iterator[Verdict]:
-    """Each with the workers that serve it best; in the rounds in which both had turns."""
+    """Compares each at its best number of workers, in the rounds in which both had turns."""
 
     def best(who: str) -> tuple[str, float]:
         rates = {server.name: measured.rate(server.name, EIGHT_CLIENTS) for server in by_who[who]}
@@ -46,7 +46,7 @@ def _more_than_peers(measured: Measured, by_who: dict[str, list[Server]]) -> Ite
             continue
         theirs, their_rate = best(who)
         rounds = measured.rates(theirs, EIGHT_CLIENTS)
-        # Theirs are the first rounds of a block.
+        # The peers have the first rounds of a block.
         beside = {block: all_rounds[block][: len(values)] for block, values in rounds.items()}
         ratio = ratio_interval(beside, rounds)
         yield Verdict(

@@ -1,4 +1,4 @@
-"""Starts all servers, sends them the loads in turns, and gathers what came of it."""
+"""Starts all servers, sends them the loads in turns, and collects the outcomes."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ class Measured:
     outcomes: dict[tuple[str, str], list[tuple[Turn, Outcome]]] = field(default_factory=dict)
 
     def add(self, turn: Turn, outcome: Outcome) -> None:
+        """Adds the outcome of one turn."""
         key = (turn.server.name, turn.load)
         self.outcomes.setdefault(key, []).append((turn, outcome))
 
@@ -37,6 +38,7 @@ class Measured:
         return self._in_blocks(server, load, lambda outcome: outcome.per_second)
 
     def rate(self, server: str, load: str) -> float:
+        """Answers a second at the median of all rounds."""
         return statistics.median(o.per_second for _, o in self.outcomes[server, load])
 
     def medians(self, server: str, load: str) -> Blocks:
@@ -44,7 +46,7 @@ class Measured:
         return self._in_blocks(server, load, lambda outcome: statistics.median(outcome.latencies))
 
     def latency(self, server: str, load: str) -> Summary:
-        """Of all rounds together, ms."""
+        """Sums up the latencies of all rounds together, ms."""
         turns = self.outcomes[server, load]
         return Summary.of([value for _, outcome in turns for value in outcome.latencies])
 
@@ -53,13 +55,14 @@ class Measured:
     ) -> dict[int, list[float]]:
         blocks: dict[int, list[float]] = {}
         for turn, outcome in self.outcomes[server, load]:
-            # Without a right answer there is nothing to compare; the errors tell.
+            # Without a right answer there is nothing to compare; the errors are reported.
             blocks.setdefault(turn.block, []).append(
                 value(outcome) if outcome.latencies else math.nan
             )
         return blocks
 
     def errors(self) -> list[str]:
+        """One line for each error, with its server and load."""
         return [
             f"{server}, {load}: {error}"
             for (server, load), turns in self.outcomes.items()
@@ -68,12 +71,13 @@ class Measured:
         ]
 
     def answers(self) -> int:
+        """The number of right answers."""
         return sum(len(o.latencies) for turns in self.outcomes.values() for _, o in turns)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """What every request of a run is, and what its answer must say."""
+    """The request of a run and its right answer."""
 
     file: Path
     tag: str
@@ -81,7 +85,7 @@ class Asked:
 
 
 def measure(servers: Sequence[Server], asked: Asked, plan: Plan) -> Measured:
-    """The whole plan.
+    """Carries out the whole plan.
 
     Raises:
         WrongAnswer: a server does not come up, or its first answers are not right.
@@ -113,7 +117,7 @@ class _Run:
 
     @contextmanager
     def up(self, servers: Sequence[Server]) -> Iterator[None]:
-        """Starts servers, warms them, and ends them in the end."""
+        """Starts servers, warms them up, and ends them with the ``with`` block."""
         with ExitStack() as stack:
             groups = [
                 stack.enter_context(running(server, port))

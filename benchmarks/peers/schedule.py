@@ -1,4 +1,4 @@
-"""What is measured, how often and for how long; who takes turns with whom."""
+"""Plans the loads: how many, how long, and in which order."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CLOSE = (OURS, REFERENCE, BARE)
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured.
+    """The number and the length of the loads.
 
     Attributes:
         warm_up_seconds: of eight clients, for each server that was just started.
@@ -63,9 +63,10 @@ class Turn:
 
 
 def closed_turns(servers: Sequence[Server], load: str, block: int, plan: Plan) -> Iterator[Turn]:
-    """One block: round after round; in each the servers come one right after the other.
+    """Lists the turns of one block; in each round one server follows another.
 
-    Who begins changes from round to round. With one client, a second worker has nothing to do.
+    The first server changes from round to round. With one client, a second worker has
+    nothing to do.
     """
     taking = [
         server
@@ -80,6 +81,7 @@ def closed_turns(servers: Sequence[Server], load: str, block: int, plan: Plan) -
 
 
 def open_turns(servers: Sequence[Server], plan: Plan) -> Iterator[Turn]:
+    """The open loops of the servers with most workers, round after round."""
     taking = [server for server in servers if server.workers > 1 and server.who != BARE]
     for number in range(plan.open_rounds):
         for load in SHARES:

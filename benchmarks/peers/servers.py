@@ -1,4 +1,4 @@
-"""The servers that are compared: what each is, and how it is started."""
+"""Lists the servers to compare, each with its command line."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Server:
         workers: processes that work.
         command: makes the command line for a port.
         path: where images are posted.
-        health: what answers 200 to a GET when requests may come.
+        health: the path that answers 200 to a GET when the server is ready.
         environ: added to this process's own.
     """
 
@@ -39,6 +39,7 @@ class Server:
 
     @property
     def name(self) -> str:
+        """Product and number of workers, as in the report."""
         return f"{self.who}, {self.workers} worker{'s' if self.workers > 1 else ''}"
 
 
@@ -71,6 +72,7 @@ def peer_servers(
 
 
 def twin_server(folder: Path) -> Server:
+    """The tutorial's way behind a server with one worker."""
     return Server(
         who=TWIN,
         workers=1,
@@ -82,11 +84,12 @@ def twin_server(folder: Path) -> Server:
 
 
 def versions() -> str:
+    """The requirements of all peers."""
     return ", ".join(PEERS.values())
 
 
 def _ours(models_dir: Path, model: str, workers: int) -> Server:
-    """As people start it; what it logs goes to a file, as the others' does."""
+    """The local host as people start it; its log goes to a file, as the others' do."""
     return Server(
         who=OURS,
         workers=workers,

@@ -1,4 +1,4 @@
-"""The project's own local host as a server to measure, and the smallest client for it."""
+"""Runs the project's local host as a server to measure, and sends it images."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ REQUEST_SECONDS = 60
 def local_host(
     environ: Mapping[str, str], *, root: Path | None = None
 ) -> Iterator[tuple[Program, int]]:
-    """Starts the local host with one worker; gives it and its port at once, ready or not.
+    """Starts the local host with one worker; yields it and its port at once, ready or not.
 
     Args:
         environ: its settings; they go before those of local.settings.json.
@@ -67,7 +67,7 @@ class Reply:
 
 
 class Client:
-    """Posts images. Python's own ``http.client``: what is measured is the server, not a library.
+    """Posts images with Python's own ``http.client``, which costs less than any library.
 
     Args:
         port: of a server on this machine.
@@ -82,11 +82,11 @@ class Client:
         self._keep_alive = keep_alive
 
     def classify(self, image: bytes) -> dict[str, Any]:
-        """The answer's JSON; WrongAnswer unless it is 200 from the right model."""
+        """Returns the answer's JSON; raises WrongAnswer unless it is 200 from the right model."""
         return self.ask(image).answer
 
     def ask(self, image: bytes) -> Reply:
-        """The same, with the times that the server gives."""
+        """Returns the same, with the times that the server gives."""
         headers = {"Content-Type": "application/octet-stream"}
         if not self._keep_alive:
             headers["Connection"] = "close"
@@ -107,15 +107,17 @@ class Client:
         )
 
     def close(self) -> None:
+        """Closes the connection."""
         self._connection.close()
 
 
 def classify_path(model: str) -> str:
+    """The path that classifies with a model."""
     return f"/api/classify?model={quote(model)}"
 
 
 def free_ports(count: int) -> list[int]:
-    """Different ones: all are held until all are known."""
+    """Finds different free ports: all are held until all are known."""
     with ExitStack() as stack:
         probes = [stack.enter_context(closing(socket.socket())) for _ in range(count)]
         for probe in probes:

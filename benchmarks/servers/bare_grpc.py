@@ -1,8 +1,8 @@
-"""Takes any message and answers so many bytes.
+"""Takes any message and answers with so many bytes.
 
     python -m benchmarks.servers.bare_grpc PORT ANSWER_BYTES
 
-What is left of gRPC when nothing is done: the two programs, the kernel and the loopback network.
+The cost of gRPC alone: the two programs, the kernel and the loopback network.
 """
 
 from __future__ import annotations

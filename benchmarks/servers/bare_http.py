@@ -1,6 +1,6 @@
-"""``python -m benchmarks.servers.bare_http PORT``: throws every request away and answers the same.
+"""Answers every request with the same: ``python -m benchmarks.servers.bare_http PORT``.
 
-What is left of HTTP when nothing is done: the two programs, the kernel and the loopback network.
+The cost of HTTP alone: the two programs, the kernel and the loopback network.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ class _Connection(asyncio.Protocol):
 
 
 async def serve(port: int) -> None:
+    """Answers until the process is ended."""
     server = await asyncio.get_running_loop().create_server(_Connection, ADDRESS, port)
     async with server:
         await server.serve_forever()

@@ -1,8 +1,8 @@
-"""Serves the files of a folder, each after a delay: what the internet is to a queue of URLs.
+"""Serves the files of a folder, each after a delay, as the internet does to a queue of URLs.
 
     python -m benchmarks.servers.image_server FOLDER --delay-ms 50
 
-Prints its port. As little work as can be, since it shares the cores with what is measured.
+Prints its port. It does as little as possible, since it shares the cores with the app.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ TYPES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png"}
 
 
 def answers_for(folder: Path) -> dict[str, bytes]:
-    """Path -> whole response, for every file below the folder."""
+    """Maps paths to whole responses, for every file below the folder."""
     responses = {}
     for path in sorted(folder.rglob("*")):
         kind = TYPES.get(path.suffix.lower())
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--delay-ms", type=float, default=50)
     options = parser.parse_args(arguments)
-    # Made with the protocol named, or asyncio leaves Nagle's algorithm on: 44 ms more.
+    # The protocol is named, or asyncio leaves Nagle's algorithm on: 44 ms more.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as sock:
         sock.bind((ADDRESS, 0))
         print(sock.getsockname()[1], flush=True)

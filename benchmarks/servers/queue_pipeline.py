@@ -1,4 +1,4 @@
-"""The live pipeline for measuring: emulator, images, host and queues, all on this machine."""
+"""Runs the live pipeline: emulator, images, host and queues, all on this machine."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class QueueHost:
         put(self.azurite, texts)
 
     def depth(self, name: str) -> int:
-        """How many messages a queue holds, hidden ones included."""
+        """Counts the messages of a queue, hidden ones included."""
         with client(self.azurite, name) as queue:
             return count_messages(queue) or 0
 
@@ -70,7 +70,7 @@ class QueueHost:
                     queue.delete_message(message)
 
     def worker_processes(self) -> list[psutil.Process]:
-        """The host's workers, without multiprocessing's own helper."""
+        """Lists the host's workers, without multiprocessing's own helper."""
         return [
             child
             for child in psutil.Process(self.program.process.pid).children()
@@ -115,7 +115,7 @@ def copy_app(root: Path, queues: Mapping[str, Any]) -> None:
 
 @contextmanager
 def images(folder: Path, *, delay_ms: float) -> Iterator[str]:
-    """Serves a folder of images, each after a delay; gives the address."""
+    """Serves a folder of images, each after a delay; yields the address."""
     arguments = [str(folder), "--delay-ms", str(delay_ms)]
     with running("benchmarks.servers.image_server", arguments, {}, read_output=True) as program:
         assert program.process.stdout is not None

@@ -1,4 +1,4 @@
-"""A program that watches results as a page does: negotiates with the app, listens on SignalR."""
+"""Watches results as a page does: negotiates with the app, listens on SignalR."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Viewer:
         self._thread.join(SECONDS)
 
     def wait_for(self, is_enough: Callable[[list[Heard]], bool], seconds: float) -> bool:
-        """Whether it was enough before the time was over."""
+        """Waits until enough was heard; returns False when the time is over."""
         give_up = time.monotonic() + seconds
         while not is_enough(self.heard):
             if time.monotonic() > give_up:
@@ -90,7 +90,7 @@ class Viewer:
         ticket = quote(answer.json()["connectionToken"])
         query = f"{service.query}&id={ticket}&access_token={info['accessToken']}"
         scheme = "wss" if service.scheme == "https" else "ws"
-        # No proxy: the service is on this machine. No limit: whoever reads is measured, too.
+        # No proxy: the service is on this machine. No limit: a slow viewer is measured, too.
         address = urlunsplit(service._replace(scheme=scheme, query=query))
         socket = self._open.enter_context(
             connect(address, proxy=None, max_size=None, compression=None)

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.stress.burst``: 40 clients push 19 MB each at the same moment.
+"""Sends 19 MB from each of 40 clients at the same moment: ``python -m benchmarks.stress.burst``.
 
 The host must stay under 1.2 GB, give every client an answer (200, or 429 for those that come when
 there is no room), and answer the next one at once. Exit 1 otherwise.
@@ -17,15 +17,15 @@ from dataclasses import dataclass, field
 from benchmarks.harness import report
 from benchmarks.harness.machine import describe
 from benchmarks.stress.host import Client, MemorySampler, host, idle_megabytes
-from benchmarks.stress.requests import Ask, burst, encoded, noise
+from benchmarks.stress.requests import Request, burst, encoded, noise
 
 LIMIT_MEGABYTES = 1200
 ALLOWED = {200, 429}
 
 
 @dataclass
-class Crowd:
-    """What came of it."""
+class Burst:
+    """The outcome of a burst."""
 
     statuses: Counter[int | str] = field(default_factory=Counter)
     seconds: float = 0.0
@@ -36,6 +36,7 @@ class Crowd:
 
     @property
     def is_good(self) -> bool:
+        """Whether every client was answered within the limit of memory."""
         return (
             set(self.statuses) <= ALLOWED
             and self.status_after == 200
@@ -58,45 +59,46 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0 if result.is_good else 1
 
 
-def run(clients: int, limits: Mapping[str, int], environ: Mapping[str, str]) -> Crowd:
-    """All clients connect, wait for each other and send."""
-    asks = burst()
-    small = Ask("small png", 200, encoded(noise(64, 48), "PNG"))
-    result = Crowd()
+def run(clients: int, limits: Mapping[str, int], environ: Mapping[str, str]) -> Burst:
+    """Lets all clients connect, wait for each other and send."""
+    requests = burst()
+    small = Request("small png", 200, encoded(noise(64, 48), "PNG"))
+    result = Burst()
     together = threading.Barrier(clients)
     lock = threading.Lock()
 
-    def client(ask: Ask, port: int) -> None:
-        asker = Client(port)
+    def send_one(request: Request, port: int) -> None:
+        client = Client(port)
         together.wait()
-        status = asker.ask(ask)
-        asker.close()
+        status = client.send(request)
+        client.close()
         with lock:
             result.statuses[status] += 1
 
     with host(limits, environ) as (program, port):
-        asker = Client(port)
-        asker.ask(small)  # the model is loaded
+        client = Client(port)
+        client.send(small)  # the model is loaded
         result.before_megabytes = idle_megabytes(program)
         threads = [
-            threading.Thread(target=client, args=(asks[number % len(asks)], port))
+            threading.Thread(target=send_one, args=(requests[number % len(requests)], port))
             for number in range(clients)
         ]
         started = time.monotonic()
-        with MemorySampler(program) as scales:
+        with MemorySampler(program) as sampler:
             for thread in threads:
                 thread.start()
             for thread in threads:
                 thread.join()
             result.seconds = time.monotonic() - started
-            result.status_after = asker.ask(small)
-        result.peak_megabytes = scales.peak_megabytes
+            result.status_after = client.send(small)
+        result.peak_megabytes = sampler.peak_megabytes
         result.after_megabytes = idle_megabytes(program)
-        asker.close()
+        client.close()
     return result
 
 
-def text(result: Crowd) -> str:
+def text(result: Burst) -> str:
+    """One row of a table."""
     head = ["answers", "seconds", "before", "peak", "after", "next request"]
     statuses = sorted(result.statuses.items(), key=str)
     row = [", ".join(f"{status}: {count}" for status, count in statuses), f"{result.seconds:.1f}"]

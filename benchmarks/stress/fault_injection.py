@@ -1,4 +1,4 @@
-"""A queue of images while things break: a worker is killed, the storage stands still.
+"""Breaks things while a queue is drained: kills a worker, freezes the storage.
 
     python -m benchmarks.stress.fault_injection                  3,000 messages
     python -m benchmarks.stress.fault_injection --messages 300   a short form, which the tests run
@@ -40,7 +40,7 @@ from tools.azurite import Azurite
 
 SAMPLES = ROOT / "frontend" / "samples"
 FROZEN_SECONDS = 4.0
-# What the run has to end in: nothing was heard for so long, and the queue is empty.
+# The time limit of each phase.
 PATIENCE_SECONDS = 240.0
 
 RESULT = "result"
@@ -48,13 +48,13 @@ RESULT = "result"
 
 @dataclass
 class Ends:
-    """What became of the messages.
+    """The ends of all messages.
 
     Attributes:
         expected: id -> where it must end.
-        ends: id -> how often it ended where.
+        ends: id -> number of ends by place.
         killed: worker processes that were killed.
-        frozen_seconds: how long the storage stood still.
+        frozen_seconds: how long the storage was frozen.
         seconds: from the first message to the last end.
     """
 
@@ -65,6 +65,7 @@ class Ends:
     seconds: float = 0.0
 
     def note(self, name: str, end: str) -> None:
+        """Counts one end of a message."""
         self.ends.setdefault(name, Counter())[end] += 1
 
     @property
@@ -87,6 +88,7 @@ class Ends:
         return sum(sum(counts.values()) - 1 for counts in self.ends.values())
 
     def report(self) -> str:
+        """The account as lines of text."""
         kinds = Counter(self.expected.values())
         lines = [
             f"messages           {len(self.expected):>6}",
@@ -102,9 +104,9 @@ class Ends:
 
 
 def messages(count: int, images: str) -> tuple[list[str], dict[str, str]]:
-    """Texts for the queue, and where each must end.
+    """Makes texts for the queue, and where each must end.
 
-    Three in a hundred name an image that is not there, two in a hundred are no use at all, and a
+    Three in a hundred name an image that is not there, two in a hundred have no URL at all, and a
     few come from a server that is always down, so that they are tried five times.
     """
     names = [sample["file"] for sample in json.loads((SAMPLES / "samples.json").read_text("utf-8"))]
@@ -125,7 +127,7 @@ def messages(count: int, images: str) -> tuple[list[str], dict[str, str]]:
 
 
 def run(count: int, *, workers: int = 2, frozen_seconds: float = FROZEN_SECONDS) -> Ends:
-    """Does it, from an empty emulator to the last message's end."""
+    """Runs all, from an empty emulator to the last message's end."""
     with ExitStack() as stack:
         azurite = stack.enter_context(Azurite())
         root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="faults-")))
@@ -173,7 +175,7 @@ def _until(viewer: Viewer, count: int) -> None:
 
 
 def _wait(viewer: Viewer, host: QueueHost, ends: Ends) -> None:
-    """Until every message has an end, or for as long as patience lasts."""
+    """Waits until every message has an end or the time is over."""
     on_page = {name for name, end in ends.expected.items() if end != POISON}
     poisoned = len(ends.expected) - len(on_page)
     give_up = time.monotonic() + PATIENCE_SECONDS

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.stress.fuzz --minutes N``: does any image or request break the app?
+"""Searches for images and requests that break the app: ``python -m benchmarks.stress.fuzz``.
 
 Changed images in all formats go through decode and preprocess, changed requests through the whole
 endpoints of ``/api/classify``, of the Custom Vision API and of the exported container's routes. A
@@ -30,7 +30,7 @@ STOP_SECONDS = 60.0  # for a child that does not end by itself
 
 @dataclass
 class Run:
-    """What all children together did."""
+    """The figures of all children together."""
 
     engine: str = ""
     inputs: int = 0
@@ -41,6 +41,7 @@ class Run:
     last_words: str = ""
 
     def add(self, stats: dict[str, float | str]) -> None:
+        """Adds the figures that a child wrote."""
         self.engine = str(stats["engine"])
         self.inputs += int(stats["inputs"])
         self.peak_megabytes = max(self.peak_megabytes, float(stats["peak_megabytes"]))
@@ -116,7 +117,7 @@ def _child(folder: Path, crashes: Path, seconds: float, seed: int, run: Run) -> 
 
 
 def _watch(process: subprocess.Popen[bytes], stats: Path, seconds: float, before: int) -> None:
-    """Waits for the child, and says now and then how far it is."""
+    """Waits for the child and prints its progress now and then."""
     started = time.monotonic()
     while time.monotonic() < started + seconds + STOP_SECONDS:
         try:

@@ -1,4 +1,4 @@
-"""One process that tries inputs until its time is up or an input ends it; see ``fuzz``.
+"""Tries inputs until the time is up or an input ends the process; see ``fuzz``.
 
 Atheris is used where it is installed (Linux): it watches which lines of Pillow, of the request
 parser and of the project an input reaches, and keeps those that reach new ones. Elsewhere inputs
@@ -31,7 +31,7 @@ REPORT_SECONDS = 1.0
 
 @dataclass
 class Stats:
-    """What a child tells its parent, by way of a file."""
+    """The figures that a child gives its parent in a file."""
 
     engine: str
     inputs: int = 0
@@ -41,7 +41,7 @@ class Stats:
 
 
 class Child:
-    """Tries inputs, counts them, and leaves behind the one that was at work."""
+    """Tries inputs, counts them, and keeps the one that was tried last."""
 
     def __init__(self, folder: Path, crashes: Path, seed: int) -> None:
         self.stats = Stats("atheris" if atheris else "random changes")
@@ -54,6 +54,7 @@ class Child:
         self._classifier.classify_bytes(self._seeds[0][1:])  # the model is loaded now
 
     def run(self, seconds: float, corpus: Path) -> None:
+        """Tries inputs until the time is up; Atheris ends the process then."""
         if atheris is None:
             self._run_randomly(seconds)
             return
@@ -66,6 +67,7 @@ class Child:
         atheris.Fuzz()  # does not come back
 
     def try_one(self, data: bytes) -> None:
+        """Tries one input and keeps its time."""
         started = time.perf_counter()
         try_input(data, self._classifier)
         seconds = time.perf_counter() - started
@@ -77,6 +79,7 @@ class Child:
             self.report()
 
     def report(self) -> None:
+        """Writes the figures so far."""
         self.stats.peak_megabytes = peak_megabytes()
         self._file.write_text(json.dumps(asdict(self.stats)), "utf-8")
 
@@ -100,7 +103,7 @@ class Child:
 
 
 def peak_megabytes() -> float:
-    """The most memory that this process had so far."""
+    """The peak memory of this process."""
     if sys.platform == "win32":
         import psutil
 

@@ -1,4 +1,4 @@
-"""What is fuzzed: one input -> decode and preprocess, or a whole request; and how inputs change."""
+"""Runs one input through decode and preprocess, or as a whole request; mutates inputs."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from image_classifier.images.decode import SUPPORTED_FORMATS, decode
 from image_classifier.images.preprocess import preprocess
 from image_classifier.model_files.input_spec import InputSpec
 
-# Small enough for many inputs a second, large enough for every way of resizing.
+# Small enough for many inputs a second, large enough for every kind of resizing.
 MAX_PIXELS = 4_000_000
 # First byte: a request follows, as content type, query string and body in lines. In the query, the
-# parameter "endpoint" says which function is asked: one of ENDPOINTS, else /api/classify.
+# parameter "endpoint" names the function: one of ENDPOINTS, else /api/classify.
 REQUEST = b"R"
 IMAGE = b"I"  # first byte: an image file follows
 CONTRACTS = tuple(
@@ -40,7 +40,7 @@ ENDPOINTS = ("customvision/image", "customvision/url", "image", "url")
 PREDICTION = (
     "/customvision/v3.1/prediction/6ad1d8e4-27de-4e47-8bf1-1c3b0b3f4a11/classify/iterations"
 )
-# No 401 and 503, as no key is needed and the model is fine; and what lacks memory is a find.
+# No 401 and 503, as no key is needed and the model is fine; lack of memory is a bug, too.
 STATUSES = {200, 400, 403, 404, 413, 415}
 
 ODD_NUMBERS = (b"\x00", b"\xff", b"\x7f\xff\xff\xff", b"\x80\x00", b"\x00\x00\x00\x01", b"\xff" * 8)
@@ -54,11 +54,11 @@ WORDS = (
 
 
 class WrongAnswer(Exception):
-    """An answer that no client may be able to get."""
+    """An answer that no client may ever get."""
 
 
 def fuzz_classifier() -> Classifier:
-    """The demo model, and settings under which nothing is ever fetched."""
+    """Makes a Classifier with the demo model, which never fetches anything."""
     return Classifier(
         Settings.from_environ(
             {
@@ -139,7 +139,7 @@ def _answer(
 
 
 def first_inputs() -> list[bytes]:
-    """Real images in every format and way of compression, and real requests."""
+    """Makes real images in every format and compression, and real requests."""
     return [IMAGE + data for data in _images()] + [REQUEST + data for data in _requests()]
 
 
@@ -217,7 +217,7 @@ def _saved(image: Image.Image, kind: str, **options: object) -> bytes:
 
 
 def mutated(data: bytes, rng: random.Random, others: list[bytes]) -> bytes:
-    """Some changes at random; the checksums of a PNG are made right again."""
+    """Changes an input at random; corrects the checksums of a PNG."""
     changed = bytearray(data)
     for _ in range(rng.choice((1, 1, 2, 4, 8, 16))):
         _change(changed, rng, others)
@@ -253,7 +253,7 @@ def _change(data: bytearray, rng: random.Random, others: list[bytes]) -> None:
 
 
 def with_checksums(data: bytes) -> bytes:
-    """A PNG with the checksum of every chunk made right; other data as it is."""
+    """Corrects the checksum of every chunk of a PNG; returns other data unchanged."""
     start = data.find(b"\x89PNG\r\n\x1a\n")
     if start < 0:
         return data

@@ -1,4 +1,4 @@
-"""The local host as the soak and the burst run it, and how they ask and weigh it."""
+"""Runs the local host for soak and burst, sends it requests, and measures its memory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import psutil
 from benchmarks import ROOT
 from benchmarks.servers.app_host import ADDRESS, free_ports, wait_until_ready
 from benchmarks.servers.processes import Program, running
-from benchmarks.stress.requests import Ask
+from benchmarks.stress.requests import Request
 
 REQUEST_SECONDS = 120
 MEGABYTE = 2**20
@@ -30,7 +30,7 @@ SAMPLE_SECONDS = 0.02
 def host(
     limits: Mapping[str, int] | None = None, environ: Mapping[str, str] | None = None
 ) -> Iterator[tuple[Program, int]]:
-    """Runs the app as it is deployed, ready to be asked; gives it and its port.
+    """Runs the app as it is deployed; yields it and its port when it is ready.
 
     Args:
         limits: other values for ``extensions.http`` in host.json.
@@ -48,7 +48,7 @@ def host(
 
 
 def _copy_app(root: Path, limits: Mapping[str, int]) -> None:
-    """The functions, the package and the demo model; a developer's own models stay out."""
+    """Copies the functions, the package and the demo model, without a developer's own models."""
     folders = [path.parent.name for path in ROOT.glob("*/function.json")]
     for folder in (*folders, "image_classifier", "models/digits"):
         ignored = shutil.ignore_patterns("__pycache__", "model.pb" if folder in folders else "")
@@ -60,21 +60,21 @@ def _copy_app(root: Path, limits: Mapping[str, int]) -> None:
 
 
 class Client:
-    """One client with one connection, which is made again when the host closed it."""
+    """One client with one connection, which it opens again when the host closed it."""
 
     def __init__(self, port: int) -> None:
         self._port = port
         self._connection: http.client.HTTPConnection | None = None
 
-    def ask(self, ask: Ask) -> int | str:
-        """The status, or the name of the network's error."""
+    def send(self, request: Request) -> int | str:
+        """Sends a request; returns the status, or the name of the network's error."""
         if self._connection is None:
             self._connection = http.client.HTTPConnection(
                 ADDRESS, self._port, timeout=REQUEST_SECONDS
             )
         try:
-            headers = {"Content-Type": ask.content_type}
-            self._connection.request("POST", f"/api/classify{ask.query}", ask.body, headers)
+            headers = {"Content-Type": request.content_type}
+            self._connection.request("POST", f"/api/classify{request.query}", request.body, headers)
             response = self._connection.getresponse()
             response.read()
             if response.will_close:
@@ -85,13 +85,14 @@ class Client:
             return type(exc).__name__
 
     def close(self) -> None:
+        """Closes the connection, if there is one."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
 
 class MemorySampler:
-    """Weighs a program all the time, from a thread."""
+    """Samples the memory of a program in a thread."""
 
     def __init__(self, program: Program) -> None:
         self.peak_megabytes = 0.0
@@ -115,7 +116,7 @@ class MemorySampler:
 
 
 def _peak_megabytes(program: Program) -> float:
-    """What Linux remembers of a process, which misses nothing between two looks."""
+    """Reads Linux's peak of a process, which misses nothing between two samples."""
     if sys.platform != "linux":
         return 0.0
     for line in Path(f"/proc/{program.process.pid}/status").read_text("ascii").splitlines():
@@ -125,7 +126,7 @@ def _peak_megabytes(program: Program) -> float:
 
 
 def idle_megabytes(program: Program) -> float:
-    """What the program holds when it has nothing to do: it has stopped growing and shrinking."""
+    """Waits until the memory of an idle program stops changing; returns it."""
     last = program.resident_megabytes()
     for _ in range(20):
         time.sleep(0.25)

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.stress.soak --minutes N``: does the app stay as it is under full load?
+"""Searches for leaks under full load: ``python -m benchmarks.stress.soak --minutes N``.
 
 Eight clients send good, bad and huge requests to the local host without a pause. Exit 1 if one
 status is not the expected one, or if the memory of the host, at rest, is more than 5 % larger at
@@ -21,10 +21,10 @@ from benchmarks.harness.machine import describe, load_average
 from benchmarks.harness.report import number
 from benchmarks.servers.processes import Program
 from benchmarks.stress.host import Client, MemorySampler, host, idle_megabytes
-from benchmarks.stress.requests import Ask, bad, good, huge
+from benchmarks.stress.requests import Request, bad, good, huge
 
 CLIENTS = 8
-# One request in 30 is huge: they are most of the work then, too.
+# One request in 30 is huge, which still is most of the work.
 WEIGHTS = {"good": 20, "bad": 9, "huge": 1}
 ALLOWED_GROWTH = 0.05
 WARM_UP_PART = 0.25
@@ -32,7 +32,7 @@ WARM_UP_PART = 0.25
 
 @dataclass
 class Soak:
-    """What was asked and answered, and what the host weighed at rest."""
+    """The answers, and the memory of the host at rest."""
 
     answers: Counter[tuple[str, int | str]] = field(default_factory=Counter)
     unexpected: Counter[str] = field(default_factory=Counter)
@@ -42,14 +42,17 @@ class Soak:
 
     @property
     def requests(self) -> int:
+        """The number of answers."""
         return sum(self.answers.values())
 
     @property
     def growth(self) -> float:
+        """The share by which the memory at rest grew."""
         return self.megabytes["end"] / self.megabytes["start"] - 1
 
     @property
     def is_good(self) -> bool:
+        """Whether all answers were the expected ones and the memory stayed as it was."""
         return not self.unexpected and self.growth <= ALLOWED_GROWTH
 
 
@@ -71,16 +74,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run(seconds: float) -> Soak:
-    """A warm-up, then two halves of load with a rest after each."""
+    """Runs a warm-up, then two halves of load with a rest after each."""
     kinds = {"good": good(), "bad": bad(), "huge": huge()}
     soak = Soak()
-    with host() as (program, port), MemorySampler(program) as scales:
+    with host() as (program, port), MemorySampler(program) as sampler:
         _load(port, kinds, seconds * WARM_UP_PART, Soak(), seed=0)
         _rest(soak, "start", program)
         for seed, name in enumerate(("middle", "end"), 1):
             soak.seconds += _load(port, kinds, seconds * (1 - WARM_UP_PART) / 2, soak, seed=seed)
             _rest(soak, name, program)
-    soak.peak_megabytes = scales.peak_megabytes
+    soak.peak_megabytes = sampler.peak_megabytes
     return soak
 
 
@@ -90,31 +93,31 @@ def _rest(soak: Soak, name: str, program: Program) -> None:
 
 
 def _load(
-    port: int, kinds: dict[str, list[Ask]], seconds: float, soak: Soak, *, seed: int
+    port: int, kinds: dict[str, list[Request]], seconds: float, soak: Soak, *, seed: int
 ) -> float:
-    """All clients at once; every client sends one of each first."""
+    """Lets all clients send at once; every client sends one of each first."""
     started = time.monotonic()
     lock = threading.Lock()
 
-    def client(number: int) -> None:
+    def send_requests(number: int) -> None:
         rng = random.Random(seed * 1000 + number)
-        everything = [(kind, ask) for kind, asks in kinds.items() for ask in asks]
+        everything = [(kind, request) for kind, requests in kinds.items() for request in requests]
         rng.shuffle(everything)
-        asker = Client(port)
+        client = Client(port)
         while time.monotonic() < started + seconds or everything:
             if everything:
-                kind, ask = everything.pop()
+                kind, request = everything.pop()
             else:
                 kind = rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
-                ask = rng.choice(kinds[kind])
-            status = asker.ask(ask)
+                request = rng.choice(kinds[kind])
+            status = client.send(request)
             with lock:
                 soak.answers[kind, status] += 1
-                if status != ask.status:
-                    soak.unexpected[f"{ask.name}: {status} instead of {ask.status}"] += 1
-        asker.close()
+                if status != request.status:
+                    soak.unexpected[f"{request.name}: {status} instead of {request.status}"] += 1
+        client.close()
 
-    threads = [threading.Thread(target=client, args=(number,)) for number in range(CLIENTS)]
+    threads = [threading.Thread(target=send_requests, args=(number,)) for number in range(CLIENTS)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -123,7 +126,7 @@ def _load(
 
 
 def text(soak: Soak) -> str:
-    """Two tables: answers, and memory."""
+    """Makes two tables: answers, and memory."""
     answers = [[kind, str(status), str(n)] for (kind, status), n in sorted(soak.answers.items())]
     head = ["requests", "per second", "unexpected", "start", "middle", "end", "growth", "peak"]
     row = [str(soak.requests), number(soak.requests / soak.seconds)]

@@ -1,4 +1,4 @@
-"""The scoring script of the Azure ML inference server: raw bytes in, its own JSON out."""
+"""Scores requests in the Azure ML inference server: raw bytes in, its own JSON out."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ work: Work
 
 
 def init() -> None:
+    """Loads the model; the server calls it once in each worker."""
     global work
     work = Work.from_environ()
 
 
 @rawhttp  # type: ignore[untyped-decorator]
 def run(request: AMLRequest) -> dict[str, Any]:
+    """Answers one request."""
     return work.answer(request.get_data())

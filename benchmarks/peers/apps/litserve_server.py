@@ -1,4 +1,4 @@
-"""LitServe: ``python -m benchmarks.peers.apps.litserve_server PORT WORKERS``."""
+"""Serves with LitServe: ``python -m benchmarks.peers.apps.litserve_server PORT WORKERS``."""
 
 # No "from __future__ import annotations": LitServe hands the annotation below on to FastAPI.
 import sys
@@ -11,16 +11,22 @@ from benchmarks.peers.apps.work import Work
 
 
 class Api(litserve.LitAPI):  # type: ignore[misc]
+    """The work of one worker, step by step as LitServe calls it."""
+
     def setup(self, device: str) -> None:
+        """Loads the model."""
         self.work = Work.from_environ()
 
     def decode_request(self, request: Annotated[bytes, Body()]) -> bytes:
+        """Takes the body as it is."""
         return request
 
     def predict(self, data: bytes) -> dict[str, Any]:
+        """Answers one request."""
         return self.work.answer(data)
 
     def encode_response(self, output: dict[str, Any]) -> dict[str, Any]:
+        """Leaves the answer to LitServe, which makes JSON of it."""
         return output
 
 

@@ -1,4 +1,4 @@
-"""The reference: uvicorn, Starlette and a pool of threads, and not one check more.
+"""Serves the model with Starlette and a pool of threads: the reference, without further checks.
 
 python -m uvicorn benchmarks.peers.apps.reference:app
 """
@@ -23,6 +23,7 @@ pool = ThreadPoolExecutor(int(os.environ[POOL]))
 
 
 async def classify(request: Request) -> Response:
+    """Answers one request in the pool of threads."""
     data = await request.body()
     loop = asyncio.get_running_loop()
     content = await loop.run_in_executor(pool, work.answer_json, data)
@@ -30,6 +31,7 @@ async def classify(request: Request) -> Response:
 
 
 async def health(request: Request) -> Response:
+    """Says that the model is loaded."""
     return Response("ok")
 
 

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.peers.apps.reference_server APP PORT WORKERS``: uvicorn at its best."""
+"""Runs uvicorn: ``python -m benchmarks.peers.apps.reference_server APP PORT WORKERS``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from uvicorn.supervisors import Multiprocess
 
 
 def main(app: str, port: int, workers: int) -> None:
-    """With the host's own parser and event loop, and no log of requests."""
+    """Runs an app with the host's own parser and event loop, and no log of requests."""
     config = uvicorn.Config(
         f"benchmarks.peers.apps.{app}:app",
         workers=workers,

@@ -1,4 +1,4 @@
-"""The tutorial's way of classifying, behind Starlette."""
+"""Serves the tutorial's way of classifying with Starlette."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ twin = TutorialTwin(Path(os.environ[MODEL]))
 
 
 async def classify(request: Request) -> Response:
+    """Answers one request in a thread."""
     return JSONResponse(await asyncio.to_thread(twin.predict, await request.body()))
 
 
 async def health(request: Request) -> Response:
+    """Says that the model is loaded."""
     return Response("ok")
 
 

@@ -1,7 +1,8 @@
-"""The work that every peer does for one request: decode, preprocess, run, answer.
+"""Does the work of every peer for one request: decode, preprocess, run, answer.
 
 The pieces are the project's own, so that servers are compared and nothing else. Imported in the
-peers' environments, which have NumPy, Pillow and ONNX Runtime but none of the project's tools.
+peers' environments, which have the packages that this import needs (``app_packages.py``) and none
+of the project's tools.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def _decode_checked(data: bytes) -> Image.Image:
 
 
 def _decode_bare(data: bytes) -> Image.Image:
-    """Pillow alone, with nothing checked: what somebody in a hurry writes."""
+    """Decodes with Pillow alone and checks nothing."""
     return ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
 
 
@@ -66,12 +67,13 @@ class Work:
 
     @classmethod
     def from_environ(cls) -> Work:
+        """Loads the model that the environment names."""
         environ = os.environ
         threads = int(environ[THREADS])
         return cls(Path(environ[MODEL]), threads=threads, decoder=environ.get(DECODER, "checked"))
 
     def answer(self, data: bytes) -> dict[str, Any]:
-        """The tutorial's answer for one encoded image."""
+        """Returns the tutorial's answer for one encoded image."""
         tensor = preprocess(self._decode(data), self._input_spec)
         scores = self._session.run([self._output], {self._input: tensor[None]})[0][0].tolist()
         best = max(range(len(scores)), key=scores.__getitem__)
@@ -85,4 +87,5 @@ class Work:
         }
 
     def answer_json(self, data: bytes) -> bytes:
+        """The same as JSON in UTF-8."""
         return json.dumps(self.answer(data), ensure_ascii=False).encode()

@@ -16,7 +16,7 @@ from benchmarks.entries.request_breakdown import (
     REQUEST,
     SUM,
     WHOLE,
-    budget_case,
+    breakdown_case,
 )
 from benchmarks.entries.threads import CALLERS, DEFAULT, SPINNING, threads_case
 from benchmarks.harness.case import MILLISECONDS, RATE, Case, Measured, WrongAnswer
@@ -48,7 +48,7 @@ def test_scores_that_differ_are_wrong(demo: Workload) -> None:
 
 @pytest.fixture(scope="module")
 def budget(demo: Workload) -> Iterator[Case]:
-    with budget_case(demo, quick=True) as case:
+    with breakdown_case(demo, quick=True) as case:
         yield replace(case, rounds=5, warm_up_rounds=1)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.stress import burst, fuzz, fuzz_process, requests, soak
 from benchmarks.stress.fuzz_target import IMAGE, first_inputs
-from benchmarks.stress.requests import Ask, encoded, noise
+from benchmarks.stress.requests import Request, encoded, noise
 
 
 def test_a_short_fuzz_run_tries_inputs_and_finds_nothing(
@@ -62,9 +62,11 @@ def test_a_fuzzer_that_dies_counts_as_crashes_and_is_exit_1(
 @pytest.fixture
 def small_mix(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same kinds of requests, with little images."""
-    few = [Ask("small png", 200, encoded(noise(64, 48), "PNG"))]
+    few = [Request("small png", 200, encoded(noise(64, 48), "PNG"))]
     monkeypatch.setattr(soak, "good", lambda: few)
-    monkeypatch.setattr(soak, "huge", lambda: [Ask("1 MP", 200, encoded(noise(999, 999), "PNG"))])
+    monkeypatch.setattr(
+        soak, "huge", lambda: [Request("1 MP", 200, encoded(noise(999, 999), "PNG"))]
+    )
     monkeypatch.setattr(requests, "CROWD_BYTES", 900_000)
 
 
@@ -121,7 +123,7 @@ def test_a_crowd_without_room_is_told_so(small_mix: None) -> None:
 
 
 def test_a_crowd_that_breaks_the_host_is_not_good() -> None:
-    result = burst.Crowd(peak_megabytes=1300, status_after=200)
+    result = burst.Burst(peak_megabytes=1300, status_after=200)
     assert not result.is_good
 
     result.peak_megabytes = 900
