@@ -1,4 +1,4 @@
-"""``multipart/form-data``: the parts of a form as the bytes that were sent."""
+"""Reads ``multipart/form-data``: the parts of a form as the bytes that were sent."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from image_classifier.errors import InvalidRequest
 
 __all__ = ["EMPTY_BODY_HINT", "Part", "read_parts"]
 
-# Streams of unknown length go out in chunks, and nothing tells their sender what became of them.
+# Clients send streams of unknown length in chunks; this hint explains why the body is empty here.
 EMPTY_BODY_HINT = (
     " The Functions host passes on no body that is sent in chunks, without Content-Length: send "
     "the whole image at once (in JavaScript as a Buffer, not as a stream)."
@@ -29,7 +29,7 @@ EMPTY_BODY_HINT = (
 
 # Each part of a form costs 20 µs, and 20 MB hold half a million of them.
 _MOST_PARTS = 100
-# The decoder is quickest when it is handed a body in pieces of about this size.
+# The decoder is quickest with pieces of about this size.
 _PIECE_BYTES = 2**16
 
 
@@ -39,8 +39,8 @@ class Part:
 
     Attributes:
         name: of the field; empty if the part has none.
-        filename: what the sender calls the file; None if the part is no file.
-        content: the bytes, never taken for text.
+        filename: the sender's name of the file; None if the part is no file.
+        content: the bytes, never decoded as text.
     """
 
     name: str
@@ -49,11 +49,11 @@ class Part:
 
 
 def read_parts(content_type: str, body: bytes) -> list[Part]:
-    """Takes a form apart.
+    """Reads the parts of a form.
 
     Args:
         content_type: the request's header, with the boundary.
-        body: the whole of it.
+        body: the complete form.
 
     Raises:
         InvalidRequest: it is no such form, is cut short, or has more than 100 parts.
@@ -61,7 +61,7 @@ def read_parts(content_type: str, body: bytes) -> list[Part]:
     if not body:
         raise InvalidRequest(f"The multipart body cannot be read: it is empty.{EMPTY_BODY_HINT}")
     boundary = parse_options_header(content_type)[1].get("boundary", "")
-    # Not werkzeug's form parser: it takes a part without a file name for text, and decodes it.
+    # Not werkzeug's form parser, which decodes parts without a file name as text.
     decoder = MultipartDecoder(boundary.encode("ascii", "replace"), max_parts=_MOST_PARTS)
     parts: list[Part] = []
     pieces: list[bytes] = []

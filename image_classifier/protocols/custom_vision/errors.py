@@ -1,7 +1,7 @@
-"""Errors of the Custom Vision prediction API: a code of its list, a message, a status.
+"""Translates errors into those of the Custom Vision prediction API: code, message, status.
 
-The codes are those of the service's own description (``CustomVisionErrorCodes``, v3.1). Which
-status goes with which is not described; each follows its code's first word, as seen in use.
+The codes are those of the service's own description (``CustomVisionErrorCodes``, v3.1). It does
+not give their statuses; each follows its code's first word, as seen in use.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = ["CODE_OF_ERROR", "CustomVisionError", "as_custom_vision_error"]
 CODE_OF_ERROR: Mapping[type[ClassifierError], tuple[int, str]] = MappingProxyType(
     {
         InvalidRequest: (400, "BadRequestImageStream"),
-        # The service itself says nothing here: its gateway does, in words of its own.
+        # Here the service's gateway answers, with a message of its own.
         Unauthorized: (401, "Forbidden"),
         FetchError: (400, "BadRequestImageUrl"),
         UnknownModel: (404, "NotFoundIteration"),
@@ -60,9 +60,9 @@ class CustomVisionError(ProtocolError):
         self.code = code
 
     def as_dict(self) -> dict[str, Any]:
-        """The service's body. With 401 it is its gateway's, and the service's beside it.
+        """Renders the service's body. With 401 the keys of its gateway's body stand beside it.
 
-        The gateway's alone leaves the SDKs without code and message.
+        The gateway's body alone leaves the SDKs without code and message.
         """
         body: dict[str, Any] = {"code": self.code, "message": self.message}
         if self.status == 401:

@@ -1,4 +1,4 @@
-"""What the container that Custom Vision exports answers: the service's schema, hardly filled in."""
+"""Renders answers as the container that Custom Vision exports: a sparse form of the schema."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ __all__ = ["as_container_answer"]
 
 
 def as_container_answer(prediction: Prediction) -> dict[str, Any]:
-    """The container's answer, key for key.
+    """Renders the container's answer, key for key.
 
     The ids are empty, ``created`` has no zone, and the tags come in the order of the labels,
-    rounded to 8 places, without those that are not above 1e-8.
+    rounded to 8 places, if they are above 1e-8.
     """
     return {
         "id": "",

@@ -1,4 +1,4 @@
-"""Which model answers to a published name of the Custom Vision API."""
+"""Finds the model for a published name of the Custom Vision API."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from image_classifier.setting_parsers import PublishedName
 
 __all__ = ["PublishedNames"]
 
-# As long as the repository trusts what it saw in the folders.
+# As long as the repository trusts its last scan of the folders.
 _TRUSTED_SECONDS = 1.0
 _MOST_NAMES_KEPT = 1000
 
@@ -20,18 +20,18 @@ class PublishedNames:
     """Finds models by published names. Safe to share among threads.
 
     Args:
-        published: the setting CUSTOM_VISION_MODELS; if it is empty, any name will do.
-        repository: has the models.
+        published: the setting CUSTOM_VISION_MODELS; if it is empty, any name is accepted.
+        repository: the models.
     """
 
     def __init__(self, published: tuple[PublishedName, ...], repository: Repository) -> None:
-        # What is published for one project goes before what is for any.
+        # Names for one project precede names for any.
         self._published = sorted(published, key=lambda each: each.project is None)
         self._repository = repository
         self._named: dict[str, tuple[float, str | None]] = {}
 
     def model_for(self, project: UUID, name: str) -> tuple[str | None, int | None]:
-        """Model and version that answer; None is the default model, and its current version.
+        """Finds model and version; None is the default model, and its current version.
 
         Raises:
             CustomVisionError: nothing is published for that project, or not by that name.
@@ -57,14 +57,14 @@ class PublishedNames:
         )
 
     def _model_named(self, name: str) -> str | None:
-        """The model of that name, whatever its case; None if there is none."""
+        """Finds the model of a name, ignoring case; None if there is none."""
         until, model = self._named.get(name, (0.0, None))
         if time.monotonic() < until:
             return model
         names = self._repository.names()
         alike = [each for each in names if each.casefold() == name.casefold()]
         model = name if name in alike else next(iter(alike), None)
-        if len(self._named) >= _MOST_NAMES_KEPT:  # callers may make them up
+        if len(self._named) >= _MOST_NAMES_KEPT:  # callers may invent names
             self._named.clear()
         self._named[name] = (time.monotonic() + _TRUSTED_SECONDS, model)
         return model

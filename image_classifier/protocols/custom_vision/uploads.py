@@ -1,4 +1,4 @@
-"""The bodies that Custom Vision's API and its exported container take: an image, or its URL."""
+"""Reads the bodies of Custom Vision's API and its exported container: an image, or its URL."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from image_classifier.protocols.multipart import EMPTY_BODY_HINT, read_parts
 
 __all__ = ["IMAGE_FIELD", "image_in", "media_type", "url_in"]
 
-# What the SDKs call the image in a form.
+# The SDKs' name for the image in a form.
 IMAGE_FIELD = "imageData"
 
-# A URL has at most some thousand characters; what is much longer is not worth reading.
+# A URL has at most some thousand characters; a much longer body is not worth reading.
 _LONGEST_URL_BODY = 2**16
 
 
 def media_type(content_type: str) -> str:
-    """A header's type without its parameters, in lower case."""
+    """Takes the type from a header, without parameters and in lower case."""
     return content_type.partition(";")[0].strip().lower()
 
 
 def image_in(content_type: str, body: bytes) -> bytes:
-    """The image in a body: the body itself, or the field ``imageData`` of a form.
+    """Finds the image in a body: the body itself, or the field ``imageData`` of a form.
 
     Args:
         content_type: the request's header; empty if it has none.
@@ -47,32 +47,32 @@ def image_in(content_type: str, body: bytes) -> bytes:
             f"(application/octet-stream), or as the field {IMAGE_FIELD} of multipart/form-data."
             f"{EMPTY_BODY_HINT}"
         )
-    # Whatever the type says, the bytes decide: curl --data-binary calls everything a form.
+    # The bytes decide, not the type: curl --data-binary calls everything a form.
     return body
 
 
 def _image_in_form(content_type: str, body: bytes) -> bytes:
     parts = read_parts(content_type, body)
     # Always the bytes that were sent: the exported container took text for a path of the server.
-    found = [part for part in parts if part.name.lower() == IMAGE_FIELD.lower()]
-    if not found:
-        found = [part for part in parts if part.filename is not None]
-    if len(found) != 1:
+    images = [part for part in parts if part.name.lower() == IMAGE_FIELD.lower()]
+    if not images:
+        images = [part for part in parts if part.filename is not None]
+    if len(images) != 1:
         raise InvalidRequest(
-            f"The form has {len(found)} images; send exactly one, as the field {IMAGE_FIELD}."
+            f"The form has {len(images)} images; send exactly one, as the field {IMAGE_FIELD}."
         )
-    return found[0].content
+    return images[0].content
 
 
 def url_in(content_type: str, body: bytes) -> str:
-    """The URL in a body: JSON ``{"url": …}``, or a form; ``Url`` and ``URL`` are the same.
+    """Finds the URL in a body: JSON ``{"url": …}``, or a form; ``Url`` and ``URL`` are the same.
 
     Args:
         content_type: the request's header; empty if it has none.
         body: as sent.
 
     Raises:
-        InvalidRequest: there is no URL in it.
+        InvalidRequest: the body has no URL.
     """
     if len(body) > _LONGEST_URL_BODY:
         raise InvalidRequest(
@@ -87,7 +87,7 @@ def url_in(content_type: str, body: bytes) -> str:
         }
     elif text.startswith("{") or media_type(content_type).endswith("json"):
         fields = _json_object(text)
-    else:  # curl -d '{"url": …}' calls itself a form, so JSON was looked for first
+    else:  # after JSON: curl -d '{"url": …}' calls itself a form, too
         fields = dict(parse_qsl(text))
     urls = [value for key, value in fields.items() if key.lower() == "url"]
     if len(urls) != 1 or not isinstance(urls[0], str) or not urls[0].strip():

@@ -1,4 +1,4 @@
-"""TensorFlow Serving's Classify, Regress and MultiInference: signatures that take tf.Examples."""
+"""Runs TensorFlow Serving's Classify, Regress and MultiInference on tf.Examples."""
 
 from __future__ import annotations
 
@@ -75,12 +75,12 @@ def classify(
     """Runs a signature with an input ``inputs`` and outputs ``classes``, ``scores`` or both.
 
     Args:
-        serving: has the models.
+        serving: the models.
         spec: the model and the signature.
         examples: serialized ``tensorflow.Example`` messages.
 
     Raises:
-        ServingError: whatever is wrong.
+        ServingError: the request cannot be answered.
     """
     loaded = serving.find(spec)
     key, signature = _signature(loaded, spec)
@@ -99,7 +99,7 @@ def regress(
 def multi_inference(
     serving: TensorFlowServing, tasks: Sequence[InferenceTask], examples: Sequence[bytes]
 ) -> list[ClassifyResult | RegressResult]:
-    """Several signatures of one model on the same examples; raises ServingError."""
+    """Runs several signatures of one model on the same examples; raises ServingError."""
     if not tasks:
         raise ServingError(Code.INVALID_ARGUMENT, "Inference request must have at least one task.")
     names = {task.spec.name for task in tasks}
@@ -149,25 +149,25 @@ def _classify(
             Code.INVALID_ARGUMENT,
             f"Expected one or two output Tensors, found {len(signature.outputs)}",
         )
-    there = [name for name in (_CLASSES, _SCORES) if name in signature.outputs]
-    if not there:
+    outputs = [name for name in (_CLASSES, _SCORES) if name in signature.outputs]
+    if not outputs:
         raise ServingError(
             Code.FAILED_PRECONDITION,
             f'Expected classification signature outputs to contain at least one of "{_CLASSES}" '
             f'or "{_SCORES}". Signature was: {debug_string(signature)}',
         )
-    found = serving.run_signature(loaded, key, {_INPUTS: _tensor(examples)}, there)
+    arrays = serving.run_signature(loaded, key, {_INPUTS: _tensor(examples)}, outputs)
     for name, dtype in ((_CLASSES, "DT_STRING"), (_SCORES, "DT_FLOAT")):
-        if name in found:
-            _check_matrix(found[name], name, dtype, len(examples))
-    classes, scores = found.get(_CLASSES), found.get(_SCORES)
+        if name in arrays:
+            _check_matrix(arrays[name], name, dtype, len(examples))
+    classes, scores = arrays.get(_CLASSES), arrays.get(_SCORES)
     if classes is not None and scores is not None and classes.shape[1] != scores.shape[1]:
         raise ServingError(
             Code.INVALID_ARGUMENT,
             f"Tensors class and score should match in dim_size(1). Got {classes.shape[1]} vs. "
             f"{scores.shape[1]}",
         )
-    shape = next(iter(found.values())).shape
+    shape = next(iter(arrays.values())).shape
     labels = classes if classes is not None else np.full(shape, b"", object)
     numbers = scores if scores is not None else np.zeros(shape, np.float32)
     pairs = [
@@ -192,24 +192,24 @@ def _regress(
             Code.FAILED_PRECONDITION,
             f"No regression outputs found in SignatureDef: {debug_string(signature)}",
         )
-    found = serving.run_signature(loaded, key, {_INPUTS: _tensor(examples)}, [_OUTPUTS])[_OUTPUTS]
-    if found.ndim != 1 and not (found.ndim == 2 and found.shape[1] == 1):
+    values = serving.run_signature(loaded, key, {_INPUTS: _tensor(examples)}, [_OUTPUTS])[_OUTPUTS]
+    if values.ndim != 1 and not (values.ndim == 2 and values.shape[1] == 1):
         raise ServingError(
             Code.INVALID_ARGUMENT,
             "Expected output Tensor shape to be either [batch_size] or [batch_size, 1] but got "
-            f"{_shape(found)}",
+            f"{_shape(values)}",
         )
-    if len(found) != len(examples):
+    if len(values) != len(examples):
         raise ServingError(
             Code.INVALID_ARGUMENT,
-            f"Input batch size did not match output batch size: {len(examples)} vs. {len(found)}",
+            f"Input batch size did not match output batch size: {len(examples)} vs. {len(values)}",
         )
-    if found.dtype != np.float32:
+    if values.dtype != np.float32:
         raise ServingError(
             Code.INVALID_ARGUMENT,
-            f"Expected output Tensor of DT_FLOAT.  Got: {dtype_name(found.dtype)}",
+            f"Expected output Tensor of DT_FLOAT.  Got: {dtype_name(values.dtype)}",
         )
-    return RegressResult(used_spec(loaded, key), found.reshape(-1).tolist())
+    return RegressResult(used_spec(loaded, key), values.reshape(-1).tolist())
 
 
 def _check_input(signature: Signature, what: str) -> None:
@@ -222,21 +222,21 @@ def _check_input(signature: Signature, what: str) -> None:
         )
 
 
-def _check_matrix(found: Array, name: str, dtype: str, examples: int) -> None:
-    if found.ndim != 2:
+def _check_matrix(matrix: Array, name: str, dtype: str, examples: int) -> None:
+    if matrix.ndim != 2:
         raise ServingError(
             Code.INVALID_ARGUMENT,
-            f"Expected Tensor shape: [batch_size num_classes] but got {_shape(found)}",
+            f"Expected Tensor shape: [batch_size num_classes] but got {_shape(matrix)}",
         )
-    if dtype_name(found.dtype) != dtype:
+    if dtype_name(matrix.dtype) != dtype:
         raise ServingError(
             Code.INVALID_ARGUMENT,
-            f"Expected {name} Tensor of {dtype}. Got: {dtype_name(found.dtype)}",
+            f"Expected {name} Tensor of {dtype}. Got: {dtype_name(matrix.dtype)}",
         )
-    if len(found) != examples:
+    if len(matrix) != examples:
         raise ServingError(
             Code.INVALID_ARGUMENT,
-            f"Expected {name} output batch size of {examples}. Got: {len(found)}",
+            f"Expected {name} output batch size of {examples}. Got: {len(matrix)}",
         )
 
 
@@ -253,7 +253,7 @@ def _shape(array: Array) -> str:
 
 
 def debug_string(signature: Signature) -> str:
-    """A signature as protobuf prints a SignatureDef, which TensorFlow Serving puts into errors."""
+    """Prints a signature as protobuf does, which TensorFlow Serving puts into errors."""
     lines: list[str] = []
     for field, infos in (("inputs", signature.inputs), ("outputs", signature.outputs)):
         lines += _debug_lines(field, infos)

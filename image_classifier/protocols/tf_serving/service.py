@@ -1,6 +1,6 @@
-"""TensorFlow Serving's protocol on NumPy arrays: what gRPC and REST both answer with.
+"""Implements TensorFlow Serving's protocol on NumPy arrays, for gRPC and REST alike.
 
-The words of the errors are TensorFlow Serving's own: clients compare them.
+The messages of errors are TensorFlow Serving's own: clients compare them.
 """
 
 from __future__ import annotations
@@ -68,10 +68,10 @@ _IMAGES_IN_A_BODY = 4
 
 
 class TensorFlowServing:
-    """Answers TensorFlow Serving's questions with the models of one classifier.
+    """Answers TensorFlow Serving's requests with the models of one classifier.
 
     Args:
-        classifier: has the models.
+        classifier: the models.
         allow_unavailable_labels: a label may stand for a version that is not loaded.
     """
 
@@ -86,7 +86,7 @@ class TensorFlowServing:
 
     @property
     def largest_body(self) -> int:
-        """Bytes that a compressed request may become: room for several images in base64."""
+        """The most bytes of a request after decompression: several images in base64."""
         return _IMAGES_IN_A_BODY * self.settings.max_image_bytes
 
     def serves(self, name: str) -> bool:
@@ -94,14 +94,16 @@ class TensorFlowServing:
         return self._served(name) is not None
 
     def find(self, spec: ModelSpec) -> LoadedModel:
-        """The model that a request is for; whoever holds it keeps it from being unloaded.
+        """Finds and loads the model of a request; it stays loaded while the caller holds it.
 
         Raises:
             ServingError: no such model or version is served.
         """
         served = self._served(spec.name)
         version = self._version(served, spec)
-        wanted = f"Latest({spec.name})" if version is None else f"Specific({spec.name}, {version})"
+        requested = f"Latest({spec.name})"
+        if version is not None:
+            requested = f"Specific({spec.name}, {version})"
         loaded = None
         try:
             if version is not None:
@@ -109,12 +111,12 @@ class TensorFlowServing:
             elif served:
                 loaded = served.load()
         except ModelError as exc:
-            # The model's status says why; who asks for the model hears TensorFlow Serving's words.
-            logger.warning("%s: %s", wanted, exc.message)
+            # The status of the model has the reason; this request gets TensorFlow Serving's words.
+            logger.warning("%s: %s", requested, exc.message)
         if loaded is None:
-            if served:  # who reads of a failure wants to know of which model
+            if served:  # the record of a failure names the model
                 telemetry.set_model(served.name, _known(served, version))
-            raise ServingError(Code.NOT_FOUND, f"Servable not found for request: {wanted}")
+            raise ServingError(Code.NOT_FOUND, f"Servable not found for request: {requested}")
         telemetry.set_model(loaded.name, loaded.version, loaded.engine_name)
         return loaded
 
@@ -132,12 +134,12 @@ class TensorFlowServing:
         Args:
             spec: the model and the signature.
             inputs: an array for each input, by its key in the signature or by its tensor's name.
-            output_filter: the outputs wanted, likewise; none means all.
-            loaded: what ``find`` gave, if the caller has it.
+            output_filter: names of the requested outputs, likewise; empty means all.
+            loaded: the result of ``find``, if the caller has it.
             by_tensor_names: the caller used tensor names although ``inputs`` has keys.
 
         Raises:
-            ServingError: whatever is wrong.
+            ServingError: the request cannot be answered.
         """
         loaded = loaded or self.find(spec)
         key = spec.signature_name or DEFAULT_SIGNATURE
@@ -185,15 +187,15 @@ class TensorFlowServing:
             raise as_serving_error(exc) from exc
 
     def metadata(self, spec: ModelSpec) -> tuple[ModelSpec, Mapping[str, Signature]]:
-        """All signatures of a model, and which version has them; raises ServingError."""
+        """Lists the signatures of a model and names its version; raises ServingError."""
         telemetry.mark_probe()
         loaded = self.find(spec)
         return used_spec(loaded, ""), loaded.signatures
 
     def status(self, spec: ModelSpec) -> list[VersionStatus]:
-        """How a model's versions are doing, the highest first.
+        """Lists the states of a model's versions, the highest first.
 
-        In the Functions app this loads the versions that would answer, if that has not happened.
+        In the Functions app this loads the versions that would answer, unless they are loaded.
 
         Raises:
             ServingError: there is no such model or version.
@@ -227,7 +229,7 @@ class TensorFlowServing:
             return None
 
     def _version(self, served: ServedModel | None, spec: ModelSpec) -> int | None:
-        """The version asked for by number or by label; None if any will do."""
+        """The version requested by number or by label; None if any is accepted."""
         if not spec.version_label:
             return spec.version
         version = served.labels.get(spec.version_label) if served else None
@@ -240,7 +242,7 @@ class TensorFlowServing:
 
 
 def _known(served: ServedModel, version: int | None) -> int | None:
-    """The version that would answer, if there is one; never a number that only a caller knows."""
+    """The version that would answer, if there is one; never a number that a caller made up."""
     if version is not None:
         return version if version in served.versions() else None
     picked = served.pick()
@@ -248,7 +250,7 @@ def _known(served: ServedModel, version: int | None) -> int | None:
 
 
 def used_spec(loaded: LoadedModel, signature_name: str) -> ModelSpec:
-    """What an answer says of the model that gave it."""
+    """Names the model and the signature in an answer."""
     return ModelSpec(loaded.name, loaded.version, "", signature_name)
 
 

@@ -1,4 +1,4 @@
-"""What callers call inputs and outputs: keys of the signature, or names of the graph's tensors."""
+"""Translates callers' names of inputs and outputs: signature keys, or the graph's tensor names."""
 
 from __future__ import annotations
 
@@ -33,68 +33,68 @@ class Names:
         self._by_tensor_names = by_tensor_names
 
     def inputs(self, given: Mapping[str, Array]) -> dict[str, Array]:
-        """The inputs by their keys.
+        """Names the inputs by their keys.
 
         Raises:
             ServingError: there are too many, too few, or one that the signature does not have.
         """
-        wanted = self._signature.inputs
-        keys = {name: key_of(name, wanted) for name in given}
+        expected = self._signature.inputs
+        keys = {name: key_of(name, expected) for name in given}
         self._by_tensor_names |= any(key not in (None, name) for name, key in keys.items())
-        if len(given) != len(wanted):
+        if len(given) != len(expected):
             sent = {key or name for name, key in keys.items()}
             raise ServingError(
                 Code.INVALID_ARGUMENT,
-                f"input size does not match signature: {len(given)}!={len(wanted)} "
-                f"len({_set(given)}) != len({_set(wanted)}). "
-                f"Sent extra: {_set(sent - set(wanted))}. "
-                f"Missing but required: {_set(set(wanted) - sent)}.",
+                f"input size does not match signature: {len(given)}!={len(expected)} "
+                f"len({_set(given)}) != len({_set(expected)}). "
+                f"Sent extra: {_set(sent - set(expected))}. "
+                f"Missing but required: {_set(set(expected) - sent)}.",
             )
-        found = {}
+        inputs: dict[str, Array] = {}
         for name, key in keys.items():
-            if key is None or key in found:
+            if key is None or key in inputs:
                 raise ServingError(
                     Code.INVALID_ARGUMENT,
                     f"input tensor alias not found in signature: {name}. Inputs expected to be in "
-                    f"the set {_set(wanted)}.",
+                    f"the set {_set(expected)}.",
                 )
-            found[key] = given[name]
-        # In the signature's order, whatever the caller's: a graph is then fed the same way.
-        return {key: found[key] for key in wanted}
+            inputs[key] = given[name]
+        # In the signature's order, not the caller's: the graph is always fed the same way.
+        return {key: inputs[key] for key in expected}
 
     def outputs(self, output_filter: Sequence[str]) -> dict[str, str]:
-        """The outputs to compute: the name that the caller is answered with -> the key.
+        """Chooses the outputs to compute: the name in the response -> the key.
 
         Raises:
             ServingError: the signature does not have one, or it is named twice.
         """
-        there = self._signature.outputs
+        outputs = self._signature.outputs
         if not output_filter:
-            return {(there[key].name if self._by_tensor_names else key): key for key in there}
-        found: dict[str, str] = {}
+            return {(outputs[key].name if self._by_tensor_names else key): key for key in outputs}
+        chosen: dict[str, str] = {}
         for name in output_filter:
-            key = key_of(name, there)
+            key = key_of(name, outputs)
             if key is None:
                 raise ServingError(
                     Code.INVALID_ARGUMENT,
                     f"output tensor alias not found in signature: {name} Outputs expected to be in "
-                    f"the set {_set(there)}.",
+                    f"the set {_set(outputs)}.",
                 )
-            if name in found:
+            if name in chosen:
                 raise ServingError(Code.INVALID_ARGUMENT, f"duplicate output tensor alias: {name}")
-            found[name] = key
-        return found
+            chosen[name] = key
+        return chosen
 
 
 def key_of(name: str, infos: Mapping[str, TensorInfo]) -> str | None:
-    """The key of an input or output that is known by its key or its tensor's name."""
+    """Finds the key of an input or output by its key or its tensor's name."""
     if name in infos:
         return name
     return next((key for key, info in infos.items() if info.name == name), None)
 
 
 def check_dtypes(signature: Signature, inputs: Mapping[str, Array]) -> None:
-    """Refuses an input of another type than the signature's, in a TensorFlow session's words.
+    """Rejects an input of another type than the signature's, in a TensorFlow session's words.
 
     Raises:
         ServingError: an input has another type.
@@ -110,7 +110,7 @@ def check_dtypes(signature: Signature, inputs: Mapping[str, Array]) -> None:
 
 
 def dtype_name(dtype: np.dtype[np.generic]) -> str:
-    """TensorFlow's name of a type, such as ``DT_FLOAT``; object arrays hold bytes."""
+    """Gives TensorFlow's name of a type, such as ``DT_FLOAT``; object arrays hold bytes."""
     return _NAME_OF_DTYPE[dtype]
 
 

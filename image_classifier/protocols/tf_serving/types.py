@@ -1,4 +1,4 @@
-"""What TensorFlow Serving's API is asked for and answers, without protocol buffers or JSON."""
+"""Defines requests and answers of TensorFlow Serving's API, without protocol buffers or JSON."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["ModelSpec", "PredictResult", "VersionStatus"]
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """Which model, version and signature: as asked for, or (all filled in) as used.
+    """Names a model, a version and a signature: as requested, or (all filled in) as used.
 
     Attributes:
         name: "" means the default model.
@@ -43,13 +43,13 @@ class PredictResult:
 
 @dataclass(frozen=True)
 class VersionStatus:
-    """How one version is doing.
+    """The state of one version.
 
     Attributes:
         version: its number.
         state: ``START``, ``LOADING``, ``AVAILABLE``, ``UNLOADING`` or ``END``.
-        error_code: why it is not available; ``OK`` if nothing is wrong.
-        error_message: likewise, or "".
+        error_code: of the failure; ``OK`` if there is none.
+        error_message: of the failure, or "".
     """
 
     version: int

@@ -1,6 +1,6 @@
-"""Lists of JSON values -> dense arrays, with TensorFlow Serving's rules for each type.
+"""Turns lists of JSON values into dense arrays, with TensorFlow Serving's rules for each type.
 
-Twice: quickly for lists of numbers that are as they should be, and value by value for all others,
+There are two readers: a quick one for correct lists of numbers, and one that goes value by value,
 to find the fault or to read texts. A property test holds both to the same results.
 """
 
@@ -22,13 +22,13 @@ from image_classifier.protocols.tf_serving.json.value_format import shown, to_by
 __all__ = ["Column", "column_of", "is_base64", "value_of"]
 
 _LIMITS = {
-    # JSON's integers are read as 32 bits whatever is narrower.
+    # Integers of narrower types are read as 32 bits.
     **dict.fromkeys(("DT_INT32", "DT_INT16", "DT_INT8", "DT_UINT8"), (-(2**31), 2**31 - 1)),
     "DT_INT64": (-(2**63), 2**63 - 1),
     "DT_UINT32": (0, 2**32 - 1),
     "DT_UINT64": (0, 2**64 - 1),
 }
-# The largest value, and how many whole numbers the type can tell apart.
+# The largest value, and the number of integers that the type represents exactly.
 _FLOATS: dict[str, tuple[float, int]] = {
     "DT_FLOAT": (float(np.finfo(np.float32).max), 2**24),
     "DT_DOUBLE": (float(np.finfo(np.float64).max), 2**53),
@@ -44,20 +44,20 @@ def is_base64(value: Any) -> bool:
 
 
 def value_of(value: Any, dtype: str) -> Array:
-    """One value, or nested lists of values, as an array of TensorFlow's ``dtype``.
+    """Turns one value, or nested lists of values, into an array of TensorFlow's ``dtype``.
 
     Raises:
         ServingError: a value has another type, or a list another length than its neighbours.
     """
-    found = _dense(value, dtype) if isinstance(value, list) else None
-    if found is not None:
-        return found
+    dense = _dense(value, dtype) if isinstance(value, list) else None
+    if dense is not None:
+        return dense
     flat, shape = _filled(value, dtype)
     return _array(flat, shape, dtype)
 
 
 def column_of(values: list[Any], dtype: str) -> Array | None:
-    """Numbers of many rows as one array; None if they must be looked at row by row."""
+    """Turns the numbers of many rows into one array; None if they must be read row by row."""
     return _dense(values, dtype)
 
 
@@ -75,7 +75,7 @@ class Column:
         self._rows = 0
 
     def add(self, value: Any) -> None:
-        """Adds a row's value; raises ServingError if it is not like those before."""
+        """Adds a row's value; raises ServingError if its shape differs from the rows before."""
         flat, shape = _filled(value, self._dtype)
         if self._shape is None:
             self._shape = shape
@@ -120,10 +120,10 @@ def _dense(values: list[Any], dtype: str) -> Array | None:
 
 def _floats(level: list[Any], kinds: set[type], shape: list[int], dtype: str) -> Array | None:
     if int in kinds:
-        # Each whole number must be one that the type can hold.
+        # The type must represent each integer exactly.
         limit = _FLOATS[dtype][1] - 1
-        whole = [value for value in level if type(value) is int] if float in kinds else level
-        if max(whole) > limit or min(whole) < -limit:
+        integers = [value for value in level if type(value) is int] if float in kinds else level
+        if max(integers) > limit or min(integers) < -limit:
             return None
     wide = np.array(level, np.float64)
     if dtype == "DT_FLOAT":
@@ -134,13 +134,13 @@ def _floats(level: list[Any], kinds: set[type], shape: list[int], dtype: str) ->
 
 
 def _filled(value: Any, dtype: str) -> tuple[list[Any], list[int]]:
-    """The values of nested lists, and the shape that their first elements have."""
+    """Flattens nested lists; returns the values and the shape of their first elements."""
     shape = []
     first = value
     while isinstance(first, list):
         shape.append(len(first))
         first = first[0] if first else None
-    if len(shape) > _MOST_AXES - 1:  # rows are put along one more
+    if len(shape) > _MOST_AXES - 1:  # the rows take one more
         raise invalid_argument(
             f"The list is nested {len(shape)} deep. {_MOST_AXES - 1} is the most."
         )
@@ -201,14 +201,14 @@ def _scalar(value: Any, dtype: str) -> Any:
 
 
 def lossless(value: float, dtype: str) -> float:
-    """A number as a float of a type, unless digits would be lost.
+    """Converts a number to a float of a type, unless digits would be lost.
 
     Raises:
-        ServingError: it is a whole number with too many digits, or too large.
+        ServingError: it is an integer with too many digits, or too large.
     """
-    largest, whole = _FLOATS[dtype]
+    largest, exact_integers = _FLOATS[dtype]
     if isinstance(value, int) and -(2**63) <= value < 2**64:
-        fits = abs(value) < whole
+        fits = abs(value) < exact_integers
     else:
         fits = not math.isfinite(value) or abs(value) <= largest
     if not fits:
@@ -220,10 +220,10 @@ def lossless(value: float, dtype: str) -> float:
 
 
 def decode_base64(value: dict[str, Any]) -> bytes:
-    """The bytes that ``{"b64": "…"}`` stands for.
+    """Decodes ``{"b64": "…"}``.
 
     Raises:
-        ServingError: it is something else, or no base64.
+        ServingError: it is another value, or not base64.
     """
     if not is_base64(value):
         raise invalid_argument(
@@ -232,7 +232,7 @@ def decode_base64(value: dict[str, Any]) -> bytes:
     try:
         text = value["b64"].encode("ascii")
         if len(text) % 4 == 0 and not text.endswith(b"==="):
-            with contextlib.suppress(binascii.Error):  # as it nearly always is
+            with contextlib.suppress(binascii.Error):  # nearly all clients send this form
                 return pybase64.b64decode(text, validate=True)
         return pybase64.b64decode(_tidied(text), validate=True)
     except (binascii.Error, ValueError) as exc:
@@ -240,13 +240,13 @@ def decode_base64(value: dict[str, Any]) -> bytes:
 
 
 def _tidied(text: bytes) -> bytes:
-    """What else absl takes: blanks anywhere, dots for padding, and no padding at all."""
+    """Normalizes the other forms that absl accepts: blanks, dots for padding, no padding."""
     text = b"".join(text.split())
     bare = text.rstrip(b"=.")
-    wanted = -len(bare) % 4
-    if len(text) - len(bare) not in (0, wanted):
+    padding = -len(bare) % 4
+    if len(text) - len(bare) not in (0, padding):
         raise binascii.Error("too much or too little padding")
-    return bare + b"=" * wanted
+    return bare + b"=" * padding
 
 
 def json_type(value: Any) -> str:
@@ -262,7 +262,7 @@ def _array(flat: list[Any], shape: list[int], dtype: str) -> Array:
         texts[:] = flat
         return texts.reshape(shape)
     if dtype not in (*_FLOATS, *_LIMITS, "DT_BOOL"):
-        # Nothing was read of an empty list, so nothing was refused yet.
+        # An empty list has no values that could have been refused.
         raise ServingError(Code.UNIMPLEMENTED, f"Conversion of JSON Value: to {short_dtype(dtype)}")
     wide = {"DT_UINT64": np.uint64, "DT_BOOL": np.bool_}.get(
         dtype, np.float64 if dtype in _FLOATS else np.int64

@@ -1,4 +1,4 @@
-"""A classify or regress request's JSON -> serialized ``tensorflow.Example`` messages."""
+"""Reads a classify or regress request's JSON into serialized ``tensorflow.Example`` messages."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _LARGEST_INT64 = 2**63 - 1
 
 @dataclass(frozen=True)
 class ExamplesJson:
-    """What a classify or regress request asks.
+    """A classify or regress request.
 
     Attributes:
-        signature_name: "" if the request names none.
+        signature_name: ``serving_default`` if the request names none.
         examples: serialized ``tensorflow.Example`` messages, the context merged into each.
     """
 
@@ -73,17 +73,17 @@ def _features(value: Any) -> dict[str, Feature]:
 
 
 def _feature(name: str, values: list[Any]) -> Feature:
-    """The list of one type that the first value is of."""
-    kind, found = "", []
+    """Reads a list of values, all of the type of the first."""
+    kind, contents = "", []
     for value in values:
-        this = _kind(name, value)
-        kind = kind or this
-        if this != kind:
+        value_kind = _kind(name, value)
+        kind = kind or value_kind
+        if value_kind != kind:
             raise invalid_argument(
                 f"Unexpected element type in feature: {name} expecting type: {kind}"
             )
-        found.append(_read(name, this, value))
-    return Feature(kind, found)
+        contents.append(_read(name, value_kind, value))
+    return Feature(kind, contents)
 
 
 def _kind(name: str, value: Any) -> str:

@@ -1,6 +1,6 @@
-"""``tensorflow.Example`` in protobuf's wire format, written by hand.
+"""Writes ``tensorflow.Example`` in protobuf's wire format, without protobuf.
 
-The message is small and frozen, and the Functions app gets by without protobuf's package, whose
+The message is small and frozen, and the Functions app works without protobuf's package, whose
 versions clash on Azure.
 """
 
@@ -43,10 +43,10 @@ def encode_example(features: Mapping[str, Feature]) -> bytes:
 
 
 def merge_examples(context: bytes, example: bytes) -> bytes:
-    """An Example with the features of a context, of which its own have precedence.
+    """Adds the features of a context to an Example, whose own features have precedence.
 
-    Protobuf merges messages whose bytes follow each other, and of entries of a map with the same
-    key takes the last.
+    Protobuf merges messages whose bytes follow each other; of the entries of a map with the same
+    key, the last counts.
     """
     return context + example
 
@@ -68,9 +68,9 @@ def _field(number: int, content: bytes) -> bytes:
 
 
 def _varint(value: int) -> bytes:
-    found = bytearray()
+    encoded = bytearray()
     while value > 0x7F:
-        found.append(value & 0x7F | 0x80)
+        encoded.append(value & 0x7F | 0x80)
         value >>= 7
-    found.append(value)
-    return bytes(found)
+    encoded.append(value)
+    return bytes(encoded)

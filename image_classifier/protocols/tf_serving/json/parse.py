@@ -1,6 +1,6 @@
-"""Reads JSON as TensorFlow Serving's parser (RapidJSON) does, with its words for what is wrong.
+"""Parses JSON as TensorFlow Serving's parser (RapidJSON) does, and reports faults in its words.
 
-Python's own parser does the work; ``json_faults`` has the rules where the two differ.
+Python's own parser does the work; ``syntax_errors`` has the rules where the two differ.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ __all__ = ["parse"]
 
 _BOM = b"\xef\xbb\xbf"
 _BLANK = re.compile(r"[ \n\r\t]*+")
-# Python takes half a surrogate pair, and numbers of any size.
+# Python accepts half a surrogate pair, and numbers of any size.
 _HALF_A_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
 _LARGE_EXPONENT = re.compile(rb"[eE]\+?0*[1-9][0-9]{2}")
-# Searched for once all digits are zeros: a regular expression would take most of the time.
+# Searched for after all digits were made zeros: a regular expression would be far slower.
 _AS_ZEROS = bytes.maketrans(b"123456789", b"000000000")
 _MANY_DIGITS = b"0" * 309
-# Words that RapidJSON knows and Python does not, and the strings in which they are no words.
+# Words that only RapidJSON knows; inside strings they are text.
 _STRING_OR_SHORT_WORD = re.compile(r'"(?:[^"\\]|\\.)*+"|-NaN|Inf(?!inity)', re.DOTALL)
 _LONGER_WORDS = {"Inf": "Infinity", "-NaN": "NaN"}
 # Each takes 64 bytes and more in memory but 3 in a body.
@@ -31,9 +31,9 @@ _MOST_OBJECTS = 1_000_000
 
 
 def parse(body: bytes) -> dict[str, Any]:
-    """Parses a request's body; what follows the first document is ignored.
+    """Parses a request's body; text after the first document is ignored.
 
-    Strings may hold bytes that are no UTF-8, as surrogates (``errors="surrogateescape"``); of
+    Strings may hold bytes that are not UTF-8, as surrogates (``errors="surrogateescape"``); of
     members with the same name the first counts.
 
     Raises:
@@ -56,7 +56,7 @@ def parse(body: bytes) -> dict[str, Any]:
 def _is_suspect(body: bytes) -> bool:
     rest = body
     if b"\\" not in body:
-        # What is between the strings: base64 is full of what looks like exponents.
+        # Only the text between the strings: base64 is full of apparent exponents.
         rest = b'""'.join(body.split(b'"')[::2])
     elif _HALF_A_PAIR.search(body):
         return True
@@ -78,7 +78,7 @@ def _parse(body: bytes) -> Any:
         return _decoded(text)
     except json.JSONDecodeError:
         _refuse_faults(body)
-    # RapidJSON takes it, so what Python did not know were words.
+    # RapidJSON accepts it, so Python stumbled over words that it does not know.
     return _decoded(_STRING_OR_SHORT_WORD.sub(_longer_word, text))
 
 
@@ -90,8 +90,8 @@ def _decoded(text: str) -> Any:
         raise invalid_argument("JSON Parse error: the document is nested too deeply.") from None
 
 
-def _longer_word(found: re.Match[str]) -> str:
-    return _LONGER_WORDS.get(found[0], found[0])
+def _longer_word(match: re.Match[str]) -> str:
+    return _LONGER_WORDS.get(match[0], match[0])
 
 
 def _first_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

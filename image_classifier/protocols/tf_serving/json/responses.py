@@ -1,4 +1,4 @@
-"""Answers as TensorFlow Serving's REST API writes them, to the byte."""
+"""Writes responses as TensorFlow Serving's REST API does, to the byte."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _WHOLE = "iu"
 
 
 def format_predict(outputs: Mapping[str, Array], row: bool) -> bytes:
-    """The answer to a predict request.
+    """Writes the response to a predict request.
 
     Args:
         outputs: an array for each output.
-        row: whether the request was by rows: ``predictions``, one a row; else ``outputs``.
+        row: whether the request was by rows: ``predictions``, one per row; else ``outputs``.
 
     Raises:
         ServingError: an array cannot be written, or (by rows) the arrays have different lengths.
@@ -43,7 +43,7 @@ def format_predict(outputs: Mapping[str, Array], row: bool) -> bytes:
 
 
 def format_classify(classifications: Sequence[Sequence[tuple[bytes, float]]]) -> bytes:
-    """``{"results": [[["label", score], …], …]}``."""
+    """Writes ``{"results": [[["label", score], …], …]}``."""
     if not classifications:
         raise invalid_argument("Cannot convert empty ClassificationResults to JSON")
     rows = []
@@ -61,7 +61,7 @@ def format_classify(classifications: Sequence[Sequence[tuple[bytes, float]]]) ->
 
 
 def format_regress(values: Sequence[float]) -> bytes:
-    """``{"results": [value, …]}``."""
+    """Writes ``{"results": [value, …]}``."""
     if not values:
         raise invalid_argument("Cannot convert empty RegressionResults to JSON")
     texts = decimals(np.array(values, np.float32))
@@ -69,7 +69,7 @@ def format_regress(values: Sequence[float]) -> bytes:
 
 
 def format_error(message: str) -> bytes:
-    """``{"error": "…"}`` over three lines, without a newline at the end."""
+    """Writes ``{"error": "…"}`` on three lines, without a newline at the end."""
     return members([("error", quoted(message))], level=0).encode("utf-8", "surrogateescape")
 
 
@@ -101,7 +101,7 @@ def _rows(outputs: Mapping[str, Array]) -> str:
 
 
 def _split(leaves: list[str], array: Array, *, level: int) -> list[str]:
-    """The text of each row of an array."""
+    """Makes the text of each row of an array."""
     if not len(array):
         return []
     if not leaves:
@@ -135,12 +135,12 @@ def _columns(outputs: Mapping[str, Array]) -> str:
 
 
 def _leaves(name: str, array: Array, *, level: int) -> list[str]:
-    """Each element as text.
+    """Makes the text of each element.
 
     Args:
         name: of the output: bytes are base64 if it ends in ``_bytes``.
         array: of any shape.
-        level: how many brackets are open around an element.
+        level: the number of open brackets around an element.
     """
     flat = array.reshape(-1)
     if array.dtype == object:

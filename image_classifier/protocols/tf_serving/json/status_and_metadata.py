@@ -1,4 +1,4 @@
-"""Status and metadata in JSON, as protobuf prints the messages of TensorFlow Serving."""
+"""Writes status and metadata in JSON, as protobuf prints TensorFlow Serving's messages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["format_metadata", "format_status"]
 
 
 def format_status(versions: Sequence[tuple[int, str, Code, str]]) -> bytes:
-    """``GetModelStatusResponse``.
+    """Writes a ``GetModelStatusResponse``.
 
     Args:
         versions: number, state, error code and error message of each.
@@ -33,7 +33,7 @@ def format_status(versions: Sequence[tuple[int, str, Code, str]]) -> bytes:
 
 
 def format_metadata(name: str, version: int, signatures: Mapping[str, Signature]) -> bytes:
-    """``GetModelMetadataResponse``, put together from its parts as TensorFlow Serving does it."""
+    """Writes a ``GetModelMetadataResponse``, built from its parts as TensorFlow Serving does."""
     spec = _printed({"name": name, "signature_name": "", "version": str(version)})
     listed = {key: _signature(signature) for key, signature in sorted(signatures.items())}
     definitions = _printed({"signature_def": listed})
@@ -63,5 +63,5 @@ def _info(info: TensorInfo) -> dict[str, Any]:
 
 def _printed(message: Mapping[str, Any]) -> str:
     text = json.dumps(message, indent=1, ensure_ascii=False)
-    # Protobuf keeps these out of JSON, so that it can stand in a web page.
+    # Protobuf escapes these, so that its JSON can stand in a web page.
     return text.replace("<", "\\u003c").replace(">", "\\u003e") + "\n"

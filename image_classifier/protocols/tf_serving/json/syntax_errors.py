@@ -1,7 +1,7 @@
-"""Says what RapidJSON, the parser of TensorFlow Serving, finds wrong with a document, and where.
+"""Finds the fault that RapidJSON, the parser of TensorFlow Serving, reports for a document.
 
-Runs only for documents that Python's own parser refuses, or that look as if RapidJSON would.
-The rules and the words are those of RapidJSON 1.1.0, which TensorFlow Serving is built with.
+It runs only for documents that Python's own parser refuses, or that RapidJSON seems to refuse.
+The rules and the messages are those of RapidJSON 1.1.0, which TensorFlow Serving is built with.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import re
 __all__ = ["find_fault"]
 
 _BLANK = re.compile(rb"[ \n\r\t]*+")
-# What a string may hold. Half a surrogate pair is no character: RapidJSON 1.1.0 refuses a first
-# half alone, its later versions a second half too. So does this: it could not be written as UTF-8.
+# The content of a string. Half a surrogate pair is no character: RapidJSON 1.1.0 refuses a first
+# half alone, its later versions a second half, too. Here both are refused, as UTF-8 has neither.
 _IN_STRING = re.compile(
     rb'(?:[^"\\\x00-\x1f]++|\\["\\/bfnrt]|\\u(?:[0-9a-cA-CeEfF][0-9a-fA-F]{3}|[dD][0-7]'
     rb"[0-9a-fA-F]{2}|[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}))*+"
@@ -21,7 +21,7 @@ _UNICODE_ESCAPE = re.compile(rb"\\u[0-9a-fA-F]{4}")
 _PAIR_OF_ESCAPES = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[0-9a-fA-F]{0,3}(?![0-9a-fA-F])")
 _WHOLE = re.compile(rb"0|[1-9][0-9]*+")
 _DIGITS = re.compile(rb"[0-9]*+")
-# Elements of an array that are certainly right, and short lists of them: taken by the thousand.
+# Array elements that are certainly correct, and short lists of them: skipped by the thousand.
 _SIMPLE = (
     rb"(?:-?(?:0|[1-9][0-9]{0,99}+(?![0-9]))(?:\.[0-9]++)?(?:[eE][-+]?[0-9]{1,2}+(?![0-9]))?"
     rb'|"[^"\\\x00-\x1f]*+"|true|false|null)[ \n\r\t]*+'
@@ -136,7 +136,7 @@ def _after_string(body: bytes, position: int) -> int:
 
 
 def _after_word(body: bytes, position: int, word: bytes) -> int:
-    """Words are read letter by letter; the fault is where that stops."""
+    """Reads a word letter by letter; the fault is at the first other letter."""
     for letter in word:
         if body[position : position + 1] != bytes([letter]):
             raise _Fault(_INVALID_VALUE, position)
@@ -156,11 +156,11 @@ def _after_number(body: bytes, begin: int) -> int:
     end = _end_of(_WHOLE, body, position)
     if end == position:
         raise _Fault(_INVALID_VALUE, position)
-    whole = body[position:end]
-    # RapidJSON multiplies digit by digit, and looks before each: the last is not looked at.
-    if len(whole) > _LARGEST_EXPONENT and int(whole[:_LARGEST_EXPONENT]) >= _MOST_TIMES_TEN:
+    integer = body[position:end]
+    # RapidJSON multiplies digit by digit and checks before each, so the last goes unchecked.
+    if len(integer) > _LARGEST_EXPONENT and int(integer[:_LARGEST_EXPONENT]) >= _MOST_TIMES_TEN:
         raise _Fault(_TOO_BIG, begin)
-    if len(whole) > _LARGEST_EXPONENT + 1:
+    if len(integer) > _LARGEST_EXPONENT + 1:
         raise _Fault(_TOO_BIG, begin)
     position, fraction = end, b""
     if body[position : position + 1] == b".":
@@ -176,16 +176,16 @@ def _after_number(body: bytes, begin: int) -> int:
         if end == position:
             raise _Fault("Miss exponent in number.", position)
         exponent = int(body[position:end].lstrip(b"0")[:20] or b"0")
-        if sign != b"-" and exponent > _LARGEST_EXPONENT + _kept(whole, fraction):
+        if sign != b"-" and exponent > _LARGEST_EXPONENT + _kept(integer, fraction):
             raise _Fault(_TOO_BIG, begin)
         position = end
     return position
 
 
-def _kept(whole: bytes, fraction: bytes) -> int:
-    """How many digits after the point RapidJSON keeps: those within the first 17 or so."""
-    zeros = len(fraction) - len(fraction.lstrip(b"0")) if whole == b"0" else 0
-    return min(len(fraction), zeros + max(0, _DIGITS_KEPT - len(whole) + 1))
+def _kept(integer: bytes, fraction: bytes) -> int:
+    """Counts the digits after the point that RapidJSON keeps: those within the first 17 or so."""
+    zeros = len(fraction) - len(fraction.lstrip(b"0")) if integer == b"0" else 0
+    return min(len(fraction), zeros + max(0, _DIGITS_KEPT - len(integer) + 1))
 
 
 def _after_blank(body: bytes, position: int) -> int:
@@ -193,5 +193,5 @@ def _after_blank(body: bytes, position: int) -> int:
 
 
 def _end_of(pattern: re.Pattern[bytes], body: bytes, position: int) -> int:
-    found = pattern.match(body, position)
-    return found.end() if found else position
+    match = pattern.match(body, position)
+    return match.end() if match else position

@@ -1,4 +1,4 @@
-"""JSON values as TensorFlow Serving writes them: RapidJSON's indents, its own format of floats."""
+"""Writes JSON values as TensorFlow Serving does: RapidJSON's indents, its own float format."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ INDENT = "    "
 _SPECIAL = re.compile(r'["\\\x00-\x1f]')
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r"}
 _ESCAPES["\t"] = "\\t"
-# An error repeats what it is about; nobody needs 20 MB of it.
+# An error repeats the value that is wrong; nobody needs 20 MB of it.
 _MOST_SHOWN = 4000
 # RapidJSON's own limit, a little below the largest float.
 _LARGEST_SHOWN_AS_FLOAT = 3.4028234e38
 
 
 def to_bytes(text: str) -> bytes:
-    """A string of a document as the bytes that it stood for."""
+    """Turns a string of a document into the bytes that were sent."""
     return text.encode("utf-8", "surrogateescape")
 
 
 def quoted(text: str) -> str:
-    """A JSON string; only what must be is escaped."""
+    """Writes a JSON string with the fewest escapes."""
     return f'"{_SPECIAL.sub(_escaped, text)}"'
 
 
-def _escaped(found: re.Match[str]) -> str:
-    letter = found[0]
+def _escaped(match: re.Match[str]) -> str:
+    letter = match[0]
     return _ESCAPES.get(letter) or f"\\u{ord(letter):04X}"
 
 
 def decimals(values: Array) -> list[str]:
-    """Floats as text: six digits if these give the number back, else all of them.
+    """Writes floats: with six digits if these give the number back, else with all of them.
 
     Args:
         values: float16, float32 or float64 [N].
@@ -71,13 +71,13 @@ _NOT_FINITE = {"nan": "NaN", "-nan": "NaN", "inf": "Infinity", "-inf": "-Infinit
 
 
 def nested(leaves: Sequence[str], shape: Sequence[int], *, level: int, single_line: bool) -> str:
-    """Nested lists of the leaves.
+    """Nests the leaves in lists.
 
     Args:
         leaves: as many texts as the shape has elements, in C order.
         shape: of the list; empty for one leaf alone.
-        level: how many brackets are open around it.
-        single_line: on one line, or one element a line.
+        level: the number of open brackets around it.
+        single_line: on one line, or one element per line.
     """
     if not shape:
         return leaves[0]
@@ -101,7 +101,7 @@ def _empty(shape: Sequence[int], level: int, single_line: bool) -> str:
 
 
 def bracketed(parts: Iterable[str], *, level: int, single_line: bool) -> str:
-    """A list of texts at a level of indentation."""
+    """Writes a list of texts at a level of indentation."""
     if single_line:
         return f"[{', '.join(parts)}]"
     inner = f",\n{INDENT * (level + 1)}".join(parts)
@@ -109,18 +109,18 @@ def bracketed(parts: Iterable[str], *, level: int, single_line: bool) -> str:
 
 
 def members(pairs: Iterable[tuple[str, str]], *, level: int) -> str:
-    """An object of names and texts at a level of indentation."""
+    """Writes an object of names and texts at a level of indentation."""
     lines = ",\n".join(f"{INDENT * (level + 1)}{quoted(name)}: {text}" for name, text in pairs)
     return f"{{\n{lines}\n{INDENT * level}}}" if lines else "{}"
 
 
 def binary(data: bytes, *, level: int) -> str:
-    """``{"b64": …}``."""
+    """Writes ``{"b64": …}``."""
     return members([("b64", quoted(base64.b64encode(data).decode()))], level=level)
 
 
 def shown(value: Any) -> str:
-    """A value of a document as an error repeats it."""
+    """Writes a value of a document for an error message."""
     if _is_double(value):
         number = float(value)
         fits = not math.isfinite(number) or abs(number) <= _LARGEST_SHOWN_AS_FLOAT
@@ -132,9 +132,9 @@ def shown(value: Any) -> str:
 
 
 class _Writer:
-    """Collects a value's text, one element a line, until there is enough.
+    """Collects a value's text, one element per line, until the limit is reached.
 
-    That also ends the recursion: each level is indented further.
+    The limit also bounds the recursion: each level is indented further.
     """
 
     def __init__(self) -> None:
@@ -142,7 +142,7 @@ class _Writer:
         self._room = _MOST_SHOWN
 
     def write(self, value: Any, level: int) -> bool:
-        """Adds a value; False where RapidJSON gives up, or there is enough."""
+        """Adds a value; False where RapidJSON gives up, or at the limit."""
         if isinstance(value, dict | list):
             return self._write_all(value, level)
         if isinstance(value, str):
@@ -151,7 +151,7 @@ class _Writer:
             return self._add({None: "null", True: "true", False: "false"}[value])
         if not _is_double(value):
             return self._add(str(value))
-        # Of infinity and NaN RapidJSON knows no text, and leaves all of it unfinished.
+        # RapidJSON has no text for infinity and NaN, and leaves the whole value unfinished.
         return math.isfinite(value) and self._add(_double(float(value)))
 
     def _add(self, text: str) -> bool:
@@ -173,17 +173,17 @@ class _Writer:
 
 
 def _is_double(value: Any) -> bool:
-    """Whether RapidJSON keeps a number as a double: those of more than 64 bits too."""
+    """Whether RapidJSON keeps a number as a double: integers of more than 64 bits, too."""
     return isinstance(value, float) or (
         isinstance(value, int) and not -(2**63) <= value < 2**64 and not isinstance(value, bool)
     )
 
 
 def _double(value: float) -> str:
-    """A double as RapidJSON writes it: as few digits as give it back, powers from 1e21 on."""
+    """Writes a double as RapidJSON does: the fewest digits that suffice, powers from 1e21 on."""
     sign, digits, exponent = Decimal(repr(value)).as_tuple()
     text = "".join(map(str, digits)).rstrip("0") or "0"
-    point = len(digits) + int(exponent)  # where the point is, counted from the first digit
+    point = len(digits) + int(exponent)  # position of the point, from the first digit
     minus = "-" if sign else ""
     if text == "0":
         return f"{minus}0.0"
