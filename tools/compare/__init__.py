@@ -1,1 +1,1 @@
-"""Holds one prediction endpoint against another: python -m tools.compare."""
+"""Compares the answers of two prediction endpoints: python -m tools.compare."""

@@ -1,4 +1,4 @@
-"""The command: send the same images to both, show how far they agree, keep it in files."""
+"""Sends the same images to two endpoints, shows how far they agree, and writes the files."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from tools.compare.answer_log import (
     write_answers,
 )
 from tools.compare.endpoint import Endpoint
-from tools.compare.ground_truth import rightness_of
+from tools.compare.ground_truth import correctness_of
 from tools.compare.options import KEYS, parser
 from tools.compare.output_files import write_images, write_markdown
 from tools.compare.plot import draw
 from tools.compare.report import Run, sections, verdict
-from tools.compare.sending import Asking
+from tools.compare.sending import ImageSender
 from tools.shared.command import run_command
 from tools.shared.errors import ToolError
 from tools.shared.progress import show_progress
@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None, *, pause: float = 1.0) -> int:
 
     Args:
         argv: the command line.
-        pause: seconds before a second try of what got no answer.
+        pause: seconds before the second attempt at an image without an answer.
     """
     args = parser().parse_args(argv)
 
@@ -62,7 +62,7 @@ def _compare(args: argparse.Namespace, pause: float) -> int:
     for hint in _hints(endpoints):
         print(f"note: {hint}", file=sys.stderr)
     with keep_answers(args.out / ANSWERS, shown, earlier) as file:
-        asking = Asking(
+        sender = ImageSender(
             endpoints,
             args.folder,
             images,
@@ -73,21 +73,21 @@ def _compare(args: argparse.Namespace, pause: float) -> int:
             pause=pause,
             earlier={each.file: each for each in earlier},
         )
-        interrupted = show_progress(asking, lambda: asking.done, total=len(images), unit="image")
+        interrupted = show_progress(sender, lambda: sender.done, total=len(images), unit="image")
     run = Run(
         shown=shown,
         folder=str(args.folder),
-        images=asking.answers,
+        images=sender.answers,
         planned=len(images),
         sent=(endpoints[0].sent, endpoints[1].sent),
-        seconds=asking.seconds,
+        seconds=sender.seconds,
         top=args.top,
-        rightness=rightness_of(asking.answers) if args.labelled else None,
+        correctness=correctness_of(sender.answers) if args.labelled else None,
         when=datetime.now(),
     )
     if run.images:
         _report(run, args.out, plot=bool(run.agreement.compared) and not args.no_plot)
-    problem = asking.problem
+    problem = sender.problem
     if problem is not None and not isinstance(problem, ToolError):
         raise problem
     if problem is not None:
@@ -111,16 +111,16 @@ def _endpoints(
 def _images(folder: Path, limit: int | None) -> list[Path]:
     if not folder.is_dir():
         raise ToolError(f"There is no folder {folder}. Name one that has images.")
-    found = images_in(folder)
-    if not found:
+    images = images_in(folder)
+    if not images:
         raise ToolError(f"There are no images in {folder}.")
-    if limit is None or limit >= len(found):
-        return found
-    return [found[number * len(found) // limit] for number in range(limit)]
+    if limit is None or limit >= len(images):
+        return images
+    return [images[number * len(images) // limit] for number in range(limit)]
 
 
 def _earlier(args: argparse.Namespace, shown: tuple[str, str]) -> list[ImageAnswers]:
-    """What an earlier run has; makes the folder."""
+    """Reads the answers of an earlier run, or makes the folder for new ones."""
     path = args.out / ANSWERS
     if args.resume:
         return read_answers(path, shown)
@@ -134,19 +134,19 @@ def _earlier(args: argparse.Namespace, shown: tuple[str, str]) -> list[ImageAnsw
 
 
 def _hints(endpoints: tuple[Endpoint, Endpoint]) -> list[str]:
-    found = []
+    hints = []
     for endpoint in endpoints:
         address = endpoint.address
         if address.stores and not address.is_local:
-            found.append(
+            hints.append(
                 f"if {endpoint.name} is Custom Vision's cloud, it stores each image that is "
                 "sent to …/image. It does not at …/image/nostore."
             )
         if endpoint.key and not address.is_encrypted and not address.is_local:
-            found.append(
+            hints.append(
                 f"the key of {endpoint.name} and all images go there unencrypted. Use https://."
             )
-    return found
+    return hints
 
 
 def _report(run: Run, out: Path, *, plot: bool) -> None:

@@ -1,4 +1,4 @@
-"""Where the two endpoints are: prediction URLs as Custom Vision's portal shows them, or addresses.
+"""Reads the addresses of two endpoints: prediction URLs of Custom Vision's portal, or hosts alone.
 
 A query may hold a key (``?code=…``), so it is sent and never shown.
 """
@@ -21,13 +21,13 @@ EXAMPLE = (
     "iterations/PUBLISHED-NAME/image"
 )
 
-# The end of a prediction URL, also of those of the exported container (http://localhost/image).
+# The end of a prediction URL, of the exported container, too (http://localhost/image).
 _TAIL = re.compile(r"(?P<before>.*)/(?:image|url)(?P<nostore>/nostore)?/?", re.IGNORECASE)
 _PUBLISHED = re.compile(
     r".*/(?P<project>[^/]+)/(?P<task>classify|detect)/iterations/(?P<iteration>[^/]+)",
     re.IGNORECASE,
 )
-# What is only in a prediction URL, so an address that has it was cut off.
+# Parts of a prediction URL only: an address with one of them was cut off.
 _UNFINISHED = re.compile(r"/(customvision|iterations)(/|$)", re.IGNORECASE)
 
 
@@ -36,8 +36,8 @@ class Address:
     """One endpoint.
 
     Attributes:
-        url: images are POSTed there; with its query, so never shown.
-        stores: whether the cloud keeps what is sent there.
+        url: the target of the POST requests, with its query, so never shown.
+        stores: whether the cloud keeps the images that are sent there.
     """
 
     url: str
@@ -45,21 +45,23 @@ class Address:
 
     @property
     def shown(self) -> str:
-        """The URL for people: without what the query says."""
+        """The URL for people, without its query."""
         parts = urlsplit(self.url)
         return urlunsplit(parts._replace(query="")) + ("?…" if parts.query else "")
 
     @property
     def query(self) -> str:
+        """The query of the URL, which may hold a key."""
         return urlsplit(self.url).query
 
     @property
     def is_local(self) -> bool:
-        """Whether it is on this machine."""
+        """Whether the endpoint is on this machine."""
         return is_on_this_machine(self.url)
 
     @property
     def is_encrypted(self) -> bool:
+        """Whether requests to the endpoint are encrypted."""
         return urlsplit(self.url).scheme == "https"
 
 
@@ -70,12 +72,12 @@ def read_addresses(
 
     Args:
         texts: two, each a prediction URL or an address such as ``http://localhost:7071``.
-        project: id of the project, for addresses.
-        iteration: published name, for addresses. What is not said here, an address takes from
-            the other endpoint's prediction URL: this app answers at the cloud's own path.
+        project: the id of the project, for addresses.
+        iteration: the published name, for addresses. By default an address takes both from the
+            prediction URL of the other endpoint: this app answers at the same path as the cloud.
 
     Raises:
-        ToolError: they are not two, or one cannot be used.
+        ToolError: there are not two texts, or one of them is not an endpoint.
     """
     if len(texts) != 2:
         raise ToolError(
@@ -91,15 +93,15 @@ def read_addresses(
             "and --iteration."
         )
     for each, tail in zip(parts, tails, strict=True):
-        found = _PUBLISHED.fullmatch(tail["before"]) if tail else None
-        if found and found["task"].lower() == "detect":
+        match = _PUBLISHED.fullmatch(tail["before"]) if tail else None
+        if match and match["task"].lower() == "detect":
             raise ToolError(
                 f"{_shown(each)} detects objects. This compares classifiers, whose prediction "
                 "URLs have /classify/ there."
             )
-        if found and not all(tails):
-            project = project or unquote(found["project"])
-            iteration = iteration or unquote(found["iteration"])
+        if match and not all(tails):
+            project = project or unquote(match["project"])
+            iteration = iteration or unquote(match["iteration"])
     first, second = (
         _published(each, tail) if tail else _made(each, project, iteration)
         for each, tail in zip(parts, tails, strict=True)
@@ -132,7 +134,7 @@ def _split(text: str) -> SplitResult:
 
 def _published(parts: SplitResult, tail: re.Match[str]) -> Address:
     nostore = tail["nostore"] or ""
-    # The portal shows the URL for images by address too: …/url. Here their bytes are sent.
+    # The portal also shows a URL for image addresses: …/url. This tool sends the bytes.
     path = f"{tail['before']}/image{nostore}"
     return Address(urlunsplit(parts._replace(path=path)), stores=not nostore)
 

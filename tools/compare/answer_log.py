@@ -1,4 +1,4 @@
-"""What both endpoints said to each image, on disk as it comes: nothing is asked twice."""
+"""Keeps the answers to each image on disk as they arrive, so that no image is sent twice."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Answer:
-    """One endpoint's answer to one image.
+    """The answer of one endpoint to one image.
 
     Attributes:
-        tags: tag -> probability; None: there are none, and ``error`` says why.
-        error: the server's words, or why there are none; empty if there are tags.
-        refused: the image was looked at and refused: it would be again.
-        milliseconds: from sending to the last byte of the answer, of the try that succeeded.
+        tags: tag -> probability; None after a failure, which ``error`` describes.
+        error: the message of the server, or the reason why there is none; empty with tags.
+        refused: the server examined the image and refused it, and would do so again.
+        milliseconds: from sending to the last byte of the answer, in the attempt that succeeded.
         opened_connection: whether that includes making a connection.
-        retries: how often it was tried again.
+        retries: the number of further attempts.
     """
 
     tags: Mapping[str, float] | None = None
@@ -43,7 +43,7 @@ class Answer:
 
     @property
     def is_final(self) -> bool:
-        """Whether asking again would change nothing."""
+        """Whether the same request would get the same answer again."""
         return self.tags is not None or self.refused
 
 
@@ -52,11 +52,11 @@ class ImageAnswers:
     """Both answers to one image.
 
     Attributes:
-        file: below the folder, with slashes.
+        file: its path from the folder, with slashes.
         sha256: of the bytes that were sent.
-        bytes: how many.
-        a: the reference's answer.
-        b: the other's.
+        bytes: the size of the file.
+        a: the answer of the reference.
+        b: the answer of the other endpoint.
     """
 
     file: str
@@ -67,6 +67,7 @@ class ImageAnswers:
 
     @property
     def is_final(self) -> bool:
+        """Whether both answers are final."""
         return self.a.is_final and self.b.is_final
 
 
@@ -74,8 +75,8 @@ class ImageAnswers:
 def keep_answers(
     path: Path, endpoints: Sequence[str], earlier: Sequence[ImageAnswers]
 ) -> Iterator[TextIO]:
-    """The file for answers, which begins with the earlier ones; for ``write_answers``."""
-    # Written anew and put in place at once: a crash may have left half a line at the end.
+    """Opens the file for ``write_answers``, which begins with the earlier answers."""
+    # Written anew and replaced in one step: a crash may have left half a line at the end.
     new = path.with_name(path.name + ".new")
     with new.open("w", encoding="utf-8") as file:
         _write(file, {"endpoints": list(endpoints)})
@@ -87,17 +88,18 @@ def keep_answers(
 
 
 def write_answers(file: TextIO, answers: ImageAnswers) -> None:
+    """Appends both answers to one image."""
     _write(file, asdict(answers))
 
 
 def _write(file: TextIO, value: Mapping[str, Any]) -> None:
-    # ASCII: names of files may hold what UTF-8 cannot.
+    # ASCII: names of files may hold characters that UTF-8 cannot encode.
     file.write(json.dumps(value) + "\n")
     file.flush()
 
 
 def has_answers(path: Path) -> bool:
-    """Whether an earlier run got as far as that."""
+    """Whether the file has an answer of an earlier run."""
     try:
         with path.open("rb") as file:
             return len(file.readlines(2**20)) > 1  # the first line is the head
@@ -106,10 +108,10 @@ def has_answers(path: Path) -> bool:
 
 
 def read_answers(path: Path, endpoints: Sequence[str]) -> list[ImageAnswers]:
-    """The answers that an earlier run kept, each image's last ones.
+    """Reads the answers of an earlier run, the last ones for each image.
 
     Raises:
-        ToolError: there are none, or they are those of other endpoints.
+        ToolError: the file is missing or unreadable, or has answers of other endpoints.
     """
     try:
         lines = path.read_text("utf-8").splitlines()
@@ -124,8 +126,8 @@ def read_answers(path: Path, endpoints: Sequence[str]) -> list[ImageAnswers]:
             f"{path} has answers of other endpoints: {' and '.join(map(str, head or ['none']))}. "
             "Name the same ones, or another folder with --out."
         )
-    found = (_answers(value) for value in values[1:])
-    return list({each.file: each for each in found if each is not None}.values())
+    answers = (_answers(value) for value in values[1:])
+    return list({each.file: each for each in answers if each is not None}.values())
 
 
 def _parsed(line: str) -> dict[str, Any] | None:

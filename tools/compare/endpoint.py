@@ -1,4 +1,4 @@
-"""One endpoint: its address, its key, and whether there is any use in asking it further."""
+"""Holds the address and the key of one endpoint, and decides whether it still answers."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from tools.shared.errors import ToolError
 __all__ = ["Endpoint"]
 
 UNANSWERED_IN_A_ROW = 5
-# Shorter values of a query, such as 1 or true, are in many words and are no secrets.
+# Shorter values of a query, such as 1 or true, occur in many texts and are no secrets.
 SHORTEST_SECRET = 6
 
 
 class Endpoint:
-    """Where images are sent. Safe to share among threads.
+    """An endpoint to which images are sent. Safe to share among threads.
 
     Args:
         name: A or B.
-        address: where it is.
-        key: sent as Prediction-Key, to this address only; empty: none is sent.
+        address: of the endpoint.
+        key: sent as Prediction-Key, to this address only; empty sends none.
     """
 
     def __init__(self, name: str, address: Address, key: str = "") -> None:
@@ -34,27 +34,28 @@ class Endpoint:
 
     @property
     def sent(self) -> int:
-        """How many requests went there so far, repeats included."""
+        """The number of requests so far, repeats included."""
         return self._sent
 
     @property
     def has_answered(self) -> bool:
-        """Whether it has answered or refused any image so far."""
+        """Whether it has answered or refused an image so far."""
         return self._has_answered
 
     def count_request(self) -> None:
+        """Counts one more request."""
         with self._lock:
             self._sent += 1
 
     def take_note(self, answer: Answer, *, absent: bool) -> None:
-        """Takes note of how an image ended, after all tries.
+        """Records the answer to an image after all attempts.
 
         Args:
-            answer: what there is of it.
-            absent: whether nobody was there, or was too busy to look at it.
+            answer: the last one.
+            absent: whether no server answered, or it was too busy to examine the image.
 
         Raises:
-            ToolError: no image is answered, and that will hardly change.
+            ToolError: the endpoint answers no image, and hardly will.
         """
         with self._lock:
             if answer.is_final:
@@ -70,7 +71,7 @@ class Endpoint:
                 )
 
     def without_secrets(self, words: str) -> str:
-        """Words of a server, which may repeat what it was sent."""
+        """Removes the secrets from a message of the server, which may repeat the request."""
         query = self.address.query
         secrets = [query, *(value for _, value in parse_qsl(query))]
         secrets = [self.key, *(each for each in secrets if len(each) >= SHORTEST_SECRET)]

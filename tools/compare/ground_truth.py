@@ -1,4 +1,4 @@
-"""Who is right, where the images lie in folders named after their tags."""
+"""Counts right answers, for images in folders that are named after their tags."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from dataclasses import dataclass
 from tools.compare.agreement import top_tag
 from tools.compare.answer_log import Answer, ImageAnswers
 
-__all__ = ["Rightness", "right_tag", "rightness_of"]
+__all__ = ["Correctness", "right_tag", "correctness_of"]
 
 
 @dataclass(frozen=True)
-class Rightness:
-    """How often each is right, on the images that both answered and whose folder is a tag.
+class Correctness:
+    """The right answers to the images that both answered and whose folder is a tag.
 
     Attributes:
-        images: how many those are.
-        both: how many both got right.
-        only_a: how many only A got right.
-        only_b: how many only B got right.
-        wrong: (right tag, tag that was said) -> how often A and B said it; the most frequent first.
-        no_tags: folders that are named like no tag; their images are not counted.
+        images: the number of these images.
+        both: the number that both classified correctly.
+        only_a: the number that only A classified correctly.
+        only_b: the number that only B classified correctly.
+        wrong: (right tag, wrong tag) -> how often A and B gave the wrong one; most frequent first.
+        no_tags: folders whose name is not a tag; their images are not counted.
     """
 
     images: int
@@ -34,35 +34,39 @@ class Rightness:
 
     @property
     def right_a(self) -> int:
+        """The number of images that A classified correctly."""
         return self.both + self.only_a
 
     @property
     def right_b(self) -> int:
+        """The number of images that B classified correctly."""
         return self.both + self.only_b
 
     @property
     def neither(self) -> int:
+        """The number of images that neither classified correctly."""
         return self.images - self.both - self.only_a - self.only_b
 
 
 def right_tag(file: str) -> str | None:
-    """The folder right below the one that was named; None for an image that lies in no folder."""
+    """Returns the name of an image's top folder, which is its tag; None outside of folders."""
     folder, slash, _ = file.partition("/")
     return folder if slash else None
 
 
-def rightness_of(images: Sequence[ImageAnswers]) -> Rightness:
+def correctness_of(images: Sequence[ImageAnswers]) -> Correctness:
+    """Compares the top tags of all answers with the folders of the images."""
     tags = {tag for each in images for side in (each.a, each.b) for tag in side.tags or ()}
     folders = {right_tag(each.file) for each in images} - {None}
     counted = [
-        (right_tag(each.file), _said(each.a), _said(each.b))
+        (right_tag(each.file), _top(each.a), _top(each.b))
         for each in images
         if each.a.tags and each.b.tags and right_tag(each.file) in tags
     ]
     wrong_a = Counter((str(right), a) for right, a, _ in counted if a != right)
     wrong_b = Counter((str(right), b) for right, _, b in counted if b != right)
     pairs = sorted(wrong_a | wrong_b, key=lambda pair: (-wrong_a[pair] - wrong_b[pair], pair))
-    return Rightness(
+    return Correctness(
         images=len(counted),
         both=sum(a == right == b for right, a, b in counted),
         only_a=sum(a == right != b for right, a, b in counted),
@@ -72,5 +76,5 @@ def rightness_of(images: Sequence[ImageAnswers]) -> Rightness:
     )
 
 
-def _said(answer: Answer) -> str:
+def _top(answer: Answer) -> str:
     return top_tag(answer.tags or {})[0]

@@ -1,4 +1,4 @@
-"""Sends images to an endpoint over one connection, and again where that helps."""
+"""Sends images to an endpoint over one connection, and repeats requests that may succeed."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import requests
 
 from tools.compare.answer_log import Answer
 from tools.compare.endpoint import Endpoint
-from tools.compare.rate_limit import Pace
+from tools.compare.rate_limit import RateLimit
 from tools.compare.replies import NoPrediction, error_of, printable, seconds_to_wait, tags_in
 from tools.shared.errors import ToolError
 
-__all__ = ["Caller"]
+__all__ = ["HttpClient"]
 
 CONNECT_SECONDS = 10
 TRIES_WHEN_BUSY = 6
@@ -25,7 +25,7 @@ LONGEST_WAIT_SECONDS = 300.0
 
 _BUSY = {429, 503}
 _BROKEN = {408, 500, 502, 504}
-# Wrong for one image is wrong for all.
+# Errors that every image would get.
 _WRONG = {401, 403, 404, 405}
 _WRONG_CODES = {
     "BadRequestExceededQuota",
@@ -38,36 +38,41 @@ _WRONG_CODES = {
 
 
 class _Try(NamedTuple):
-    """What became of one request.
+    """The outcome of one request.
 
     Attributes:
-        answer: an answer, or why there is none.
-        worth: how many tries such a thing is worth.
-        wait: seconds that the server asks to be left alone.
-        absent: whether nobody was there, or was too busy.
+        answer: the answer, or the reason why there is none.
+        most_tries: the number of attempts after such an outcome.
+        wait: seconds to wait before the next request, as the server demands.
+        absent: whether no server answered, or it was too busy.
     """
 
     answer: Answer
-    worth: int = 1
+    most_tries: int = 1
     wait: float | None = None
     absent: bool = False
 
 
-class Caller:
-    """Asks an endpoint; for one thread at a time.
+class HttpClient:
+    """A client of one endpoint, for one thread at a time.
 
     Args:
-        endpoint: is asked.
-        pace: gives turns; the first turn of each image is the caller's own business.
+        endpoint: the endpoint.
+        rate_limit: gives the turn for each repeated request; the caller takes the first one.
         timeout: seconds without a byte of the reply.
-        pause: seconds before the second try, doubled for each further one; a server's own wish
-            goes before.
+        pause: seconds before the second attempt, doubled for each further one, unless the server
+            demands another wait.
     """
 
     def __init__(
-        self, endpoint: Endpoint, pace: Pace, *, timeout: float = 60.0, pause: float = 1.0
+        self,
+        endpoint: Endpoint,
+        rate_limit: RateLimit,
+        *,
+        timeout: float = 60.0,
+        pause: float = 1.0,
     ) -> None:
-        self._endpoint, self._pace = endpoint, pace
+        self._endpoint, self._rate_limit = endpoint, rate_limit
         self._timeout, self._pause = timeout, pause
         self._session = requests.Session()
         self._session.headers["Accept"] = "application/json"
@@ -76,34 +81,35 @@ class Caller:
             self._session.headers["Prediction-Key"] = endpoint.key
         # Without this a .netrc would add a password.
         self._session.auth = lambda request: request
-        # A proxy has no business with what stays on this machine.
+        # No proxy gets requests that stay on this machine.
         self._session.trust_env = not endpoint.address.is_local
         self._is_connected = False
 
     def close(self) -> None:
+        """Closes the connection."""
         self._session.close()
 
     def ask(self, image: bytes) -> Answer:
-        """Sends one image, until there is an answer or there have been enough tries.
+        """Sends one image, again and again until there is an answer or no attempt is left.
 
         Raises:
-            ToolError: no image will be answered.
-            StoppedError: all is over before there was an answer.
+            ToolError: the endpoint will answer no image.
+            StoppedError: the run was stopped before there was an answer.
         """
         tries = 0
         while True:
             done = self._try(image)
             tries += 1
-            if tries >= done.worth:
+            if tries >= done.most_tries:
                 answer = replace(done.answer, retries=tries - 1)
                 self._endpoint.take_note(answer, absent=done.absent)
                 return answer
             pause = self._pause * 2 ** (tries - 1)
             if done.wait is not None:
-                self._pace.hold(done.wait)
+                self._rate_limit.hold(done.wait)
             else:
-                self._pace.sleep(pause)
-            self._pace.turn()
+                self._rate_limit.sleep(pause)
+            self._rate_limit.turn()
 
     def _try(self, image: bytes) -> _Try:
         self._endpoint.count_request()
@@ -129,7 +135,7 @@ class Caller:
         return _Try(Answer(tags, milliseconds=milliseconds, opened_connection=opens))
 
     def _failed(self, error: requests.RequestException) -> _Try:
-        """There is no reply. The library's own words hold the URL with its query: never shown."""
+        """Handles a missing reply. The library's message holds the query, so it is never shown."""
         if isinstance(error, requests.exceptions.SSLError):
             raise ToolError(
                 f"{self._endpoint.name} has a certificate that is not accepted: {_reason(error)} "
@@ -139,9 +145,9 @@ class Caller:
             answer = Answer(error=f"did not answer within {self._timeout:g} s")
             return _Try(answer, TRIES_WHEN_BROKEN, absent=True)
         if isinstance(error, requests.ConnectionError):
-            # Where nobody ever was, nobody will come; but a network may be away for a while.
-            worth = TRIES_WHEN_BUSY if self._endpoint.has_answered else TRIES_WHEN_BROKEN
-            return _Try(Answer(error=f"did not answer: {_reason(error)}"), worth, absent=True)
+            # An address that never answered hardly will, but a network may fail for a while.
+            tries = TRIES_WHEN_BUSY if self._endpoint.has_answered else TRIES_WHEN_BROKEN
+            return _Try(Answer(error=f"did not answer: {_reason(error)}"), tries, absent=True)
         answer = Answer(error=f"gave an answer that cannot be read ({type(error).__name__})")
         return _Try(answer, TRIES_WHEN_BROKEN)
 
@@ -169,9 +175,9 @@ class Caller:
     def _advice(self, response: requests.Response) -> str:
         endpoint, status = self._endpoint, response.status_code
         if 300 <= status < 400:
-            there = urlsplit(response.headers.get("Location", ""))
-            where = printable(f"{there.scheme}://{there.netloc}{there.path}", 200)
-            where = endpoint.without_secrets(where) if there.netloc else "another place"
+            target = urlsplit(response.headers.get("Location", ""))
+            where = printable(f"{target.scheme}://{target.netloc}{target.path}", 200)
+            where = endpoint.without_secrets(where) if target.netloc else "another place"
             return (
                 f" That is a redirect to {where}. Redirects are not followed, since the key would "
                 "go along: name the right URL with --endpoint."
@@ -186,7 +192,7 @@ class Caller:
 
 
 def _reason(error: BaseException) -> str:
-    """The system's own words, which are somewhere inside an exception of the library."""
+    """Finds the message of the operating system inside an exception of the library."""
     inside: list[BaseException] = [error]
     for each in inside:  # grows meanwhile
         wrapped = (*each.args, getattr(each, "reason", None), each.__cause__, each.__context__)

@@ -1,4 +1,4 @@
-"""The command's options."""
+"""Defines the options of the command."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ KEYS = ("PREDICTION_KEY_A", "PREDICTION_KEY_B")
 
 
 def parser() -> argparse.ArgumentParser:
+    """Makes the parser of the command line."""
     options = argparse.ArgumentParser(
         prog="python -m tools.compare",
         description="Send the same images to two endpoints of the Custom Vision prediction API, "
@@ -44,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--labelled",
         action="store_true",
-        help="FOLDER has a folder for each tag, named like it: count who is right",
+        help="FOLDER has a folder for each tag, named like it: count right answers",
     )
     options.add_argument(
         "--rate",
@@ -57,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
         type=_threads,
         default=THREADS,
         metavar="N",
-        help=f"how many images are asked for at once (default: {THREADS})",
+        help=f"images that are sent at once (default: {THREADS})",
     )
     options.add_argument(
         "--timeout",

@@ -1,4 +1,4 @@
-"""The files of a comparison: for people (Markdown), for spreadsheets (CSV)."""
+"""Writes the files of a comparison: Markdown for people, CSV for spreadsheets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["write_markdown", "write_images"]
 
 
 def write_markdown(path: Path, run: Run, *, plot: str | None) -> None:
-    """The whole report; ``plot`` is the name of the image beside it, if there is one."""
+    """Writes the complete report; ``plot`` is the name of the image beside it, if there is one."""
     a, b = run.shown
     lines = [
         "# Two prediction endpoints compared",
@@ -37,28 +37,28 @@ def write_markdown(path: Path, run: Run, *, plot: str | None) -> None:
 
 
 def write_images(path: Path, run: Run) -> None:
-    """One row for each image; every tag's probability is in the answers' own file."""
+    """Writes one row for each image; the probabilities of all tags are in the answer log."""
     compared = {each.answers.file: each for each in run.agreement.compared}
-    # The mark at the start is what makes Excel read UTF-8.
+    # Excel reads UTF-8 only after a byte order mark.
     with path.open("w", encoding="utf-8-sig", errors="replace", newline="") as file:
         rows = csv.writer(file)
         sides = [
             f"{side}_{what}" for side in "ab" for what in ("tag", "probability", "ms", "error")
         ]
-        labels = ["right_tag"] if run.rightness else []
+        labels = ["right_tag"] if run.correctness else []
         rows.writerow(
             ["file", "bytes", *labels, *sides, "same_tag", "differs_most_at", "difference"]
         )
         for each in run.images:
-            found = compared.get(each.file)
+            pair = compared.get(each.file)
             rows.writerow(
                 [
                     each.file,
                     each.bytes,
-                    *([right_tag(each.file) or ""] if run.rightness else []),
+                    *([right_tag(each.file) or ""] if run.correctness else []),
                     *_cells(each.a),
                     *_cells(each.b),
-                    *([found.agrees, found.tag, f"{found.difference:.6g}"] if found else [""] * 3),
+                    *([pair.agrees, pair.tag, f"{pair.difference:.6g}"] if pair else [""] * 3),
                 ]
             )
 

@@ -1,4 +1,4 @@
-"""The comparison as an image: B's probabilities against A's, and how long both took."""
+"""Plots a comparison: the probabilities of B against those of A, and both response times."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from tools.shared.errors import ToolError
 
 __all__ = ["draw"]
 
-# Okabe and Ito's, which people see apart whatever their eyes.
+# Okabe and Ito's colours, which colour-blind people can tell apart.
 SAME, OTHER = "#0072b2", "#d55e00"
 A_COLOUR, B_COLOUR = "#7a7a7a", "#0072b2"
-# Above this a linear axis shows the slowest only.
+# Above this ratio a linear axis shows only the slowest.
 WIDE_RANGE = 20
-# So many marks make an SVG slow; then the marks alone become pixels.
+# More marks make an SVG slow; then only the marks become pixels.
 MOST_MARKS = 2000
 
 
 def draw(run: Run, file: Path) -> None:
-    """Draws the figures; the same figures give the same file.
+    """Draws the plot; the same figures give the same file.
 
     Raises:
         ToolError: matplotlib is not installed.
@@ -85,7 +85,7 @@ def _points(
 def _draw_latencies(axes: Any, a: Latency, b: Latency) -> None:
     seen: list[float] = []
     for name, latency, colour, style in (("A", a, A_COLOUR, "--"), ("B", b, B_COLOUR, "-")):
-        # A run of few images has no others than those that had to connect.
+        # In a run of few images, all requests open a connection.
         times = latency.times or latency.first
         if times:
             middle = milliseconds(percentile(times, 50))
@@ -120,7 +120,7 @@ def _tidy(axes: Any) -> None:
 
 
 def _pyplot() -> Any:
-    """Imported late: the tables need no matplotlib."""
+    """Imports matplotlib, which the tables do not need."""
     try:
         import matplotlib
     except ImportError:
@@ -129,7 +129,7 @@ def _pyplot() -> Any:
             "matplotlib) and run this again with --resume."
         ) from None
     matplotlib.use("svg")
-    # Text stays text, and the same figures give the same file.
+    # Text stays text, and equal figures give equal files.
     matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "compare"})
     import matplotlib.pyplot
 

@@ -1,22 +1,25 @@
-"""Whose turn it is: a rate for all threads together, and pauses that a server asks for."""
+"""Limits the rate of all threads together, and pauses when a server demands it."""
 
 from __future__ import annotations
 
 import threading
 import time
 
-__all__ = ["Pace", "StoppedError"]
+__all__ = ["RateLimit", "StoppedError"]
 
 
 class StoppedError(Exception):
-    """Somebody waited and all was stopped meanwhile."""
+    """The run was stopped while a thread waited for its turn."""
 
 
-class Pace:
-    """Gives turns, so many a second at most.
+class RateLimit:
+    """Gives a limited number of turns a second.
 
-    Both endpoints share one: what is asked of both at the same time is slowed down for both, so
-    that neither gets more to do at once than the other.
+    Both endpoints share one limit: both get each image at the same time, so that neither has more
+    work at once than the other.
+
+    Args:
+        rate: turns a second.
     """
 
     def __init__(self, rate: float) -> None:
@@ -27,6 +30,7 @@ class Pace:
 
     @property
     def stopped(self) -> bool:
+        """Whether there are no more turns."""
         return self._stop.is_set()
 
     def stop(self) -> None:
@@ -37,29 +41,29 @@ class Pace:
         """Waits for a turn.
 
         Raises:
-            StoppedError: there are none any more.
+            StoppedError: there are no more turns.
         """
         while True:
             with self._lock:
                 now = time.monotonic()
                 wait = self._next - now
                 if wait <= 0 and not self.stopped:
-                    # Turns that nobody took are not made up for: never more than the rate.
+                    # Unused turns are lost, so that the rate is never exceeded.
                     self._next = now + self._gap
                     return
-            # A hold may come meanwhile, so the clock is asked again after.
+            # A hold may arrive during the wait, so the time is checked again.
             self.sleep(wait)
 
     def hold(self, seconds: float) -> None:
-        """Gives nobody a turn for so long."""
+        """Gives no turn for so many seconds."""
         with self._lock:
             self._next = max(self._next, time.monotonic() + seconds)
 
     def sleep(self, seconds: float) -> None:
-        """Lets time pass.
+        """Waits.
 
         Raises:
-            StoppedError: it is over.
+            StoppedError: the run was stopped.
         """
         if self._stop.wait(max(0.0, seconds)):
             raise StoppedError

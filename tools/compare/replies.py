@@ -1,6 +1,6 @@
-"""What an endpoint's replies say: tags, an error in words, how long to wait.
+"""Reads tags, errors and waiting times from the replies of an endpoint.
 
-Tested against the service's own shapes, its gateway's, and what web servers say instead.
+Tested with replies of the service, of its gateway, and of web servers in front of them.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ _MARKUP = re.compile(r"<(style|script)\b.*?</\1>|<[^>]*>", re.DOTALL | re.IGNORE
 
 
 class NoPrediction(Exception):
-    """A reply with status 200 is not what the prediction API answers; the message says why."""
+    """A reply with status 200 is not one of the prediction API; the message has the reason."""
 
 
 def tags_in(body: bytes) -> dict[str, float]:
-    """The tags of an answer and their probabilities, in the order in which they came.
+    """Reads the tags of an answer and their probabilities, in their order.
 
     Raises:
-        NoPrediction: the body is something else.
+        NoPrediction: the body is not an answer of the prediction API.
     """
     value = _parsed(body)
     predictions = value.get("predictions") if isinstance(value, dict) else None
@@ -52,24 +52,24 @@ def _probability(value: Any) -> float | None:
 
 
 def error_of(body: bytes) -> tuple[str, str]:
-    """Code and message of an error, each empty if there is none.
+    """Reads code and message of an error; each may be empty.
 
-    The service says ``{"code", "message"}``, its gateway ``{"error": {"code", "message"}}`` or
-    ``{"statusCode", "message"}``; what has another shape is a message as a whole.
+    The service sends ``{"code", "message"}``, its gateway ``{"error": {"code", "message"}}`` or
+    ``{"statusCode", "message"}``. A body of another shape is all message.
     """
     value = _parsed(body)
     if not isinstance(value, dict):
         return "", printable(_MARKUP.sub(" ", _text(body)))
     nested = value.get("error")
     inner = nested if isinstance(nested, dict) else {"message": nested}
-    found = {name: value.get(name) or inner.get(name) or "" for name in ("code", "message")}
-    if not found["message"]:
+    parts = {name: value.get(name) or inner.get(name) or "" for name in ("code", "message")}
+    if not parts["message"]:
         return "", printable(_text(body))
-    return printable(str(found["code"]), 80), printable(str(found["message"]))
+    return printable(str(parts["code"]), 80), printable(str(parts["message"]))
 
 
 def seconds_to_wait(headers: Mapping[str, str]) -> float | None:
-    """What Retry-After says, as a number of seconds or a date; None if it says nothing."""
+    """Reads Retry-After, which is a number of seconds or a date; None if it is missing."""
     text = headers.get("Retry-After", "").strip()
     try:
         seconds = float(text)
@@ -85,7 +85,7 @@ def seconds_to_wait(headers: Mapping[str, str]) -> float | None:
 
 
 def printable(text: str, most: int = LONGEST_WORDS) -> str:
-    """One line that does nothing to a terminal, whatever a server or a file's name holds."""
+    """Makes one line of text from a server or a file name, harmless to a terminal."""
     line = " ".join(text.split())
     line = "".join(character if character.isprintable() else "\ufffd" for character in line)
     return line if len(line) <= most else line[: most - 1] + "…"

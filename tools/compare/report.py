@@ -1,4 +1,4 @@
-"""What came out, in words and tables: the same for the terminal and for the Markdown file."""
+"""Describes the result in words and tables, for the terminal and for the Markdown file."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from tools.compare.agreement import (
     wilson,
 )
 from tools.compare.answer_log import ImageAnswers
-from tools.compare.ground_truth import Rightness
+from tools.compare.ground_truth import Correctness
 from tools.compare.latency import Latency, latency_of
 from tools.compare.replies import printable
 from tools.compare.tables import difference, milliseconds, percent, safe_table, share
 
 __all__ = ["Run", "Section", "sections", "verdict"]
 
-# What the cloud takes of an image.
+# The largest image that the cloud accepts.
 CLOUD_BYTES = 4 * 1024 * 1024
 LONGEST_LIST = 20
 
 
 @dataclass(frozen=True)
 class Run:
-    """All that the report is made of.
+    """The data of a report.
 
     Attributes:
         shown: the endpoints' URLs, without secrets.
-        folder: whose images were sent.
+        folder: the folder of the images.
         images: the answers.
-        planned: how many images there were to ask for.
-        sent: how many requests went to A and to B this time.
-        seconds: how long that took.
-        top: how many images a list has.
-        rightness: who is right; None if nobody said what is.
-        when: it ended.
+        planned: the number of images to send.
+        sent: the numbers of requests to A and to B in this run.
+        seconds: the duration of the run.
+        top: the number of images in a list.
+        correctness: the right answers; None without labels.
+        when: the end of the run.
     """
 
     shown: tuple[str, str]
@@ -51,15 +51,17 @@ class Run:
     sent: tuple[int, int]
     seconds: float
     top: int
-    rightness: Rightness | None
+    correctness: Correctness | None
     when: datetime
 
     @cached_property
     def agreement(self) -> EndpointAgreement:
+        """How far the two endpoints agree."""
         return agreement_of(self.images)
 
     @cached_property
     def latencies(self) -> tuple[Latency, Latency]:
+        """The response times of A and of B."""
         return (
             latency_of([each.a for each in self.images]),
             latency_of([each.b for each in self.images]),
@@ -75,7 +77,7 @@ class Section:
 
 
 def verdict(agreement: EndpointAgreement) -> str:
-    """One line for those who read no more."""
+    """Sums up the agreement in one line."""
     compared = len(agreement.compared)
     if not compared:
         return "No image was answered by both, so there is nothing to compare."
@@ -99,34 +101,34 @@ def verdict(agreement: EndpointAgreement) -> str:
 
 
 def sections(run: Run, *, everything: bool = False) -> list[Section]:
-    """The report's parts, those that have something to say.
+    """Lists the parts of the report, without empty ones.
 
     Args:
-        run: what came out.
-        everything: all failures, not only the first ones.
+        run: the data of the report.
+        everything: lists all failures, not only the first ones.
     """
     agreement = run.agreement
-    found = [Section("Endpoints", _endpoints(run, agreement))]
+    parts = [Section("Endpoints", _endpoints(run, agreement))]
     if warnings := _warnings(run, agreement):
-        found.append(Section("Please note", "\n".join(f"* {line}" for line in warnings)))
+        parts.append(Section("Please note", "\n".join(f"* {line}" for line in warnings)))
     if agreement.compared:
-        found.insert(0, Section("Agreement", _agreement(agreement)))
-        if run.rightness is not None:
-            found += _rightness(run.rightness, run.top)
+        parts.insert(0, Section("Agreement", _agreement(agreement)))
+        if run.correctness is not None:
+            parts += _correctness(run.correctness, run.top)
         disagreements = agreement.disagreements
         if disagreements:
             title = _title("Another top tag", run.top, len(disagreements))
-            found.append(Section(title, _list(disagreements[: run.top])))
+            parts.append(Section(title, _list(disagreements[: run.top])))
         furthest = [each for each in agreement.furthest(run.top) if each.difference > 0]
         if furthest:
             title = _title("Largest differences", run.top, len(agreement.compared))
-            found.append(Section(title, _list(furthest)))
+            parts.append(Section(title, _list(furthest)))
     failures = [each for each in run.images if not (each.a.tags and each.b.tags)]
     if failures:
         most = len(failures) if everything else LONGEST_LIST
         title = _title("Not answered by both", most, len(failures))
-        found.append(Section(title, _failures(failures[:most])))
-    return found
+        parts.append(Section(title, _failures(failures[:most])))
+    return parts
 
 
 def _title(words: str, most: int, count: int) -> str:
@@ -183,40 +185,42 @@ def _endpoints(run: Run, agreement: EndpointAgreement) -> str:
 
 
 def _warnings(run: Run, agreement: EndpointAgreement) -> list[str]:
-    found = []
+    warnings = []
     for side, tags in (("A", agreement.only_a), ("B", agreement.only_b)):
         if tags:
             listed = ", ".join(printable(tag, 60) for tag in tags[:LONGEST_LIST])
             listed += ", …" if len(tags) > LONGEST_LIST else ""
-            found.append(
+            warnings.append(
                 f"**The tags are not the same.** Only {side} ever named: {listed}. Differences are "
                 "those of the tags that both know. Is it the same iteration?"
             )
     large = sum(each.bytes > CLOUD_BYTES for each in run.images)
     if large:
-        found.append(f"Images of more than 4 MB, which Custom Vision's cloud refuses: {large:,}.")
+        warnings.append(
+            f"Images of more than 4 MB, which Custom Vision's cloud refuses: {large:,}."
+        )
     if len(run.images) < run.planned:
-        found.append(f"It ended early: {len(run.images):,} of {run.planned:,} images are in.")
-    if run.rightness is not None and run.rightness.no_tags:
-        folders = ", ".join(printable(each, 60) for each in run.rightness.no_tags[:LONGEST_LIST])
-        found.append(f"Folders named like no tag, whose images are not counted: {folders}.")
-    return found
+        warnings.append(f"It ended early: {len(run.images):,} of {run.planned:,} images are in.")
+    if run.correctness is not None and run.correctness.no_tags:
+        folders = ", ".join(printable(each, 60) for each in run.correctness.no_tags[:LONGEST_LIST])
+        warnings.append(f"Folders named like no tag, whose images are not counted: {folders}.")
+    return warnings
 
 
-def _rightness(found: Rightness, most: int) -> list[Section]:
+def _correctness(counts: Correctness, most: int) -> list[Section]:
     def right(count: int) -> str:
-        low, high = wilson(count, found.images)
-        return f"{count:,} ({share(count, found.images)}; {percent(low)} to {percent(high)})"
+        low, high = wilson(count, counts.images)
+        return f"{count:,} ({share(count, counts.images)}; {percent(low)} to {percent(high)})"
 
-    if not found.images:
+    if not counts.images:
         return []
     rows = [
-        (f"right, of {found.images:,}", right(found.right_a), right(found.right_b)),
-        ("right where the other is wrong", f"{found.only_a:,}", f"{found.only_b:,}"),
-        ("wrong both", f"{found.neither:,}", f"{found.neither:,}"),
+        (f"right, of {counts.images:,}", right(counts.right_a), right(counts.right_b)),
+        ("right where the other is wrong", f"{counts.only_a:,}", f"{counts.only_b:,}"),
+        ("wrong both", f"{counts.neither:,}", f"{counts.neither:,}"),
     ]
     parts = [Section("Who is right", safe_table(["what", "A", "B"], rows, right=2))]
-    wrong = [(*pair, f"{a:,}", f"{b:,}") for pair, (a, b) in found.wrong.items()]
+    wrong = [(*pair, f"{a:,}", f"{b:,}") for pair, (a, b) in counts.wrong.items()]
     if wrong:
         shown = safe_table(["right tag", "said", "A", "B"], wrong[:most], right=2)
         parts.append(Section(_title("Mistakes", most, len(wrong)), shown))
@@ -227,8 +231,8 @@ def _list(images: Sequence[Compared]) -> str:
     rows = [
         (
             each.answers.file,
-            _said(each.top_a),
-            _said(each.top_b),
+            _tag_text(each.top_a),
+            _tag_text(each.top_b),
             "same" if each.agrees else "another, one unsure" if each.is_unsure else "another",
             printable(each.tag, 40),
             difference(each.difference),
@@ -240,7 +244,7 @@ def _list(images: Sequence[Compared]) -> str:
     )
 
 
-def _said(top: tuple[str, float]) -> str:
+def _tag_text(top: tuple[str, float]) -> str:
     return f"{printable(top[0], 40)} {top[1]:.3f}"
 
 

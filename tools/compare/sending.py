@@ -10,26 +10,25 @@ from pathlib import Path
 
 from tools.compare.answer_log import Answer, ImageAnswers
 from tools.compare.endpoint import Endpoint
-from tools.compare.http_client import Caller
-from tools.compare.rate_limit import Pace, StoppedError
+from tools.compare.http_client import HttpClient
+from tools.compare.rate_limit import RateLimit, StoppedError
 
-__all__ = ["Asking"]
+__all__ = ["ImageSender"]
 
 
-class Asking:
-    """Asks both endpoints for all images.
+class ImageSender:
+    """Sends all images to both endpoints.
 
     Args:
         endpoints: A and B.
-        folder: has the images.
-        images: files in it.
+        folder: the folder of the images.
+        images: files in the folder.
         keep: called with the answers to each image, from one thread at a time.
         rate: images a second at most.
-        threads: how many images are asked for at once.
+        threads: the number of images that are sent at once.
         timeout: seconds that a reply may take.
-        pause: seconds before a second try.
-        earlier: answers that are there already, by file; final ones are taken if the file is
-            still the same.
+        pause: seconds before a second attempt.
+        earlier: known answers, by file; final ones are taken while the file is the same.
     """
 
     def __init__(
@@ -48,7 +47,7 @@ class Asking:
         self._endpoints, self._folder = endpoints, folder
         self._images: Iterator[Path] = iter(images)
         self._keep, self._earlier = keep, earlier or {}
-        self._pace = Pace(rate)
+        self._rate_limit = RateLimit(rate)
         self._timeout, self._pause = timeout, pause
         self._lock = threading.Lock()
         self._answers: dict[str, ImageAnswers] = {}
@@ -61,36 +60,37 @@ class Asking:
 
     @property
     def answers(self) -> list[ImageAnswers]:
-        """What there is so far, by file."""
+        """The answers so far, by file."""
         with self._lock:
             return sorted(self._answers.values(), key=lambda each: each.file)
 
     @property
     def done(self) -> int:
-        """How many images have their answers."""
+        """The number of images with answers."""
         return len(self._answers)
 
     @property
     def problem(self) -> Exception | None:
-        """What ended it early: a ToolError, or the error that ``keep`` raised."""
+        """The error that ended the run early: a ToolError, or the error that ``keep`` raised."""
         return self._problem
 
     @property
     def seconds(self) -> float:
-        """From the start to the last answer."""
+        """Seconds from the start to the last answer."""
         return self._ended - self._started
 
     def start(self) -> None:
+        """Starts the threads."""
         self._started = self._ended = time.monotonic()
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
-        """Takes no more images; those on their way are waited for, but not asked for again."""
-        self._pace.stop()
+        """Takes no more images; requests under way are awaited, but not repeated."""
+        self._rate_limit.stop()
 
     def wait(self, seconds: float) -> bool:
-        """Waits so long at most; returns whether all is over."""
+        """Waits so long at most; returns whether all threads have ended."""
         deadline = time.monotonic() + seconds
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
@@ -98,13 +98,13 @@ class Asking:
 
     def _work(self) -> None:
         a, b = (
-            Caller(endpoint, self._pace, timeout=self._timeout, pause=self._pause)
+            HttpClient(endpoint, self._rate_limit, timeout=self._timeout, pause=self._pause)
             for endpoint in self._endpoints
         )
         try:
             while True:
                 with self._lock:
-                    path = None if self._pace.stopped else next(self._images, None)
+                    path = None if self._rate_limit.stopped else next(self._images, None)
                 answers = self._answers_to(path, a, b) if path else None
                 if answers is None:
                     return
@@ -116,14 +116,14 @@ class Asking:
             b.close()
 
     def _end(self, problem: Exception) -> None:
-        """Ends all at once: nobody waits for another try any more."""
+        """Ends all threads; none waits for another attempt."""
         if not isinstance(problem, StoppedError):
             with self._lock:
                 self._problem = self._problem or problem
-        self._pace.stop()
+        self._rate_limit.stop()
 
-    def _answers_to(self, path: Path, a: Caller, b: Caller) -> ImageAnswers | None:
-        """Both answers; None if it was stopped before they were there."""
+    def _answers_to(self, path: Path, a: HttpClient, b: HttpClient) -> ImageAnswers | None:
+        """Both answers; None if the run was stopped before."""
         file = path.relative_to(self._folder).as_posix()
         try:
             data = path.read_bytes()
@@ -133,21 +133,21 @@ class Asking:
         digest, earlier = hashlib.sha256(data).hexdigest(), self._earlier.get(file)
         if earlier and earlier.is_final and earlier.sha256 == digest:
             return earlier
-        self._pace.turn()
+        self._rate_limit.turn()
         # At the same time, so that neither has the machine or the network for itself. The thread
-        # is not a pool's: those are waited for at exit, after a second Ctrl+C too.
-        found: dict[Caller, Answer] = {}
-        other = threading.Thread(target=self._ask, args=(b, data, found), daemon=True)
+        # is not from a pool: at exit Python waits for these, even after a second Ctrl+C.
+        received: dict[HttpClient, Answer] = {}
+        other = threading.Thread(target=self._ask, args=(b, data, received), daemon=True)
         other.start()
-        self._ask(a, data, found)
+        self._ask(a, data, received)
         other.join()
-        if len(found) < 2:
+        if len(received) < 2:
             return None
-        return ImageAnswers(file, digest, len(data), found[a], found[b])
+        return ImageAnswers(file, digest, len(data), received[a], received[b])
 
-    def _ask(self, caller: Caller, data: bytes, found: dict[Caller, Answer]) -> None:
+    def _ask(self, client: HttpClient, data: bytes, received: dict[HttpClient, Answer]) -> None:
         try:
-            found[caller] = caller.ask(data)
+            received[client] = client.ask(data)
         except Exception as exc:
             self._end(exc)
 

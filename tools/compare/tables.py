@@ -24,23 +24,25 @@ def _cell(text: str) -> str:
     return printable(text, LONGEST_CELL).replace("|", "\\|").replace("<", "\\<")
 
 
-def share(part: int, whole: int) -> str:
-    """A share in per cent, rounded down: 100.0 % is all of them and nothing else."""
-    return f"{part * 1000 // whole / 10:.1f} %" if whole else "–"
+def share(part: int, total: int) -> str:
+    """Formats a share in per cent, rounded down: 100.0 % stands for all of them only."""
+    return f"{part * 1000 // total / 10:.1f} %" if total else "–"
 
 
 def percent(value: float) -> str:
+    """Formats a share from 0 to 1 in per cent."""
     return f"{value * 100:.1f} %"
 
 
 def difference(value: float) -> str:
-    """A difference of probabilities, with two digits that count."""
+    """Formats a difference of probabilities with two significant digits."""
     if value == 0:
         return "0"
     return f"{value:#.2g}" if value >= 0.0001 else "below 0.0001"
 
 
 def milliseconds(value: float | None) -> str:
+    """Formats a time with three significant digits or all whole milliseconds."""
     if value is None:
         return "–"
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"

@@ -8,7 +8,7 @@ import pytest
 
 from tools.compare.agreement import agreement_of, percentile, top_tag, wilson
 from tools.compare.answer_log import Answer, ImageAnswers
-from tools.compare.ground_truth import rightness_of
+from tools.compare.ground_truth import correctness_of
 from tools.compare.latency import latency_of
 from tools.compare.report import verdict
 from tools.compare.tables import difference, milliseconds, safe_table, share
@@ -138,7 +138,7 @@ def test_the_verdict_is_one_line() -> None:
 
 
 def test_the_folder_of_a_image_says_who_is_right() -> None:
-    found = rightness_of(
+    found = correctness_of(
         [
             answers("cat/1.png", cat(0.75), cat(0.75)),  # both
             answers("cat/deep/2.png", cat(0.75), cat(0.25)),  # A
