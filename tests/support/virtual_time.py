@@ -11,13 +11,20 @@ __all__ = ["VirtualTimeLoop", "run_in_virtual_time", "until"]
 
 Result = TypeVar("Result")
 
+# A scenario takes a few thousand; one that runs in circles is ended after some seconds.
+MOST_TURNS = 200_000
+
 
 class _JumpingSelector(selectors.DefaultSelector):
     """Never blocks: a wait for a timer moves the clock instead."""
 
     now = 0.0
+    turns = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        self.turns += 1
+        if self.turns > MOST_TURNS:
+            raise RuntimeError(f"the scenario does not end: {MOST_TURNS} turns of the loop")
         ready = super().select(0)
         if not ready:
             if timeout is None:
@@ -44,7 +51,7 @@ def run_in_virtual_time(
 
     Raises:
         TimeoutError: it took longer than ``limit_seconds`` of the loop's clock.
-        RuntimeError: it waits for something that no timer brings.
+        RuntimeError: it waits for something that no timer brings, or runs in circles.
     """
 
     async def limited() -> Result:

@@ -1,4 +1,4 @@
-"""A queue listener alone, in this process, against the real emulator; time runs fast in it."""
+"""A queue listener alone, in this process, against the real emulator."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from azure.storage.queue import (
 from local_host.configuration.queue_settings import QueueSettings
 from local_host.console import Console
 from local_host.queues.listener import QueueListener
-from local_host.queues.message import QueueCall, WorkerGone
+from local_host.queues.message import QueueCall, RawMessage, WorkerGone
 from local_host.queues.queue_target import QueueTarget
 from local_host.queues.storage_account import StorageAccount
 from local_host.queues.storage_client import StorageQueues, StorageUnavailable
@@ -61,13 +61,51 @@ class Recorder:
             self.at_once[id] -= 1
 
 
+class CountingQueues(StorageQueues):
+    """The queues, and how often they were looked into and messages kept hidden.
+
+    Attributes:
+        gets: fetches that were answered or refused.
+        hides: renewals and releases that were answered.
+        delivered: messages that fetches brought, also those that came before.
+    """
+
+    gets = hides = delivered = 0
+
+    async def get(self, queue: str, count: int, hidden_seconds: int) -> list[RawMessage]:
+        try:
+            messages = await super().get(queue, count, hidden_seconds)
+        finally:
+            self.gets += 1
+        self.delivered += len(messages)
+        return messages
+
+    async def hide(self, queue: str, id: str, pop_receipt: str, seconds: int) -> str:
+        receipt = await super().hide(queue, id, pop_receipt, seconds)
+        self.hides += 1
+        return receipt
+
+
 class Bench:
     """A listener on a queue of its own, and what it said."""
 
-    def __init__(self, azurite: Azurite, queue: Queue, lines: list[str]) -> None:
-        self.azurite = azurite
+    def __init__(
+        self, queue: Queue, storage: CountingQueues, lines: list[str], reasons: list[str]
+    ) -> None:
         self.queue = queue
+        self.storage = storage
         self.lines = lines
+        self._reasons = reasons
+
+    @property
+    def failures(self) -> int:
+        """How many requests got no answer in time."""
+        return len(self._reasons)
+
+    async def look_again(self, times: int = 3) -> None:
+        """Waits until the listener has looked into its queue so many times more."""
+        goal = self.storage.gets + times
+        await until(lambda: self.storage.gets >= goal, f"{times} more looks")
 
     @property
     def said(self) -> str:
@@ -77,32 +115,40 @@ class Bench:
 @asynccontextmanager
 async def listening(
     azurite: Azurite,
-    runner: Recorder,
+    caller: Recorder,
     settings: QueueSettings = DEFAULTS,
     *,
     hidden_seconds: int = 600,
     queue: Queue | None = None,
     connection_string: str | None = None,
-    service: type[StorageQueues] = StorageQueues,
+    service: type[CountingQueues] = CountingQueues,
 ) -> AsyncIterator[Bench]:
     queue = queue or Queue(azurite)
     lines: list[str] = []
     console = Console(lines.append)
     account = StorageAccount.parse(connection_string or azurite.connection_string, "S")
-    storage = service(account, StorageMonitor(account, ["f"], console))
+    monitor = StorageMonitor(account, ["f"], console)
+    failures: list[str] = []
+
+    def on_outcome(reason: str | None) -> None:
+        if reason is not None:
+            failures.append(reason)
+        monitor(reason)
+
+    storage = service(account, on_outcome)
     listener = QueueListener(
         "f",
         QueueTarget(queue.name, account),
         settings,
         storage,
-        runner,
+        caller,
         console,
         polling_seconds=0.1,
         hidden_seconds=hidden_seconds,
     )
     listener.start()
     try:
-        yield Bench(azurite, queue, lines)
+        yield Bench(queue, storage, lines, failures)
     finally:
         listener.stop_polling()
         await listener.drain(5)
@@ -127,32 +173,36 @@ async def fail(call: QueueCall) -> bool:
 
 
 def test_at_most_batch_and_threshold_run_at_once(azurite: Azurite) -> None:
-    async def slow(call: QueueCall) -> bool:
-        await asyncio.sleep(0.05)
-        return True
-
     async def scenario() -> None:
-        runner = Recorder(slow)
+        full = asyncio.Event()
+
+        async def wait_for_a_full_house(call: QueueCall) -> bool:
+            await full.wait()
+            return True
+
+        caller = Recorder(wait_for_a_full_house)
         settings = QueueSettings(batch_size=4, new_batch_threshold=2)
-        async with listening(azurite, runner, settings) as bench:
+        async with listening(azurite, caller, settings) as bench:
             await asyncio.to_thread(bench.queue.put, *map(str, range(40)))
+            await until(lambda: caller.most >= 4, "a batch runs")
+            full.set()
             await until(lambda: bench.queue.depth() == 0, "all are done")
 
-        assert sorted(int(call.body) for call in runner.calls) == list(range(40))
-        assert settings.parallel == 6 and 4 <= runner.most <= 6
+        assert sorted(int(call.body) for call in caller.calls) == list(range(40))
+        assert settings.parallel == 6 and 4 <= caller.most <= 6
 
     asyncio.run(scenario())
 
 
 def test_batch_of_one_and_threshold_of_zero_is_one_at_a_time(azurite: Azurite) -> None:
     async def scenario() -> None:
-        runner = Recorder(succeed)
+        caller = Recorder(succeed)
         settings = QueueSettings(batch_size=1, new_batch_threshold=0)
-        async with listening(azurite, runner, settings) as bench:
+        async with listening(azurite, caller, settings) as bench:
             await asyncio.to_thread(bench.queue.put, "a", "b", "c")
             await until(lambda: bench.queue.depth() == 0, "all are done")
 
-        assert len(runner.calls) == 3 and runner.most == 1
+        assert len(caller.calls) == 3 and caller.most == 1
 
     asyncio.run(scenario())
 
@@ -160,21 +210,27 @@ def test_batch_of_one_and_threshold_of_zero_is_one_at_a_time(azurite: Azurite) -
 def test_message_stays_hidden_for_as_long_as_its_function_runs(azurite: Azurite) -> None:
     """More than twice as long as it was hidden for at first."""
 
-    async def slow(call: QueueCall) -> bool:
-        await asyncio.sleep(4.5)
-        return True
-
     async def scenario() -> None:
-        runner = Recorder(slow)
-        async with listening(azurite, runner, hidden_seconds=2) as bench:
+        renewed = asyncio.Event()
+
+        async def run_until_renewed(call: QueueCall) -> bool:
+            await renewed.wait()
+            return True
+
+        caller = Recorder(run_until_renewed)
+        async with listening(azurite, caller, hidden_seconds=2) as bench:
             await asyncio.to_thread(bench.queue.put, "long")
-            await until(lambda: len(runner.calls) == 1, "it runs")
+            await until(lambda: len(caller.calls) == 1, "it runs")
             seen = []
-            while runner.at_once[runner.calls[0].message.id]:
+            start = time.monotonic()
+            while bench.storage.hides < 4:  # each when half of the two seconds are over
                 seen += await asyncio.to_thread(bench.queue.visible)
+                assert time.monotonic() - start < 20, "it is not renewed"
+            assert time.monotonic() - start > 3.5
+            renewed.set()
             await until(lambda: bench.queue.depth() == 0, "it is deleted")
 
-        assert seen == [] and len(runner.calls) == 1
+        assert seen == [] and len(caller.calls) == 1
 
     asyncio.run(scenario())
 
@@ -183,16 +239,16 @@ def test_failed_message_waits_for_visibility_timeout_and_then_goes_to_poison(
     azurite: Azurite,
 ) -> None:
     async def scenario() -> None:
-        runner = Recorder(fail)
+        caller = Recorder(fail)
         settings = QueueSettings(visibility_timeout_seconds=1, max_dequeue_count=2)
-        async with listening(azurite, runner, settings) as bench:
+        async with listening(azurite, caller, settings) as bench:
             await asyncio.to_thread(bench.queue.put, "bad")
-            await until(lambda: len(runner.calls) == 1, "the first try")
+            await until(lambda: len(caller.calls) == 1, "the first try")
             first = time.monotonic()
             await until(lambda: bench.queue.poison.depth() == 1, "poison")
 
             assert time.monotonic() - first > 0.8
-            assert [call.message.dequeue_count for call in runner.calls] == [1, 2]
+            assert [call.message.dequeue_count for call in caller.calls] == [1, 2]
             assert bench.queue.poison.texts() == ["bad"]
             await until(lambda: bench.queue.depth() == 0, "it is gone")
         assert "Message has reached MaxDequeueCount of 2." in bench.said
@@ -202,7 +258,7 @@ def test_failed_message_waits_for_visibility_timeout_and_then_goes_to_poison(
 
 def test_message_that_was_tried_too_often_elsewhere_is_not_run_at_all(azurite: Azurite) -> None:
     async def scenario() -> None:
-        runner = Recorder(succeed)
+        caller = Recorder(succeed)
         queue = Queue(azurite)
         queue.put("killer")
         with QueueClient.from_connection_string(azurite.connection_string, queue.name) as client:
@@ -210,46 +266,46 @@ def test_message_that_was_tried_too_often_elsewhere_is_not_run_at_all(azurite: A
                 message = next(iter(client.receive_messages(visibility_timeout=600)))
                 client.update_message(message, visibility_timeout=0)
         settings = QueueSettings(max_dequeue_count=2)
-        async with listening(azurite, runner, settings, queue=queue) as bench:
+        async with listening(azurite, caller, settings, queue=queue) as bench:
             await until(lambda: queue.poison.depth() == 1, "poison")
-        assert runner.calls == [] and "MaxDequeueCount of 2" in bench.said
+        assert caller.calls == [] and "MaxDequeueCount of 2" in bench.said
 
     asyncio.run(scenario())
 
 
 def test_message_of_a_poison_queue_that_fails_stays_hidden(azurite: Azurite) -> None:
     async def scenario() -> None:
-        runner = Recorder(fail)
+        caller = Recorder(fail)
         queue = Queue(azurite, Queue(azurite, create=False).poison.name)
-        async with listening(azurite, runner, queue=queue):
+        async with listening(azurite, caller, queue=queue) as bench:
             await asyncio.to_thread(queue.put, "bad", "worse")
-            await until(lambda: len(runner.calls) == 2, "both have run")
-            await asyncio.sleep(0.3)
+            await until(lambda: len(caller.calls) == 2, "both have run")
+            await bench.look_again()
             assert await asyncio.to_thread(queue.visible) == []
-        assert len(runner.calls) == 2 and queue.depth() == 2
+        assert len(caller.calls) == 2 and queue.depth() == 2
 
     asyncio.run(scenario())
 
 
 def test_plain_text_is_read_when_the_encoding_is_none(azurite: Azurite) -> None:
     async def scenario() -> None:
-        runner = Recorder(succeed)
-        async with listening(azurite, runner, QueueSettings(is_base64=False)) as bench:
+        caller = Recorder(succeed)
+        async with listening(azurite, caller, QueueSettings(is_base64=False)) as bench:
             await asyncio.to_thread(bench.queue.put, "a <&> ä", encode=False)
             await until(lambda: bench.queue.depth() == 0, "it is done")
-        assert [call.body for call in runner.calls] == ["a <&> ä"]
+        assert [call.body for call in caller.calls] == ["a <&> ä"]
 
     asyncio.run(scenario())
 
 
 def test_bytes_that_are_not_utf_8_arrive_as_bytes(azurite: Azurite) -> None:
     async def scenario() -> None:
-        runner = Recorder(succeed)
+        caller = Recorder(succeed)
         text = base64.b64encode(b"\xff\x00").decode()
-        async with listening(azurite, runner) as bench:
+        async with listening(azurite, caller) as bench:
             await asyncio.to_thread(bench.queue.put, text, encode=False)
             await until(lambda: bench.queue.depth() == 0, "it is done")
-        assert [call.body for call in runner.calls] == [b"\xff\x00"]
+        assert [call.body for call in caller.calls] == [b"\xff\x00"]
 
     asyncio.run(scenario())
 
@@ -261,12 +317,12 @@ def test_message_of_a_worker_that_died_is_seen_again_at_once(azurite: Azurite) -
         return True
 
     async def scenario() -> None:
-        runner = Recorder(die_once)
+        caller = Recorder(die_once)
         settings = QueueSettings(visibility_timeout_seconds=600)
-        async with listening(azurite, runner, settings) as bench:
+        async with listening(azurite, caller, settings) as bench:
             await asyncio.to_thread(bench.queue.put, "again")
             await until(lambda: bench.queue.depth() == 0, "it is done", 5)
-        assert [call.message.dequeue_count for call in runner.calls] == [1, 2]
+        assert [call.message.dequeue_count for call in caller.calls] == [1, 2]
 
     asyncio.run(scenario())
 
@@ -274,44 +330,48 @@ def test_message_of_a_worker_that_died_is_seen_again_at_once(azurite: Azurite) -
 def test_message_that_is_handed_out_twice_runs_once_and_is_deleted(azurite: Azurite) -> None:
     """Its time ran out, because nothing could be renewed, while its function still ran."""
 
-    async def slow(call: QueueCall) -> bool:
-        await asyncio.sleep(3)
-        return True
-
-    class CutOff(StorageQueues):
+    class CutOff(CountingQueues):
         """What a bad network does: renewals do not get through."""
 
         async def hide(self, queue: str, id: str, pop_receipt: str, seconds: int) -> str:
             raise StorageUnavailable("cut off")
 
     async def scenario() -> None:
-        runner = Recorder(slow)
-        async with listening(azurite, runner, hidden_seconds=1, service=CutOff) as bench:
+        delivered_again = asyncio.Event()
+
+        async def run_until_then(call: QueueCall) -> bool:
+            await delivered_again.wait()
+            return True
+
+        caller = Recorder(run_until_then)
+        async with listening(azurite, caller, hidden_seconds=1, service=CutOff) as bench:
             await asyncio.to_thread(bench.queue.put, "twice")
+            await until(lambda: bench.storage.delivered == 3, "it was handed out twice more")
+            delivered_again.set()
             await until(lambda: bench.queue.depth() == 0, "it is deleted")
             assert not bench.queue.poison.exists
-        assert len(runner.calls) == 1 and runner.most_of_one == 1
+        assert len(caller.calls) == 1 and caller.most_of_one == 1
 
     asyncio.run(scenario())
 
 
 def test_messages_that_have_not_ended_are_given_back_when_it_stops(azurite: Azurite) -> None:
     async def hang(call: QueueCall) -> bool:
-        await asyncio.sleep(600)
+        await asyncio.Event().wait()
         return True
 
     async def scenario() -> None:
-        runner = Recorder(hang)
+        caller = Recorder(hang)
         queue = Queue(azurite)
         queue.put("a", "b", "c")
         account = StorageAccount.parse(azurite.connection_string, "S")
         storage, console = StorageQueues(account), Console(lambda text: None)
         target = QueueTarget(queue.name, account)
         listener = QueueListener(
-            "f", target, QueueSettings(), storage, runner, console, polling_seconds=0.1
+            "f", target, QueueSettings(), storage, caller, console, polling_seconds=0.1
         )
         listener.start()
-        await until(lambda: len(runner.calls) == 3, "all run")
+        await until(lambda: len(caller.calls) == 3, "all run")
         assert queue.visible() == []
         listener.stop_polling()
         await listener.drain(0.1)
@@ -328,15 +388,15 @@ def test_queue_that_does_not_exist_yet_is_told_once_and_read_when_it_does(
     azurite: Azurite,
 ) -> None:
     async def scenario() -> None:
-        runner = Recorder(succeed)
+        caller = Recorder(succeed)
         queue = Queue(azurite, create=False)
-        async with listening(azurite, runner, queue=queue) as bench:
+        async with listening(azurite, caller, queue=queue) as bench:
             await until(lambda: "does not exist yet" in bench.said, "it is told")
-            await asyncio.sleep(0.4)
+            await bench.look_again()
             assert not queue.exists
             queue.create()
             await asyncio.to_thread(queue.put, "first")
-            await until(lambda: len(runner.calls) == 1, "it is read")
+            await until(lambda: len(caller.calls) == 1, "it is read")
         assert bench.said.count("does not exist yet") == 1
         assert f"Function f is on: it reads queue '{queue.name}'." in bench.said
 
@@ -357,13 +417,13 @@ def test_shared_access_signature_is_enough(azurite: Azurite) -> None:
     text = f"QueueEndpoint={azurite.endpoint};SharedAccessSignature={sas}"
 
     async def scenario() -> None:
-        runner = Recorder(fail)
+        caller = Recorder(fail)
         settings = QueueSettings(max_dequeue_count=2)
-        async with listening(azurite, runner, settings, connection_string=text) as bench:
+        async with listening(azurite, caller, settings, connection_string=text) as bench:
             await asyncio.to_thread(bench.queue.put, "bad")
             await until(lambda: bench.queue.poison.depth() == 1, "poison")
             await until(lambda: bench.queue.depth() == 0, "it is gone")
-        assert len(runner.calls) == 2
+        assert len(caller.calls) == 2
 
     asyncio.run(scenario())
 
@@ -374,7 +434,7 @@ def test_wrong_key_turns_the_function_off_with_the_setting_to_look_at(azurite: A
     async def scenario() -> None:
         async with listening(azurite, Recorder(succeed), connection_string=text) as bench:
             await until(lambda: "Function f is off" in bench.said, "it is told")
-            await asyncio.sleep(0.3)
+            await bench.look_again()
         assert bench.said.count("Function f is off") == 1
         assert "(403 " in bench.said and "Is S right?" in bench.said
 
@@ -387,21 +447,24 @@ def test_storage_that_does_not_answer_is_told_once_and_so_is_its_return(
 ) -> None:
     monkeypatch.setattr("local_host.queues.storage_client.SLOW_SECONDS", 0.2)
 
-    async def slow(call: QueueCall) -> bool:
-        await asyncio.sleep(0.3)
-        return True
-
     async def scenario() -> None:
-        runner = Recorder(slow)
-        async with listening(azurite, runner) as bench:
+        gate = asyncio.Event()
+
+        async def run_until_frozen(call: QueueCall) -> bool:
+            await gate.wait()
+            return True
+
+        caller = Recorder(run_until_frozen)
+        async with listening(azurite, caller) as bench:
             await asyncio.to_thread(bench.queue.put, *map(str, range(8)))
-            await until(lambda: len(runner.calls) == 8, "all run")
+            await until(lambda: len(caller.calls) == 8, "all run")
             with frozen(azurite):
+                gate.set()
                 await until(lambda: "Lost the storage" in bench.said, "it is told")
-                await asyncio.sleep(0.5)
+                await until(lambda: bench.failures >= 8, "all deletions are slow")
             await until(lambda: bench.queue.depth() == 0, "all are deleted")
             await until(lambda: "Found the storage" in bench.said, "it is told")
         assert bench.said.count("it has not answered for 0.2 s") == 1
-        assert bench.said.count("Found the storage") == 1 and len(runner.calls) == 8
+        assert bench.said.count("Found the storage") == 1 and len(caller.calls) == 8
 
     asyncio.run(scenario())
