@@ -162,7 +162,7 @@ def _metadata(model: Any) -> dict[str, str]:
 
 
 def _reason(exc: Exception) -> str:
-    """The line of OpenVINO's message that has the cause; the lines before it have the place."""
+    """The line of OpenVINO's message that has the cause; the lines before it have the origin."""
     lines = [line.strip() for line in str(exc).splitlines() if line.strip()]
     passed_over = ("Exception from", "Check '", "FrontEnd API failed")
     causes = [line for line in lines if not line.startswith(passed_over)]

@@ -56,9 +56,9 @@ def read_tflite(weights: Path) -> bytes:
     except OSError as exc:
         raise ModelError(f"{weights} cannot be read: {exc.strerror}.") from exc
     if data[4:8] != _IDENTIFIER:
-        what = "of another kind" if data else "empty"
+        kind = "of another kind" if data else "empty"
         raise ModelError(
-            f"{weights} is not a TensorFlow Lite model: it is {what}. Export it again, from Custom "
+            f"{weights} is not a TensorFlow Lite model: it is {kind}. Export it again, from Custom "
             "Vision as TensorFlow Lite."
         )
     if not _has_a_graph(data):

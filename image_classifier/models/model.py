@@ -228,7 +228,7 @@ class Model:
         return read_input_spec(sidecar) if sidecar.is_file() else None
 
     def _files(self) -> object:
-        """A value that changes when somebody changes the folder, or its origin does."""
+        """A value that changes when the folder or its origin changes."""
         if self._origin:
             return self._origin.state()
         stamps = []

@@ -63,4 +63,4 @@ class RepositoryWatcher:
                     try:
                         model.load_wanted()
                     except Exception:  # an error in one folder must not stop the scans
-                        logger.exception("cannot look at the versions of %s", model.name)
+                        logger.exception("cannot scan the versions of %s", model.name)

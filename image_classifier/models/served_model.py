@@ -69,11 +69,11 @@ class ServedModel:
         present = self._folders()
         with self._lock:
             if present:
-                self._take_over_folders(present)
+                self._update_versions(present)
             else:
-                self._take_over_no_folders()
+                self._handle_no_folders()
 
-    def _take_over_folders(self, present: dict[int, Path]) -> None:
+    def _update_versions(self, present: dict[int, Path]) -> None:
         self._present = present
         for version, folder in present.items():
             known = self._models.get(version)
@@ -82,7 +82,7 @@ class ServedModel:
         self._asked &= present.keys()
         self._settle()
 
-    def _take_over_no_folders(self) -> None:
+    def _handle_no_folders(self) -> None:
         self.unload_all()
 
     def versions(self) -> dict[int, Model]:
@@ -93,11 +93,11 @@ class ServedModel:
     def known(self) -> list[Model]:
         """The versions of a status page, highest first: loaded once, failed, or wanted."""
         with self._lock:
-            wanted = self._policy.choose(self._present)
+            wanted_versions = self._policy.choose(self._present)
             return [
                 model
                 for version, model in sorted(self._models.items(), reverse=True)
-                if version in wanted or model.state is not ModelState.NOT_LOADED
+                if version in wanted_versions or model.state is not ModelState.NOT_LOADED
             ]
 
     def pick(self) -> Model | None:
@@ -179,10 +179,10 @@ class ServedModel:
         model = self._models.get(version)
         if version not in self._present:
             return model if model is not None and model.is_loaded else None
-        wanted = version in self._policy.choose(self._present)
-        if not wanted and any_version:
+        is_wanted = version in self._policy.choose(self._present)
+        if not is_wanted and any_version:
             self._asked.add(version)
-        if wanted or any_version:
+        if is_wanted or any_version:
             return self._fresh(version)
         is_left_over = model is not None and model.is_loaded and version not in self._asked
         return model if is_left_over else None
@@ -198,11 +198,11 @@ class ServedModel:
         """Rescans the folders and loads the wanted versions; a failure is kept as the state."""
         self.refresh()
         with self._lock:
-            wanted = self._policy.choose(self._present)
-        for version in wanted:
+            wanted_versions = self._policy.choose(self._present)
+        for version in wanted_versions:
             self._try_to_load(version)
         if isinstance(self._policy, Latest):
-            for version in self._fallbacks(wanted):
+            for version in self._fallbacks(wanted_versions):
                 if sum(each.is_loaded for each in self._models.values()) >= self._policy.count:
                     break
                 self._try_to_load(version)
@@ -251,27 +251,27 @@ class ServedModel:
 
     def _settle(self) -> None:
         """Determines which version should answer and which does; unloads unwanted versions."""
-        wanted = self._policy.choose(self._present)
-        order = [*wanted, *self._fallbacks(wanted)]
-        sound = (version for version in order if not self._models[version].is_broken())
-        chosen = next(sound, order[0] if order else None)
+        wanted_versions = self._policy.choose(self._present)
+        order = [*wanted_versions, *self._fallbacks(wanted_versions)]
+        loadable = (version for version in order if not self._models[version].is_broken())
+        chosen = next(loadable, order[0] if order else None)
         self._target = None if chosen is None else self._fresh(chosen)
         if self._target is not None and self._target.is_loaded:
             self._current = self._target
-            self._unload_unwanted(wanted, order)
+            self._unload_unwanted(wanted_versions, order)
         elif self._current is not None and not self._current.is_loaded:
             self._current = None
 
-    def _fallbacks(self, wanted: list[int]) -> list[int]:
+    def _fallbacks(self, wanted_versions: list[int]) -> list[int]:
         """The versions that answer, in this order, while no wanted version can be loaded."""
         if not isinstance(self._policy, Latest):
             return []
-        return sorted(set(self._present) - set(wanted), reverse=True)
+        return sorted(set(self._present) - set(wanted_versions), reverse=True)
 
-    def _unload_unwanted(self, wanted: list[int], order: list[int]) -> None:
+    def _unload_unwanted(self, wanted_versions: list[int], order: list[int]) -> None:
         if isinstance(self._policy, Latest):
-            wanted = [v for v in order if self._models[v].is_loaded][: self._policy.count]
+            wanted_versions = [v for v in order if self._models[v].is_loaded][: self._policy.count]
         for version, model in self._models.items():
-            if model.is_loaded and version not in wanted and version not in self._asked:
+            if model.is_loaded and version not in wanted_versions and version not in self._asked:
                 logger.info("unloading %s/%s", model.name, version)
                 model.unload()

@@ -24,5 +24,5 @@ class WatchedModel(ServedModel):
     def _load_target(self) -> None:
         """Does nothing, likewise."""
 
-    def _take_over_no_folders(self) -> None:
-        self._take_over_folders({})
+    def _handle_no_folders(self) -> None:
+        self._update_versions({})

@@ -13,10 +13,10 @@ class Origin(Protocol):
     """The source of a version's files, if they are not in its folder from the start."""
 
     def fetch(self, *, check: bool = False) -> None:
-        """Puts the files into the folder, all or none, unless they are there.
+        """Puts the files into the folder, all or none, unless it is complete.
 
         Args:
-            check: read the files that are there completely, and fetch damaged ones again.
+            check: compare the checksums of existing files, and fetch damaged ones again.
 
         Raises:
             ModelError: the download failed; the message gives the cause.

@@ -100,7 +100,7 @@ def _at_address(url: SplitResult, storage: StorageSettings) -> BlobLocation:
         account = own
     else:
         # Another account: its key is not known, but the app's identity may be let in there. The
-        # identity's token opens other accounts too, so it goes to nobody but Azure.
+        # identity's token opens other accounts too, so it is sent only to Azure.
         is_azures = url.scheme == "https" and ".blob." in (url.hostname or "")
         account = BlobAccount(account_url)
         if is_azures and own.identity:

@@ -47,7 +47,7 @@ class FolderStore:
         return None
 
     def not_found_hint(self, name: str) -> str:
-        """The right place of files that lie one folder too high; empty if there are none."""
+        """The right folder for files that lie one folder too high; empty if there are none."""
         folder = Path(self.display_name) / name
         if not any((folder / file).is_file() for file in weights_files()):
             return ""

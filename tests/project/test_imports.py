@@ -54,7 +54,7 @@ FLOORS = {
     f"{PACKAGE}.__main__": 8,
 }
 GROUND = 0
-# Which module of engines/ may import a runtime.
+# The module of engines/ that may import each runtime.
 RUNTIMES = {
     "tensorflow": "tensorflow",
     "keras": "tensorflow",
@@ -319,7 +319,7 @@ def test_the_projects_files_are_found_without_git_too() -> None:
         (f"{PACKAGE}.concurrency.allocator", "import image_classifier.observability.telemetry"),
         (f"{PACKAGE}.pipeline", "from image_classifier.stores.factory import open_store"),
         (f"{PACKAGE}.protocols.multipart", "from image_classifier.bindings import http"),
-        # A package that nobody has given a floor.
+        # A package without a floor.
         (f"{PACKAGE}.helpers.text", "import re"),
         # Training: not where requests are served.
         (f"{PACKAGE}.bindings.classify", "def f():\n    import image_classifier.training.head"),

@@ -1,4 +1,4 @@
-"""The laws of the house: what a top-level folder may be, and what a function folder holds."""
+"""Checks the layout: top-level folders, function folders, and the modules of packages."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LONGEST_MAIN = 15
 PACKAGES = ("benchmarks", "image_classifier", "local_host", "model_server", "tools")
 # ... but for these, whose names people import from the package itself.
 LIBRARIES = {"tools/azurite", "tools/export"}
-# What the Functions host accepts as a function's name.
+# The names that the Functions host accepts for a function.
 FUNCTION_NAME = re.compile(r"[a-z][a-z0-9_\-]{0,127}", re.IGNORECASE)
 # The tutorial tells its readers to put their model into the function's folder.
 MAY_HOLD = {"classify": {"model.pb", "labels.txt"}}
