@@ -10,7 +10,7 @@ import pytest
 
 from image_classifier.errors import FetchFailed
 from image_classifier.fetching.fetch import fetch
-from tests.support.fetch_policies import OPEN, PUBLIC, STRICT, fetch_answer
+from tests.support.fetch_policies import OPEN, OTHER_PUBLIC, PUBLIC, STRICT, fetch_answer
 from tests.support.fetch_servers import HAS_IPV6, Internet, Server, Trap, http, ok
 
 
@@ -101,6 +101,19 @@ def test_ipv6_address_can_be_fetched(internet: Internet) -> None:
         assert fetch("http://[2606:2800:220:1::1]/", STRICT) == b"image"
 
     assert b"Host: [2606:2800:220:1::1]\r\n" in server.requests[0]
+
+
+def test_only_the_first_of_two_addresses_that_can_be_reached_is_dialled(
+    internet: Internet,
+) -> None:
+    internet.names["two.example"] = [PUBLIC, OTHER_PUBLIC]
+    with Server(ok()) as first, Server(ok(b"another")) as second:
+        internet.publish(first, PUBLIC)
+        internet.publish(second, OTHER_PUBLIC)
+        assert fetch("http://two.example/cat.png", STRICT) == b"image"
+
+    assert internet.dialled == [(PUBLIC, 80)]
+    assert second.connections == 0
 
 
 def test_no_more_than_eight_addresses_are_tried(internet: Internet) -> None:
