@@ -1,4 +1,4 @@
-"""``python -m image_classifier IMAGE_OR_URL_OR_FOLDER…``: classify from the command line."""
+"""Classifies from the command line: ``python -m image_classifier IMAGE_OR_URL_OR_FOLDER…``."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _LONGEST_TABLE_NAME = 48
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Classifies all that is named; returns 1 if any image failed, else 0."""
+    """Classifies all given images; returns 1 if any failed, else 0."""
     args = _parser().parse_args(argv)
-    # The person at the keyboard is the developer: no key is asked for, private addresses stay
-    # closed unless FETCH_ALLOW_PRIVATE_ADDRESSES opens them, as in the local host.
+    # The user is the developer, as in the local host: no key is needed, and private addresses stay
+    # closed unless FETCH_ALLOW_PRIVATE_ADDRESSES opens them.
     environ = {"AZURE_FUNCTIONS_ENVIRONMENT": "Development", **os.environ}
     try:
         classifier = Classifier(Settings.from_environ(environ))
@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     show = _as_json_line if args.json else _Table(images).line
     failed = 0
-    for image in _with_progress(images, wanted=len(images) > 1):
+    for image in _with_progress(images) if len(images) > 1 else images:
         result = _classify(classifier, image, args)
         failed += isinstance(result, ClassifierError)
         _write(show(image, result))
@@ -60,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _expand(names: Sequence[str]) -> Iterator[str]:
-    """Folders become the images in them, at any depth, sorted by path."""
+    """Replaces folders by the images in them, at any depth, sorted by path."""
     for name in names:
         if not _is_url(name) and Path(name).is_dir():
             yield from map(str, images_in(Path(name)))
@@ -96,7 +96,7 @@ def _as_json_line(image: str, result: Prediction | ClassifierError) -> str:
 
 
 class _Table:
-    """Lines of a table whose first column fits the names; written as the answers come."""
+    """Writes the lines of a table as answers arrive; the first column fits the names."""
 
     def __init__(self, images: Sequence[str]) -> None:
         self._width = min(_LONGEST_TABLE_NAME, max(map(len, images)))
@@ -115,13 +115,13 @@ class _Table:
         )
 
 
-def _with_progress(images: list[str], *, wanted: bool) -> Any:
-    """A progress bar on standard error when that is a terminal and tqdm is there."""
-    if not (wanted and sys.stderr.isatty()):
+def _with_progress(images: list[str]) -> Any:
+    """Shows a progress bar on standard error if it is a terminal and tqdm is installed."""
+    if not sys.stderr.isatty():
         return images
     try:
         from tqdm import tqdm
-    except ImportError:  # a development tool: not among what is deployed
+    except ImportError:  # a development tool, which is not deployed
         return images
     return tqdm(images, unit="image", leave=False)
 

@@ -1,21 +1,21 @@
-"""Everything that can go wrong while an image is classified.
+"""Defines the errors of a classification.
 
 ClassifierError
-    InvalidRequest          the caller's words are off: no image, bad base64, bad parameter
+    InvalidRequest          the request is malformed: no image, bad base64, bad parameter
     Unauthorized            no key, or a wrong one
-    FetchError              the image's URL did not give an image
-        FetchBlocked        the URL points where it must not
+    FetchError              the image's URL gave no image
+        FetchBlocked        the URL leads to a forbidden scheme, host, address or port
         FetchFailed         the other server refused, failed or sent no image
         FetchTimedOut       the other server was too slow
     ImageTooLarge           more bytes or pixels than allowed
     UnsupportedImage        the bytes are not an image that can be decoded
     UnknownModel            there is no model, or no version, of that name
-    TooManyRequests         more work at once than the app takes on
+    TooManyRequests         more work at once than the app accepts
     ModelError              the model cannot be loaded or run
-SettingsError               an app setting has a value it cannot have (raised at start)
+SettingsError               an app setting has an invalid value (raised at start)
 
-``code`` is what clients compare: it never changes once released. Which HTTP status an error
-becomes is the endpoint's business (``bindings/http.py``), not the error's.
+Clients compare ``code``: it never changes once released. The endpoint chooses the HTTP status
+(``bindings/http.py``).
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ __all__ = [
 
 
 class ClassifierError(Exception):
-    """Base of all errors that a caller can be told about in one sentence.
+    """Base of all errors whose message is meant for the caller.
 
     Attributes:
-        message: one or two sentences: what was wrong, what is allowed, what to do.
-        transient: whether the same request may well succeed a little later. A queue tries those
-            again, and no others.
+        message: one or two sentences that name the fault, what is allowed, and what to do.
+        transient: whether the same request may succeed a little later. A queue retries only these
+            errors.
     """
 
     transient: bool = False
@@ -67,19 +67,19 @@ class Unauthorized(ClassifierError):
 
 
 class FetchError(ClassifierError):
-    """The image's URL did not give an image."""
+    """The image's URL gave no image."""
 
 
 class FetchBlocked(FetchError):
-    """The URL's scheme, port, host or address is one that must not be fetched."""
+    """The URL's scheme, port, host or address must not be fetched."""
 
 
 class FetchFailed(FetchError):
     """The other server refused, failed, could not be reached or sent no image.
 
     Attributes:
-        upstream_status: the other server's HTTP status, or None when it gave none. Its 5xx, and
-            those in ``TRANSIENT_STATUSES``, are transient.
+        upstream_status: the other server's HTTP status, or None when it gave none. Statuses 5xx
+            and those in ``TRANSIENT_STATUSES`` are transient.
     """
 
     TRANSIENT_STATUSES = frozenset({408, 425, 429})  # request timeout, too early, too many
@@ -103,7 +103,7 @@ class ImageTooLarge(ClassifierError):
     """The image has more bytes or pixels than ``MAX_IMAGE_BYTES`` or ``MAX_IMAGE_PIXELS`` allow.
 
     Attributes:
-        in_pixels: whether it is its width and height that are too large, not its bytes.
+        in_pixels: whether its width and height are too large, rather than its bytes.
     """
 
     def __init__(self, message: str, *, in_pixels: bool = False) -> None:
@@ -116,11 +116,11 @@ class UnsupportedImage(ClassifierError):
 
 
 class UnknownModel(ClassifierError):
-    """There is no model, or no version of it, of that name; the message lists those there are."""
+    """There is no model, or no version, of that name; the message lists the existing ones."""
 
 
 class TooManyRequests(ClassifierError):
-    """The app has as much work as it takes on at once; try again a little later."""
+    """The app has all the work that it accepts at once; try again a little later."""
 
     transient = True
 
@@ -128,11 +128,11 @@ class TooManyRequests(ClassifierError):
 class ModelError(ClassifierError):
     """The model cannot be loaded or run; the message names the file and the reason.
 
-    Transient, because people mend models: an image that waits for one is not the image's fault.
+    Transient, because people repair models, and the images that wait for one are not at fault.
     """
 
     transient = True
 
 
 class SettingsError(ValueError):
-    """An app setting has a value it cannot have; the message names the key and the value."""
+    """An app setting has an invalid value; the message names the key and the value."""

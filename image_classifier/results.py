@@ -1,4 +1,4 @@
-"""What comes out of a classification: frozen, typed, rendered the same everywhere."""
+"""Defines the results of a classification, which all endpoints render."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from uuid import UUID
 
 __all__ = ["PROBABILITY_DIGITS", "Prediction", "StageTimes", "TagProbability"]
 
-# The exporter's script rounds to 8 places and leaves out what is not above 1e-8 then.
+# The exporter's script rounds to 8 places and then omits probabilities up to 1e-8.
 PROBABILITY_DIGITS = 8
 SMALLEST_PROBABILITY = 1e-8
 
@@ -23,13 +23,13 @@ class TagProbability:
     probability: float
 
     def as_dict(self) -> dict[str, Any]:
-        """The tutorial's keys."""
+        """Renders the tag with the tutorial's keys."""
         return {"tagName": self.tag_name, "probability": self.probability}
 
 
 @dataclass(frozen=True)
 class StageTimes:
-    """Milliseconds that each stage took; None for a stage that did not happen."""
+    """Milliseconds of each stage; None for a stage that did not run."""
 
     fetch: float | None = None
     decode: float | None = None
@@ -37,7 +37,7 @@ class StageTimes:
     infer: float | None = None
 
     def items(self) -> list[tuple[str, float]]:
-        """The stages that happened, in the order in which they happen."""
+        """Lists the stages that ran, in their order."""
         return [(name, value) for name, value in vars(self).items() if value is not None]
 
 
@@ -46,16 +46,16 @@ class Prediction:
     """The answer for one image.
 
     Attributes:
-        created: when the answer was made, UTC, without zone.
+        created: time of the answer, UTC, without zone.
         tags: every tag above 1e-8, rounded to 8 places, in the order of the labels.
         labels: all tags of the model, in the order of its ``labels.txt``.
         scores: the raw output, one float for each label, in the order of the labels.
         model: name of the model that answered.
         version: its version number.
         engine: name of the engine that ran it.
-        provider: what the engine ran on, if it has a choice: an execution provider, or a device.
-        times: what each stage took.
-        iteration_id: of the iteration in Custom Vision that the model was exported from, if known.
+        provider: the execution provider or device, for engines that have a choice.
+        times: of each stage.
+        iteration_id: of the Custom Vision iteration that was exported, if known.
     """
 
     created: datetime
@@ -76,7 +76,7 @@ class Prediction:
         return best.tag_name if best else None
 
     def as_dict(self) -> dict[str, Any]:
-        """The answer of ``/api/classify``, key for key the tutorial's."""
+        """Renders the answer of ``/api/classify``, with the tutorial's keys."""
         return {
             "created": self.created.isoformat(timespec="microseconds"),
             "predictedTagName": self.predicted_tag_name,
@@ -85,7 +85,7 @@ class Prediction:
 
 
 def tags_from_scores(labels: Sequence[str], scores: Sequence[float]) -> tuple[TagProbability, ...]:
-    """Pairs labels with scores as the exporter does: rounded first, then the tiny ones left out."""
+    """Pairs labels with scores as the exporter does: rounds first, then omits the tiny ones."""
     rounded = (
         (label, round(score, PROBABILITY_DIGITS))
         for label, score in zip(labels, scores, strict=True)

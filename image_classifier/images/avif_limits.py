@@ -1,7 +1,8 @@
 """Finds AVIF files with lists so long that merely opening them takes minutes.
 
 An AVIF file is a tree of boxes. Some are lists (of the image's parts, of frames), which the
-library compares each with each: 65,000 parts in 3 MB take 20 s before the image's size is known.
+library compares each entry with each other: 65,000 parts in 3 MB take 20 s before the image's
+size is known.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ from collections.abc import Iterator
 
 __all__ = ["has_long_lists"]
 
-# Real files have some 20 boxes and lists of some 100 bytes; an animation has 4 bytes a frame.
+# Real files have some 20 boxes and lists of some 100 bytes; an animation has 4 bytes per frame.
 MAX_BOXES = 4096
 MAX_LIST_BYTES = 65_536
 MAX_FRAMES = 16_384
 
-# Boxes that hold boxes, and how many bytes of their own they have in front.
+# Boxes that hold boxes, and the number of bytes before the first.
 _CONTAINERS = {b"meta": 4, b"iprp": 0, b"ipco": 0, b"moov": 0, b"trak": 0, b"mdia": 0}
 _CONTAINERS |= {b"minf": 0, b"stbl": 0}
 # Boxes that are no lists, and may be long: pixels, a colour profile, padding.
@@ -30,7 +31,7 @@ def has_long_lists(data: bytes) -> bool:
     """Whether a list in the file is longer than any image needs.
 
     Args:
-        data: a whole AVIF file; a damaged one is looked at as far as it makes sense.
+        data: a complete AVIF file; a damaged one is read as far as possible.
     """
     waiting = [(0, len(data))]
     seen = 0

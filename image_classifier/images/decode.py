@@ -1,6 +1,6 @@
-"""Bytes -> RGB image: supported formats only, upright, with its size checked before decoding.
+"""Decodes image files into upright RGB images: supported formats only, sizes checked first.
 
-Differs from the exporter's script where that script is wrong: it loses the EXIF rotation of
+It differs from the exporter's script where that script is wrong: it loses the EXIF rotation of
 images that are not RGB, and clips 16-bit grey to white.
 """
 
@@ -32,7 +32,7 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-# Pillow's other plug-ins are never tried: each of them is code that an attacker could reach.
+# Pillow's other plug-ins are never tried: each would be code that an attacker could reach.
 SUPPORTED_FORMATS: tuple[str, ...] = (
     "JPEG",
     "PNG",
@@ -44,22 +44,22 @@ SUPPORTED_FORMATS: tuple[str, ...] = (
 )
 # Progressive JPEG: encoders write 10 scans, optimisers up to 20; libtiff's bound is 100 too.
 MAX_SCANS = 100
-# The longest of JPEG and GIF. Memory grows with the rows and with how far they are shrunk:
+# The longest of JPEG and GIF. Memory grows with the rows and with the factor of their reduction:
 # 1 x 49 million pixels take 2 GB.
 MAX_SIDE = 65_535
-# Run-length encoded BMP, which Pillow decodes in Python, pixel by pixel: a screen of "4K".
+# For run-length encoded BMP, which Pillow decodes in Python, pixel by pixel: a screen of "4K".
 MAX_RLE_PIXELS = 3840 * 2160
 
-return_large_blocks()  # nearly all of them are pixels
+return_large_blocks()  # nearly all large blocks are pixels
 keep_heap()
-# The limit of ours is checked on every header; Pillow's own would refuse what a setting allows.
+# Every header is checked against MAX_IMAGE_PIXELS; Pillow's own limit could refuse allowed images.
 Image.MAX_IMAGE_PIXELS = None
-# Pillow warns of damaged metadata, in words that the sender chooses: not for our log.
+# Pillow's warnings of damaged metadata repeat text of the sender's, which must not reach the log.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 _FORMATS_IN_WORDS = ", ".join(SUPPORTED_FORMATS[:-1]) + " or " + SUPPORTED_FORMATS[-1]
 
-# What to do to an image whose EXIF orientation is the key.
+# EXIF orientation -> the transposition that turns the image upright.
 _UPRIGHT: Mapping[Any, Image.Transpose] = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -75,7 +75,7 @@ def decode(data: bytes, *, max_pixels: int) -> Image.Image:
     """Decodes an encoded image: the first frame, upright, in mode RGB.
 
     Args:
-        data: the whole file.
+        data: the complete file.
         max_pixels: largest width times height; checked from the header, before any pixel.
 
     Returns:
@@ -90,7 +90,7 @@ def decode(data: bytes, *, max_pixels: int) -> Image.Image:
 
 
 def read_header(data: bytes, *, max_pixels: int) -> Image.Image:
-    """The first half of ``decode``: the size is known and checked, no pixel is in memory yet."""
+    """Reads and checks the size; the first half of ``decode``, which decodes no pixel."""
 
     def check_size(width: int, height: int) -> None:
         if width * height > max_pixels:
@@ -117,7 +117,7 @@ def read_header(data: bytes, *, max_pixels: int) -> Image.Image:
         raise
     except MemoryError as exc:
         raise _no_memory() from exc
-    except Exception as exc:  # only Pillow runs in there: whatever it raises is about the file
+    except Exception as exc:  # only Pillow runs there, so any error is the file's fault
         raise UnsupportedImage(
             f"This is {_what_it_looks_like(data)}, not an image that can be decoded. "
             f"Send a {_FORMATS_IN_WORDS} file."
@@ -128,7 +128,7 @@ def read_header(data: bytes, *, max_pixels: int) -> Image.Image:
 
 
 def read_pixels(image: Image.Image) -> Image.Image:
-    """The second half of ``decode``, for what ``read_header`` gave; that is used up by it."""
+    """Decodes the result of ``read_header`` and uses it up; the second half of ``decode``."""
     try:
         return _to_rgb(_upright(_load(image)))
     except UnsupportedImage:
@@ -143,7 +143,7 @@ def read_pixels(image: Image.Image) -> Image.Image:
 
 
 def _check_work(image: Image.Image, data: bytes) -> None:
-    """Refuses the two ways to ask for much work with few bytes and few pixels."""
+    """Rejects the two kinds of files whose few bytes and pixels cause much work."""
     if image.format in ("JPEG", "MPO") and count_scans(data, enough=MAX_SCANS + 1) > MAX_SCANS:
         raise UnsupportedImage(
             f"The JPEG file has more than {MAX_SCANS} scans. Save it again, as a baseline JPEG, "
@@ -159,7 +159,7 @@ def _check_work(image: Image.Image, data: bytes) -> None:
 
 
 def _no_memory() -> TooManyRequests:
-    """For a MemoryError: the file may be fine, so nothing is said against it."""
+    """Makes the error for a MemoryError, which does not blame the file: it may be fine."""
     logger.warning("no memory to decode an image")
     return TooManyRequests(
         "The app has too little memory for this image right now. Try again a little later, or "
@@ -181,9 +181,9 @@ def _load(image: Image.Image) -> Image.Image:
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    """Applies the EXIF orientation; metadata that cannot be read counts as none.
+    """Applies the EXIF orientation; unreadable metadata counts as none.
 
-    ImageOps.exif_transpose would also rewrite the metadata, which takes 7 s and 400 MB for some.
+    ImageOps.exif_transpose would also rewrite the metadata: up to 7 s and 400 MB per image.
     """
     try:
         method = _UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation))
@@ -194,7 +194,7 @@ def _upright(image: Image.Image) -> Image.Image:
     if method is None:
         return image
     turned = image.transpose(method)
-    image.close()  # its pixels are not needed any more, and the caller may hold it
+    image.close()  # frees its pixels, although the caller may still hold it
     return turned
 
 
@@ -222,7 +222,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _what_it_looks_like(data: bytes) -> str:
-    """Names what people send by mistake, for the error message."""
+    """Names the kind of a file that people send by mistake, for the error message."""
     head = data[:512].lstrip().lower()
     if not data:
         return "empty"

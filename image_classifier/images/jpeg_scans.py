@@ -1,7 +1,7 @@
 """Counts the scans of a JPEG file without decoding it.
 
-A progressive JPEG tells its pixels in several scans, usually 10. The decoder goes through the whole
-image for each, even for one of 50 bytes: 20 MB can ask for hours of work.
+A progressive JPEG has its pixels in several scans, usually 10. The decoder processes the complete
+image for each, even for one of 50 bytes: 20 MB can cause hours of work.
 """
 
 from __future__ import annotations
@@ -23,36 +23,36 @@ _MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])", re.DOTALL)
 def count_scans(data: bytes, *, enough: int) -> int:
     """Counts the start-of-scan markers of the first image in ``data``.
 
-    Those inside other segments (a thumbnail) and behind the image's end (a phone's video) do not
-    count.
+    Markers inside other segments (a thumbnail) and after the end of the image (a phone's video) do
+    not count.
 
     Args:
-        data: a whole JPEG file.
-        enough: where to stop counting.
+        data: a complete JPEG file.
+        enough: the number at which counting stops.
     """
     at_most = _occurrences(data)
     if at_most < enough:  # nearly always
         return at_most
     scans = position = 0
     while scans < enough:
-        found = _MARKER.search(data, position)
-        if found is None:
+        match = _MARKER.search(data, position)
+        if match is None:
             break
-        marker = found[1][0]
+        marker = match[1][0]
         if marker == _END_OF_IMAGE:
             break
         if marker == _START_OF_SCAN:
             scans += 1
-        length = int.from_bytes(data[found.end() : found.end() + 2], "big")
-        position = found.end() + length
+        length = int.from_bytes(data[match.end() : match.end() + 2], "big")
+        position = match.end() + length
     return scans
 
 
 def _occurrences(data: bytes) -> int:
-    """How often the marker's two bytes occur anywhere; bytes.count takes six times as long."""
-    found = 0
-    for start in range(min(2, len(data))):  # pairs that begin at even places, then at odd ones
+    """Counts the marker's two bytes anywhere; bytes.count takes six times as long."""
+    count = 0
+    for start in range(min(2, len(data))):  # pairs at even offsets, then at odd ones
         pairs = np.frombuffer(data, "<u2", count=(len(data) - start) // 2, offset=start)
         for begin in range(0, len(pairs), _AT_ONCE):
-            found += int(np.count_nonzero(pairs[begin : begin + _AT_ONCE] == _SCAN_MARKER))
-    return found
+            count += int(np.count_nonzero(pairs[begin : begin + _AT_ONCE] == _SCAN_MARKER))
+    return count

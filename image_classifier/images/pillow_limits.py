@@ -1,15 +1,15 @@
-"""Bounds what Pillow may spend on one file before its pixels are decoded.
+"""Bounds the time and memory that Pillow spends on a file before its pixels are decoded.
 
-Pillow reads headers and metadata in Python, as long as the file goes on, and believes the numbers
-in them: 43 bytes of GIF take 4 GB while the file is merely opened, 20 MB of empty JPEG comments
-take 700 MB and 10 s. Three bounds at the places that all of its formats pass through end that:
+Pillow reads headers and metadata in Python, to the end of the file, and trusts the numbers in
+them: opening a GIF of 43 bytes takes 4 GB, and 20 MB of empty JPEG comments take 700 MB and 10 s.
+Three bounds, in code that all of its formats share, prevent this:
 
 * every size is checked where Pillow itself checks it: before it allocates anything;
-* the file can be read a limited number of times: each turn of such a loop reads;
-* a TIFF or EXIF directory can give a limited number of numbers: each becomes an object.
+* a file can be read a limited number of times: each turn of such a loop reads;
+* a TIFF or EXIF directory can hold a limited number of numbers: each becomes an object.
 
-The first and the third reach into Pillow. If a new version moves what they hold on to, this module
-cannot be imported, or the corpus of hostile images in the tests shows it.
+The first and the third reach into Pillow. If a new version moves that code, the import of this
+module fails, or the tests' corpus of hostile images shows it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["MAX_NUMBERS", "MAX_READS", "open_within_limits"]
 
 # An image of 20 MB is read about 10,000 times; each read costs up to 2 µs.
 MAX_READS = 500_000
-# Strips and tiles are most of them. A number costs up to 3 µs and 300 bytes.
+# Most are strips and tiles. A number costs up to 3 µs and 300 bytes.
 MAX_NUMBERS = 131_072
 
 SizeCheck = Callable[[int, int], None]
@@ -37,13 +37,13 @@ _pillows_check = Image._decompression_bomb_check
 def open_within_limits(
     data: bytes, formats: Sequence[str], check_size: SizeCheck
 ) -> ImageFile.ImageFile:
-    """``Image.open`` with the bounds that the module's docstring names.
+    """Opens an image within the bounds that the module's docstring names.
 
     Args:
-        data: the whole file.
+        data: the complete file.
         formats: the only ones that are tried.
-        check_size: gets the width and height of whatever Pillow is about to make room for, and
-            raises if that is too much; what it raises is passed on.
+        check_size: receives each width and height before Pillow allocates memory for them, and
+            raises if they are too large; its error is passed on.
 
     Raises:
         Exception: Pillow's decoders raise nearly anything for a damaged file.
@@ -63,7 +63,7 @@ class _MeteredFile(io.BytesIO):
     def read(self, size: int | None = -1, /) -> bytes:
         self._reads_left -= 1
         if self._reads_left < 0:
-            # No OSError: Pillow takes that for the end of metadata, and goes on.
+            # Not an OSError, which Pillow takes for the end of the metadata.
             raise ValueError(f"the file has too many parts: more than {MAX_READS} reads")
         return super().read(size)
 
@@ -77,7 +77,7 @@ def _check_for_pillow(size: tuple[int, int], *, error_only: bool = False) -> Non
 
 
 def _bounded(unit_size: int, load: Callable[..., Any]) -> Callable[..., Any]:
-    """A loader of numbers that counts what its directory gave so far."""
+    """Wraps a loader of numbers so that it counts the numbers of its directory."""
 
     def load_bounded(directory: Any, data: bytes, legacy_api: bool = True) -> Any:
         numbers = getattr(directory, "numbers_given", 0) + len(data) // unit_size
@@ -93,7 +93,7 @@ def _install() -> None:
     Image._decompression_bomb_check = _check_for_pillow
     loaders = TiffImagePlugin.ImageFileDirectory_v2._load_dispatch
     for kind, (unit_size, load) in list(loaders.items()):
-        if unit_size > 1:  # those of size 1 give bytes or text: one object, whatever their length
+        if unit_size > 1:  # units of size 1 become bytes or text: one object of any length
             loaders[kind] = (unit_size, _bounded(unit_size, load))
 
 

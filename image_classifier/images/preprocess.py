@@ -1,7 +1,7 @@
-"""RGB image -> tensor, exactly as Custom Vision's exporter does it (December 2019 script).
+"""Turns RGB images into tensors exactly as Custom Vision's exporter does (December 2019 script).
 
-The arrays equal the script's to the bit; only the loops over pixels are gone. Where the numbers
-come from is written beside them.
+The arrays equal the script's to the bit, without its loops over pixels. The origin of each number
+is noted beside it.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ __all__ = [
     "to_tensor",
 ]
 
-LONGEST_SIDE = 1600  # larger images are made smaller first
+LONGEST_SIDE = 1600  # larger images are first reduced to it
 MOST_RESIZED_PIXELS = 16_000_000  # more than any image of usual shape becomes
 SQUARE_SIDE = 256  # the centre square is resized to this, then cropped to the graph's size
 _UNIT = 2 * SQUARE_SIDE  # sampling positions are multiples of 1 / _UNIT of a pixel
 
 
 def preprocess(image: Image.Image, input_spec: InputSpec) -> NDArray[np.float32]:
-    """Makes the tensor that the graph wants of one image.
+    """Makes the graph's input tensor of one image.
 
     Args:
         image: mode RGB, upright, any size from 1 x 1.
@@ -55,7 +55,7 @@ def preprocess(image: Image.Image, input_spec: InputSpec) -> NDArray[np.float32]
 
 
 def is_exporters(input_spec: InputSpec) -> bool:
-    """Whether images go the exporter's way, by 1600 and 256 pixels."""
+    """Whether images are resized as by the exporter, in steps of 1600 and 256 pixels."""
     return (
         input_spec.resize == "custom_vision"
         and max(input_spec.height, input_spec.width) <= SQUARE_SIDE
@@ -67,14 +67,15 @@ def _shrink(image: Image.Image) -> Image.Image:
     longest = max(image.size)
     if longest < LONGEST_SIDE:
         return image
-    gentle = longest <= LONGEST_SIDE * 2
+    is_bilinear = longest <= LONGEST_SIDE * 2
     return image.resize(
-        shrunk_size(*image.size), Image.Resampling.BILINEAR if gentle else Image.Resampling.BICUBIC
+        shrunk_size(*image.size),
+        Image.Resampling.BILINEAR if is_bilinear else Image.Resampling.BICUBIC,
     )
 
 
 def shrunk_size(width: int, height: int) -> tuple[int, int]:
-    """The size that the exporter's way makes an image first."""
+    """Computes the size to which the exporter first reduces an image."""
     if width < LONGEST_SIDE and height < LONGEST_SIDE:
         return width, height
     if height > width:
@@ -86,16 +87,16 @@ def shrunk_size(width: int, height: int) -> tuple[int, int]:
 
 
 def _exporter_crop(image: Image.Image, height: int, width: int) -> NDArray[np.int32]:
-    """Centre square -> 256 x 256 by bilinear without antialiasing -> centre crop, in one step.
+    """Resizes the centre square to 256 x 256, bilinear without antialiasing, and crops its centre.
 
-    Only the rows and columns that survive the crop are computed, and in whole numbers: the square
-    is 256 wide, so every sampling position is a multiple of 1/512 and every result a multiple of
-    1/512**2. That makes the sums exact, as the script's float64 is, and several times quicker.
+    Only the rows and columns inside the crop are computed, and in integers: the square is 256 wide,
+    so every sampling position is a multiple of 1/512 and every result a multiple of 1/512**2. The
+    sums are thus exact, as the script's float64 is, and several times quicker.
 
     Returns:
-        [height, width, 4]: R, G, B and a fourth that means nothing, times 512**2.
+        int32 [height, width, 4]: R, G, B and an unused channel, times 512**2.
     """
-    # Four bytes a pixel is how Pillow keeps RGB: no conversion, and a pixel moves as one number.
+    # Pillow keeps RGB in four bytes per pixel: no conversion, and a pixel moves as one number.
     source = np.frombuffer(image.tobytes("raw", "RGBX"), np.uint32).reshape(
         image.height, image.width
     )
@@ -117,7 +118,7 @@ def _exporter_crop(image: Image.Image, height: int, width: int) -> NDArray[np.in
 def _sample_positions(
     length: int, side: int, count: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.int32]]:
-    """Where the cropped output samples one axis: left index, right index, weight of the right.
+    """Computes the samples of the crop on one axis: left and right index, weight of the right.
 
     Args:
         length: pixels of the image on this axis.
@@ -129,7 +130,7 @@ def _sample_positions(
     # (k + 0.5) * side / 256 - 0.5, in units of 1/512
     position = (2 * np.arange(start, start + count) + 1) * side - SQUARE_SIDE
     # Truncated towards zero, not floored: the first sample of an enlarged image gets a negative
-    # weight, so it is extrapolated. That is what the exporter does.
+    # weight, so it is extrapolated, as by the exporter.
     left = np.maximum(position, 0) // _UNIT
     weight = position - left * _UNIT
     index = left + origin
@@ -139,13 +140,13 @@ def _sample_positions(
 
 
 def _shorter_side_crop(image: Image.Image, height: int, width: int) -> Image.Image:
-    """Resizes so that the image just covers height x width, then cuts the centre out ([S1])."""
+    """Resizes so that the image just covers height x width, then crops the centre ([S1])."""
     ratio = max(width / image.width, height / image.height)
     size = (max(width, round(image.width * ratio)), max(height, round(image.height * ratio)))
     left, top = (size[0] - width) // 2, (size[1] - height) // 2
     right, bottom = left + width, top + height
     if size[0] * size[1] > MOST_RESIZED_PIXELS:
-        # 1 x 4000 pixels would become 300 x 1,200,000: resize only what is cut out.
+        # 1 x 4000 pixels would become 300 x 1,200,000: resize only the crop.
         x, y = image.width / size[0], image.height / size[1]
         source = (left * x, top * y, right * x, bottom * y)
         return image.resize((width, height), Image.Resampling.BILINEAR, box=source)
@@ -159,11 +160,11 @@ def to_tensor(
 
     Args:
         pixels: [height, width, 3 or more], RGB first.
-        input_spec: what the graph wants.
-        unit: what a pixel's numbers are multiplied with; a power of two, so nothing is rounded.
+        input_spec: of the graph.
+        unit: factor for the numbers of a pixel; a power of two, so nothing is rounded.
     """
     tensor = np.empty((*pixels.shape[:2], 3), np.float32)
-    # Channel by channel: the copy that does this with one index takes five times as long.
+    # Channel by channel: a copy with one index for all takes five times as long.
     for target, source in enumerate((2, 1, 0) if input_spec.channels == "BGR" else (0, 1, 2)):
         tensor[:, :, target] = pixels[:, :, source]
     if unit != 1.0:
