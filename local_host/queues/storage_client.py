@@ -94,7 +94,7 @@ class StorageQueues:
         _, content = await self._request("GET", f"/{quote(queue)}/messages", query)
         try:
             return [_message(element) for element in ET.fromstring(content)]
-        except (ET.ParseError, ValueError, TypeError) as exc:
+        except (ET.ParseError, KeyError, ValueError, TypeError) as exc:
             raise StorageError(200, f"unreadable answer ({exc})", f"queue '{queue}'") from exc
 
     async def put(self, queue: str, text: str) -> None:

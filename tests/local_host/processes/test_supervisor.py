@@ -118,7 +118,7 @@ def run_house(
     stopped: list[Process] = []
     monkeypatch.setattr(Process, "started", processes, raising=False)
     monkeypatch.setattr(
-        Process, "stop_all", lambda all, seconds: stopped.extend(all), raising=False
+        Process, "stop_all", lambda handles, seconds: stopped.extend(handles), raising=False
     )
     monkeypatch.setattr("local_host.processes.supervisor.WorkerHandle", Process)
     monkeypatch.setattr("local_host.processes.supervisor.STOP_SIGNALS", ())

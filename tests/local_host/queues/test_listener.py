@@ -87,7 +87,7 @@ class CountingQueues(StorageQueues):
 
 
 class Bench:
-    """A listener on a queue of its own, and what it said."""
+    """A listener on a queue of its own, and the console's lines."""
 
     def __init__(
         self, queue: Queue, storage: CountingQueues, lines: list[str], reasons: list[str]
@@ -108,7 +108,7 @@ class Bench:
         await until(lambda: self.storage.gets >= goal, f"{times} more looks")
 
     @property
-    def said(self) -> str:
+    def text(self) -> str:
         return "".join(self.lines)
 
 
@@ -251,7 +251,7 @@ def test_failed_message_waits_for_visibility_timeout_and_then_goes_to_poison(
             assert [call.message.dequeue_count for call in caller.calls] == [1, 2]
             assert bench.queue.poison.texts() == ["bad"]
             await until(lambda: bench.queue.depth() == 0, "it is gone")
-        assert "Message has reached MaxDequeueCount of 2." in bench.said
+        assert "Message has reached MaxDequeueCount of 2." in bench.text
 
     asyncio.run(scenario())
 
@@ -268,7 +268,7 @@ def test_message_that_was_tried_too_often_elsewhere_is_not_run_at_all(azurite: A
         settings = QueueSettings(max_dequeue_count=2)
         async with listening(azurite, caller, settings, queue=queue) as bench:
             await until(lambda: queue.poison.depth() == 1, "poison")
-        assert caller.calls == [] and "MaxDequeueCount of 2" in bench.said
+        assert caller.calls == [] and "MaxDequeueCount of 2" in bench.text
 
     asyncio.run(scenario())
 
@@ -391,14 +391,14 @@ def test_queue_that_does_not_exist_yet_is_told_once_and_read_when_it_does(
         caller = Recorder(succeed)
         queue = Queue(azurite, create=False)
         async with listening(azurite, caller, queue=queue) as bench:
-            await until(lambda: "does not exist yet" in bench.said, "it is told")
+            await until(lambda: "does not exist yet" in bench.text, "it is told")
             await bench.look_again()
             assert not queue.exists
             queue.create()
             await asyncio.to_thread(queue.put, "first")
             await until(lambda: len(caller.calls) == 1, "it is read")
-        assert bench.said.count("does not exist yet") == 1
-        assert f"Function f is on: it reads queue '{queue.name}'." in bench.said
+        assert bench.text.count("does not exist yet") == 1
+        assert f"Function f is on: it reads queue '{queue.name}'." in bench.text
 
     asyncio.run(scenario())
 
@@ -433,10 +433,10 @@ def test_wrong_key_turns_the_function_off_with_the_setting_to_look_at(azurite: A
 
     async def scenario() -> None:
         async with listening(azurite, Recorder(succeed), connection_string=text) as bench:
-            await until(lambda: "Function f is off" in bench.said, "it is told")
+            await until(lambda: "Function f is off" in bench.text, "it is told")
             await bench.look_again()
-        assert bench.said.count("Function f is off") == 1
-        assert "(403 " in bench.said and "Is S right?" in bench.said
+        assert bench.text.count("Function f is off") == 1
+        assert "(403 " in bench.text and "Is S right?" in bench.text
 
     asyncio.run(scenario())
 
@@ -460,11 +460,11 @@ def test_storage_that_does_not_answer_is_told_once_and_so_is_its_return(
             await until(lambda: len(caller.calls) == 8, "all run")
             with frozen(azurite):
                 gate.set()
-                await until(lambda: "Lost the storage" in bench.said, "it is told")
+                await until(lambda: "Lost the storage" in bench.text, "it is told")
                 await until(lambda: bench.failures >= 8, "all deletions are slow")
             await until(lambda: bench.queue.depth() == 0, "all are deleted")
-            await until(lambda: "Found the storage" in bench.said, "it is told")
-        assert bench.said.count("it has not answered for 0.2 s") == 1
-        assert bench.said.count("Found the storage") == 1 and len(caller.calls) == 8
+            await until(lambda: "Found the storage" in bench.text, "it is told")
+        assert bench.text.count("it has not answered for 0.2 s") == 1
+        assert bench.text.count("Found the storage") == 1 and len(caller.calls) == 8
 
     asyncio.run(scenario())
