@@ -1,1 +1,1 @@
-"""``python -m tools.add_model EXPORT.zip --name NAME``: what Custom Vision exported, as a model."""
+"""Adds an export of Custom Vision as a model: python -m tools.add_model EXPORT.zip --name NAME."""

@@ -1,4 +1,4 @@
-"""The command: look into the export, copy it beside its place, load it there, put it in place."""
+"""Reads an export, copies it to a temporary folder, loads it there and adds it as a version."""
 
 from __future__ import annotations
 
@@ -53,32 +53,32 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tools.add_model",
         description="Add a classifier that Azure Custom Vision exported to the models of this app.",
-        epilog=f"What it takes: exports with {kinds}, which are those as TensorFlow, ONNX, "
-        "TensorFlow Lite and as a Dockerfile. The model is loaded and run once before it is put "
-        "in place; whatever goes wrong, nothing is left behind. A model is a program: add none "
-        "from people whose programs you would not run.",
+        epilog=f"It takes exports with {kinds}, which are those as TensorFlow, ONNX, TensorFlow "
+        "Lite and as a Dockerfile. The model is loaded and run once before it is added; after an "
+        "error nothing is left behind. A model is a program: add none from people whose programs "
+        "you would not run.",
     )
     parser.add_argument(
         "export",
         type=Path,
         metavar="EXPORT",
-        help="the zip file as the portal gives it, or a folder that it was unpacked to",
+        help="the zip file from the portal, or the folder that it was unpacked to",
     )
-    parser.add_argument("--name", required=True, help="what callers call the model")
+    parser.add_argument("--name", required=True, help="the name of the model for callers")
     parser.add_argument("--version", type=int, help="default: the next free number")
     parser.add_argument(
         "--models-dir",
         type=local_folder,
         default=Path("models"),
-        help="where models are (default: models)",
+        help="the folder with all models (default: models)",
     )
     parser.add_argument(
-        "--sample", type=Path, metavar="IMAGE", help="classify this image to see that it works"
+        "--sample", type=Path, metavar="IMAGE", help="classify this image as a test"
     )
     parser.add_argument(
         "--onnx",
         action="store_true",
-        help="convert a TensorFlow model to ONNX too, which starts sooner and needs no TensorFlow",
+        help="also convert a TensorFlow model to ONNX, which starts sooner and needs no TensorFlow",
     )
     return parser
 
@@ -134,7 +134,7 @@ def _can_convert(weights_file: str) -> bool:
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except KeyboardInterrupt:  # it is in place already
+    except KeyboardInterrupt:  # the model was added already
         sys.exit(INTERRUPTED)
     except BrokenPipeError:  # | head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

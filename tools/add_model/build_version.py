@@ -1,4 +1,4 @@
-"""Makes a version folder of an export: copied, checked, loaded, converted if wanted."""
+"""Fills a version folder from an export: copies, checks, loads and optionally converts it."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ from tools.shared.steps import Steps
 
 __all__ = ["Filled", "fill"]
 
-# Tags have 128 letters, and there are at most some hundreds.
+# A tag has 128 letters at most, and there are some hundreds at most.
 _MOST_TEXT_BYTES = 1024**2
 
 
 @dataclass(frozen=True)
 class Filled:
-    """What is in a version folder.
+    """The content of a version folder.
 
     Attributes:
         loaded: the model, as the app loads it.
-        checksum: what came of comparing it, in words.
-        tags: of the sample image, the likeliest first; None if there was none.
+        checksum: the result of comparing it, in words.
+        tags: of the sample image, the most probable first; None without a sample.
     """
 
     loaded: LoadedModel
@@ -54,15 +54,15 @@ class Filled:
 def fill(
     folder: Path, export: Export, *, name: str, sample: bytes | None, to_onnx: bool, steps: Steps
 ) -> Filled:
-    """Fills a version folder and loads what is in it.
+    """Fills a version folder and loads the model in it.
 
     Args:
-        folder: is empty, and called as the version.
-        export: what to copy.
+        folder: an empty folder with the number of the version as its name.
+        export: the export to copy.
         name: of the model.
         sample: an image to classify, or None.
-        to_onnx: convert a TensorFlow model.
-        steps: says how it gets on.
+        to_onnx: converts a TensorFlow model.
+        steps: prints the progress.
 
     Raises:
         ToolError: the export is damaged, or is no model that the app can serve.
@@ -71,25 +71,26 @@ def fill(
     size = sum(export.source.sizes[path] for path in files.values())
     with steps(f"copy {len(files)} files, {size / 1e6:,.1f} MB"):
         checksum = _copy(folder, files, export)
-    with steps("load it"), _in_words(folder, export):
+    with steps("load it"), _errors_translated(folder, export):
         _complete(folder, export)
         loaded = Model(name, int(folder.name), folder).load()
     if to_onnx:
-        with _in_words(folder, export):
+        with _errors_translated(folder, export):
             convert_folder(folder, steps=steps)
             loaded = Model(name, int(folder.name), folder).load()
     tags = None
     if sample is not None:
-        with steps("classify the sample"), _in_words(folder, export):
+        with steps("classify the sample"), _errors_translated(folder, export):
             pipeline = Pipeline(Settings.from_environ({}))
             scores, _ = pipeline.run(pipeline.open(sample), loaded.engine)
-            found = tags_from_scores(loaded.labels, scores)
-            tags = tuple(sorted(found, key=lambda tag: -tag.probability))
+            tags = tuple(
+                sorted(tags_from_scores(loaded.labels, scores), key=lambda tag: -tag.probability)
+            )
     return Filled(loaded, checksum, tags)
 
 
 def _files(export: Export) -> dict[str, str]:
-    """What is copied: paths in the export, by those in the version folder."""
+    """The paths in the export of all files to copy, by their paths in the version folder."""
     layout = export.layout
     texts = {
         LABELS_FILE: layout.labels,
@@ -127,10 +128,10 @@ def _copy(folder: Path, files: dict[str, str], export: Export) -> str:
 
 
 def _complete(folder: Path, export: Export) -> None:
-    """Writes what the app wants beside the weights and the export has inside them."""
-    _, weights = choose_engine(folder, "auto")  # or says which package is missing
+    """Writes files that the app needs beside the weights, and the export has inside them."""
+    _, weights = choose_engine(folder, "auto")  # raises if a package is missing
     if weights.suffix == ".pb":
-        # First, for it keeps TensorFlow's chatter down.
+        # Imported first, for it silences TensorFlow's log.
         from image_classifier.engines import tensorflow  # noqa: F401
 
         check_operations(weights)
@@ -145,16 +146,16 @@ def _complete(folder: Path, export: Export) -> None:
 
 
 @contextmanager
-def _in_words(folder: Path, export: Export) -> Iterator[None]:
-    """Whatever a runtime makes of an export becomes a sentence about the export."""
+def _errors_translated(folder: Path, export: Export) -> Iterator[None]:
+    """Turns the exceptions of a runtime into a sentence about the export."""
     try:
         yield
     except ClassifierError as exc:
-        # The folder will not be there any more when this is read.
+        # The folder is removed before the message is read.
         raise ToolError(exc.message.replace(f"{folder}{os.sep}", "")) from exc
     except ToolError:
         raise
-    except Exception as exc:  # runtimes raise all kinds of errors for what is damaged
+    except Exception as exc:  # runtimes raise many kinds of exceptions for damaged files
         raise ToolError(
             f"{export.layout.weights} cannot be used: {type(exc).__name__}: {first_line(exc)}."
         ) from exc

@@ -1,4 +1,4 @@
-"""What must be so before an export is served: a classifier, undamaged, that keeps to itself."""
+"""Checks that an export is a classifier, undamaged, and touches no files when it runs."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _DETECTION = (
 )
 _DETECTION_METHODS = ("yolo", "ssd", "detection")
 
-# A graph is a program: these touch files or run Python. A SavedModel also has those that save and
-# restore its variables; they only run when asked to.
+# A graph is a program: these operations touch files or run Python. A SavedModel also has operations
+# that save and restore its variables; they run on request only.
 _TOUCHES_FILES = frozenset(
     {
         "ReadFile",
@@ -53,10 +53,10 @@ _READS = ("Reader", "ReaderV2", "Dataset", "DatasetV2", "FromTextFile", "FromTex
 
 
 def check_kind(manifest: ExportManifest, metadata: Metadata) -> None:
-    """Refuses what the export itself says that it is.
+    """Refuses exports that describe themselves as another kind.
 
     Raises:
-        ToolError: it is object detection, or a kind of export that the app cannot run.
+        ToolError: the export is an object detector, or of a kind that the app cannot run.
     """
     if "detection" in (manifest.domain_type or "").lower():
         raise ToolError(_DETECTION.format(f"DomainType {manifest.domain_type}"))
@@ -67,36 +67,36 @@ def check_kind(manifest: ExportManifest, metadata: Metadata) -> None:
         raise ToolError(refusal)
 
 
-def check_checksum(manifest: ExportManifest, path: str, found: str) -> str:
-    """Compares the SHA-1 of the weights with the manifest's.
+def check_checksum(manifest: ExportManifest, path: str, sha1: str) -> str:
+    """Compares the SHA-1 of the weights with the one in the manifest.
 
     Args:
-        manifest: what says which it should be.
+        manifest: of the export.
         path: of the weights in the export.
-        found: hexadecimal digits.
+        sha1: of the weights, as hexadecimal digits.
 
     Returns:
-        What came of it, in words.
+        The result, in words.
 
     Raises:
-        ToolError: they differ.
+        ToolError: the two differ.
     """
-    wanted = manifest.model_file_sha1
-    if wanted is None:
+    stated = manifest.model_file_sha1
+    if stated is None:
         return "no checksum in the export"
-    if wanted.lower() != found:
+    if stated.lower() != sha1:
         raise ToolError(
-            f"{path} is damaged or was changed: its SHA-1 is {found}, the manifest says {wanted}. "
+            f"{path} is damaged or was changed: its SHA-1 is {sha1}, the manifest says {stated}. "
             "Download it again, or export it again."
         )
-    return f"SHA-1 {found}, as the manifest says"
+    return f"SHA-1 {sha1}, as the manifest says"
 
 
 def check_operations(weights: Path) -> None:
     """Refuses TensorFlow graphs that would touch files when they run.
 
     Raises:
-        ModelError: it does, or is no graph.
+        ModelError: the graph would touch files, or the file holds no graph.
     """
     graph, refused = _graph_of(weights)
     nodes = [*graph.node, *(node for each in graph.library.function for node in each.node_def)]
@@ -109,7 +109,7 @@ def check_operations(weights: Path) -> None:
 
 
 def _graph_of(weights: Path) -> tuple[Any, Set[str]]:
-    """The GraphDef, and the operations that it must not have."""
+    """Reads the GraphDef, and lists the operations that it must not have."""
     if weights.name == SAVED_MODEL:
         return serving_graph(weights).graph_def, _TOUCHES_FILES
     from tensorflow.core.framework.graph_pb2 import GraphDef

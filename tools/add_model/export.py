@@ -1,4 +1,4 @@
-"""What an export is and says of itself, before anything of it is copied."""
+"""Finds the model and the metadata of an export, before any file is copied."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tools.shared.errors import ToolError
 __all__ = ["Export", "no_labels", "open_source", "read_export"]
 
 _MOST_METADATA_BYTES = 1024**2
-# What may have its labels inside.
+# The weights that may hold the labels.
 _HAVE_LABELS = ENGINES["onnx"].weights
 
 
@@ -34,12 +34,12 @@ class Export:
     """A classification export of a kind that the app can run.
 
     Attributes:
-        source: where it is read from.
-        layout: where everything is in it.
-        manifest_path: where its manifest is, or None.
-        manifest: what that says; empty if there is none.
-        metadata: what the metadata says; None if there is none, or it cannot be understood.
-        notes: what the person should know of; sentences.
+        source: the zip file or folder with the export.
+        layout: the paths of its files.
+        manifest_path: the path of its manifest, or None.
+        manifest: the content of the manifest; empty without one.
+        metadata: the content of the metadata; None if it is missing or unreadable.
+        notes: sentences for the user.
     """
 
     source: Source
@@ -55,7 +55,7 @@ def open_source(path: Path) -> Iterator[Source]:
     """Opens a zip file or a folder for the ``with`` block.
 
     Raises:
-        ToolError: it is neither, or must not be read.
+        ToolError: the path is neither, or must not be read.
     """
     if path.is_dir():
         source: Archive | Folder = Folder(path)
@@ -72,10 +72,10 @@ def open_source(path: Path) -> Iterator[Source]:
 
 
 def read_export(source: Source) -> Export:
-    """Finds the model and reads what is said of it.
+    """Finds the model and reads its manifest and metadata.
 
     Raises:
-        ToolError: it is no classification export that the app can run.
+        ToolError: the source is not a classification export that the app can run.
     """
     manifest_path = find_manifest(source.sizes)
     manifest = ExportManifest()
@@ -105,7 +105,7 @@ def read_export(source: Source) -> Export:
 
 
 def no_labels(layout: Layout) -> ToolError:
-    """What is said of an export without labels."""
+    """The error about an export without labels."""
     return ToolError(
         f"there is no {LABELS_FILE}: unpack the export, put one beside {layout.weights} with one "
         "label a line, in the order of the output, and give the folder."

@@ -1,4 +1,4 @@
-"""Finds the model in an export, wherever the portal or whoever packed it again has put it."""
+"""Finds the model in an export, in whatever folder of it."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ _LICENCE = re.compile(r"(LICEN[CS]E|NOTICE)(\.txt|\.md)?", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Layout:
-    """Where everything is, as paths in the export.
+    """The paths of files in an export.
 
     Attributes:
         weights: the file to run.
-        weights_file: what it is to be called, one of ``weights_files()``.
-        variables: of a SavedModel, by what they are to be called.
-        labels: one a line; None if there is no such file.
+        weights_file: its name in a version, one of ``weights_files()``.
+        variables: of a SavedModel, by their names in a version.
+        labels: the file with one label a line, or None.
         input_spec: a ``model.json`` beside the weights, or None.
         metadata: Custom Vision's ``metadata_properties.json``, or None.
-        licences: by what they are to be called.
-        passed_over: other files in the same folder that could have been run.
+        licences: by their names in a version.
+        passed_over: other weights in the same folder.
     """
 
     weights: str
@@ -49,33 +49,33 @@ class Layout:
 
 
 def find_manifest(paths: Collection[str]) -> str | None:
-    """The path of the manifest, or None.
+    """Finds the path of the manifest; None without one.
 
     Raises:
-        ToolError: there are several.
+        ToolError: there are several manifests.
     """
-    found = [path for path in _visible(paths) if PurePosixPath(path).name == MANIFEST_FILE]
-    if len(found) > 1:
-        raise ToolError(f"there are several exports in it: {listed(found)}. Give one of them.")
-    return found[0] if found else None
+    manifests = [path for path in _visible(paths) if PurePosixPath(path).name == MANIFEST_FILE]
+    if len(manifests) > 1:
+        raise ToolError(f"there are several exports in it: {listed(manifests)}. Give one of them.")
+    return manifests[0] if manifests else None
 
 
 def find_model(
     paths: Collection[str], manifest_path: str | None, manifest: ExportManifest
 ) -> Layout:
-    """Finds the model and what belongs to it.
+    """Finds the model and the files that belong to it.
 
     Args:
         paths: of all files in the export.
-        manifest_path: where the manifest is, if there is one.
-        manifest: what it says; empty if there is none.
+        manifest_path: the path of the manifest, or None.
+        manifest: its content; empty without one.
 
     Raises:
-        ToolError: there is no model, there are several, or the one that the manifest names is not
-            there.
+        ToolError: there is no model, there are several, or the one that the manifest names is
+            missing.
     """
     visible = set(_visible(paths))
-    found = [path for path in visible if PurePosixPath(path).name in weights_files()]
+    candidates = [path for path in visible if PurePosixPath(path).name in weights_files()]
     named = _beside(manifest_path, manifest.model_file_name)
     if named is not None:
         if named not in visible:
@@ -83,21 +83,23 @@ def find_model(
                 f"{manifest_path} names {manifest.model_file_name!r}, which is not there. Export "
                 "the iteration again."
             )
-        found.append(named)
-    if not found:
+        candidates.append(named)
+    if not candidates:
         raise ToolError(by_files(visible))
-    homes = {PurePosixPath(path).parent for path in found}
+    homes = {PurePosixPath(path).parent for path in candidates}
     if len(homes) > 1:
         raise ToolError(
-            f"there are models in several folders: {listed(set(found))}. Give one of these folders."
+            f"there are models in several folders: {listed(set(candidates))}. Give one of these folders."
         )
     home = homes.pop()
-    weights = named or min(found, key=lambda path: weights_files().index(PurePosixPath(path).name))
+    weights = named or min(
+        candidates, key=lambda path: weights_files().index(PurePosixPath(path).name)
+    )
 
     def nearest(*names: str | None) -> str | None:
         """The first of these files that is in the model's folder or one around it."""
-        wanted = [str(place / name) for place in (home, *home.parents) for name in names if name]
-        return next((path for path in wanted if path in visible), None)
+        options = [str(folder / name) for folder in (home, *home.parents) for name in names if name]
+        return next((path for path in options if path in visible), None)
 
     return Layout(
         weights=weights,
@@ -111,12 +113,14 @@ def find_model(
             for place in (*reversed(home.parents), home)
             for name, path in _inside(place, visible, _LICENCE)
         },
-        passed_over=tuple(sorted({PurePosixPath(path).name for path in found if path != weights})),
+        passed_over=tuple(
+            sorted({PurePosixPath(path).name for path in candidates if path != weights})
+        ),
     )
 
 
 def _visible(paths: Collection[str]) -> Iterator[str]:
-    """All but what macOS puts into zip files and folders of its own accord."""
+    """Yields all paths but those that macOS adds to zip files and folders."""
     for path in paths:
         parts = PurePosixPath(path).parts
         if "__MACOSX" not in parts and not parts[-1].startswith("._"):
@@ -130,7 +134,7 @@ def _beside(path: str | None, name: str | None) -> str | None:
 def _inside(
     folder: PurePosixPath, paths: Collection[str], pattern: re.Pattern[str]
 ) -> Iterator[tuple[str, str]]:
-    """Files of certain names, each by its path from the folder on, and in the export."""
+    """Yields files that match a pattern: the path in the folder, and the path in the export."""
     for path in sorted(paths):
         if PurePosixPath(path).is_relative_to(folder):
             name = str(PurePosixPath(path).relative_to(folder))
@@ -139,7 +143,7 @@ def _inside(
 
 
 def _weights_file(path: str, manifest: ExportManifest) -> str:
-    """What the app calls a file, whatever the manifest does."""
+    """The name in a version for weights with any name in the manifest."""
     name = PurePosixPath(path).name
     if name in weights_files():
         return name

@@ -1,7 +1,8 @@
-"""``metadata_properties.json``: what the exporter says of preprocessing. The graph decides, though.
+"""Reads ``metadata_properties.json``, the exporter's description of preprocessing.
 
-Every value in it is a text, numbers too (``"224.0"``) and nothing (``"null"``). What it says of
-pixels and resizing contradicts the exporter's own scripts, so it is only shown and compared.
+Every value in it is a text, even numbers (``"224.0"``) and null (``"null"``). Its statements about
+pixels and resizing contradict the exporter's own scripts, so the graph decides, and this file is
+only shown and compared.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ _PREFIX = "CustomVision."
 
 @dataclass(frozen=True)
 class Metadata:
-    """The keys that are of use; None where one is missing, null or no such value.
+    """The keys in use; None for one that is missing, null or of another type.
 
     Attributes:
-        method: what is done to the model's output, such as ``ClassificationMultiClass``.
+        method: the processing of the model's output, such as ``ClassificationMultiClass``.
         height: of the model's input, pixels.
         width: of the model's input, pixels.
         crop: such as ``FullImageShorterSide``.
@@ -37,13 +38,13 @@ class Metadata:
     resize: str | None = None
 
     def difference(self, input_spec: InputSpec) -> str | None:
-        """A sentence if it gives another size than the graph has, else None."""
-        said, found = (self.height, self.width), (input_spec.height, input_spec.width)
-        if None in said or said == found:
+        """A sentence if the size is not that of the graph, else None."""
+        stated, actual = (self.height, self.width), (input_spec.height, input_spec.width)
+        if None in stated or stated == actual:
             return None
         return (
-            f"the metadata says {said[0]} x {said[1]} pixels, the graph {found[0]} x {found[1]}: "
-            "the graph's size is used."
+            f"the metadata says {stated[0]} x {stated[1]} pixels, the graph {actual[0]} x "
+            f"{actual[1]}: the graph's size is used."
         )
 
 
@@ -51,7 +52,7 @@ def parse_metadata(text: str) -> Metadata:
     """Reads the JSON.
 
     Raises:
-        ValueError: it is not a JSON object; the message is a sentence without the file's name.
+        ValueError: the text is not a JSON object; the message does not name the file.
     """
     data = json_object(text)
     return Metadata(
@@ -75,5 +76,5 @@ def _pixels(data: Mapping[str, Any], key: str) -> int | None:
     try:
         number = float(value) if isinstance(value, str | int | float) else 0.0
         return int(number) or None
-    except (ValueError, OverflowError):  # no number, or an infinite one
+    except (ValueError, OverflowError):  # not a number, or an infinite one
         return None

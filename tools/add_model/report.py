@@ -1,4 +1,4 @@
-"""Says what was added, and how to try it."""
+"""Describes the added model and how to try it."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ _PREDICTION = "/customvision/v3.0/Prediction/PROJECT-ID/classify/iterations"
 
 
 def report(folder: Path, export: Export, filled: Filled) -> Iterator[str]:
-    """The lines to print.
+    """Yields the lines to print.
 
     Args:
-        folder: the version's, in its place.
-        export: what was added.
-        filled: what came of it.
+        folder: the final folder of the version.
+        export: the export that was added.
+        filled: the content of the folder.
     """
     loaded = filled.loaded
     if filled.tags is not None:
         yield from _table(filled.tags)
     yield f"Added version {loaded.version} of {loaded.name}: {shown(folder)}"
-    for what, words in _facts(folder, export, filled):
-        yield f"  {what:<10} {shown(words)}"
+    for title, text in _facts(folder, export, filled):
+        yield f"  {title:<10} {shown(text)}"
     notes = [*export.notes]
     if export.metadata and (note := export.metadata.difference(loaded.engine.input_spec)):
         notes.append(note)
@@ -68,8 +68,8 @@ def _facts(folder: Path, export: Export, filled: Filled) -> Iterator[tuple[str, 
         yield "exported", f"{date}, by version {version} of the exporter"
     if metadata:
         size = f"{metadata.width or '?'} x {metadata.height or '?'}"
-        said = [metadata.method, size, metadata.crop, metadata.resize]
-        yield "metadata", ", ".join(filter(None, said))
+        values = [metadata.method, size, metadata.crop, metadata.resize]
+        yield "metadata", ", ".join(filter(None, values))
     yield "checksum", filled.checksum
     sizes = {path.name: path.stat().st_size for path in folder.rglob("*") if path.is_file()}
     yield "files", ", ".join(f"{name} {size:,}" for name, size in sorted(sizes.items())) + " bytes"

@@ -1,4 +1,4 @@
-"""How a SavedModel that Custom Vision exported wants to be fed: what its ``model.json`` says."""
+"""Reads the input specification of a SavedModel that Custom Vision exported."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from image_classifier.model_files.input_spec import InputSpec
 __all__ = ["input_spec_of", "serving_graph"]
 
 _SIGNATURE = "serving_default"
-# What the two kinds of exports call their input and their output.
+# The names of input and output in the two kinds of exports.
 _OUTPUTS = {"Placeholder": "model_outputs", "data": "model_output"}
 
 
 def serving_graph(weights: Path) -> Any:
-    """The MetaGraphDef for serving in a ``saved_model.pb``.
+    """Reads the MetaGraphDef for serving from a ``saved_model.pb``.
 
     Raises:
-        ModelError: it is none.
+        ModelError: the file has none.
     """
     from google.protobuf.message import DecodeError
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
@@ -39,10 +39,10 @@ def serving_graph(weights: Path) -> Any:
 
 
 def input_spec_of(weights: Path) -> InputSpec:
-    """Tells a Custom Vision export by its graph, or by its signature if the graph is in functions.
+    """Recognises an export by its graph, or by its signature if the graph is in functions.
 
     Raises:
-        ModelError: it is another model, or object detection.
+        ModelError: the file holds another model, or an object detector.
     """
     from image_classifier.engines.frozen_graph import recognise
 
@@ -66,7 +66,7 @@ def input_spec_of(weights: Path) -> InputSpec:
 
 
 def _as_frozen(graph_def: Any, signature: Any) -> Any:
-    """A graph with the nodes by which a frozen export is told, where functions hide them."""
+    """Makes a graph of the nodes that identify a frozen export, which functions hide here."""
     frozen = type(graph_def)()
     for name, info in signature.inputs.items():
         node = frozen.node.add(name=name, op="Placeholder")

@@ -1,4 +1,4 @@
-"""Names what an export is that holds no model this app can run."""
+"""Names the kind of an export that holds no model for this app."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BY_PLATFORM = {
 }
 _BY_FLAVOR = {"tensorflowjs": "TensorFlow.js"}
 
-# Each: endings of file names that must all be there, and what has them.
+# Each: endings of file names that must all occur, and the kind of export that has them.
 _BY_ENDINGS = (
     ((".mlmodel",), "CoreML"),
     ((".mlpackage",), "CoreML"),
@@ -33,16 +33,16 @@ _KERAS = (".keras", ".h5", ".hdf5")
 
 
 def by_manifest(manifest: ExportManifest) -> str | None:
-    """Refuses an export by its manifest; None if the app can run its kind."""
+    """Describes why the app cannot run an export with such a manifest; None if it can."""
     kind = _BY_FLAVOR.get((manifest.flavor or "").lower())
     kind = kind or _BY_PLATFORM.get((manifest.platform or "").lower())
     return f"it is an export for {kind}, which this app cannot run. {_AGAIN}." if kind else None
 
 
 def by_files(paths: Collection[str]) -> str:
-    """Says what an export without a file that the app can run is."""
+    """Describes an export that has no weights for this app."""
     names = {part for path in paths for part in PurePosixPath(path).parts}
-    wanted = ", ".join(weights_files()[:-1]) + f" or {weights_files()[-1]}"
+    weights = ", ".join(weights_files()[:-1]) + f" or {weights_files()[-1]}"
     if not names:
         return f"there are no files in it. {_AGAIN}."
     for endings, kind in _BY_ENDINGS:
@@ -52,7 +52,7 @@ def by_files(paths: Collection[str]) -> str:
         return "it is a Keras model: python -m tools.export makes a model of it that can be served."
     suffixes = {PurePosixPath(name).suffix for name in weights_files()}
     if near := sorted(name for name in names if PurePosixPath(name).suffix in suffixes):
-        return f"it holds no {wanted}. If {near[0]} is the model, call it one of these."
+        return f"it holds no {weights}. If {near[0]} is the model, call it one of these."
     if any(name.lower().endswith(".zip") for name in names):
         return "there is another zip file in it: unpack that and give it."
-    return f"it holds no {wanted}. {_AGAIN}."
+    return f"it holds no {weights}. {_AGAIN}."

@@ -1,1 +1,1 @@
-"""What is left in the queues: python -m tools.drain_report."""
+"""Reports the messages that are left in the queues: python -m tools.drain_report."""

@@ -1,4 +1,4 @@
-"""The command: show the queues once or again and again, or put failed images back."""
+"""Prints the queues once or repeatedly, or puts failed images back on the queue."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ def _report(args: argparse.Namespace) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tools.drain_report",
-        description="Show what is left in the queues, and why images failed.",
-        epilog="The numbers are the storage service's, which calls them approximate; they include "
-        "what is being worked on.",
+        description="Show the messages left in the queues, and why images failed.",
+        epilog="The numbers come from the storage service, which calls them approximate; they "
+        "include messages in progress.",
     )
     parser.add_argument(
         "--watch",
@@ -59,13 +59,13 @@ def _parser() -> argparse.ArgumentParser:
         type=_seconds,
         const=WATCH_SECONDS,
         metavar="SECONDS",
-        help=f"again and again, with rates, until Ctrl+C (default: every {WATCH_SECONDS:g} s)",
+        help=f"repeat until Ctrl+C, with rates (default: every {WATCH_SECONDS:g} s)",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.add_argument(
         "--requeue", choices=["failed", "poison"], help="put those messages back on the queue"
     )
-    parser.add_argument("--count", type=_natural, help="with --requeue: how many at most")
+    parser.add_argument("--count", type=_natural, help="with --requeue: the most messages")
     parser.add_argument("--queue", default="images", help="default: images")
     add_connection(parser)
     return parser
@@ -88,7 +88,7 @@ def _natural(text: str) -> int:
 
 
 def _requeue(target: QueueClient, source: QueueClient, args: argparse.Namespace) -> int:
-    # A poisoned message is as it was when it was first queued.
+    # A poisoned message still has the text with which it was queued.
     again = message_again if args.requeue == "failed" else str
     total = count_messages(source) or 0
     total = total if args.count is None else min(total, args.count)
@@ -97,7 +97,7 @@ def _requeue(target: QueueClient, source: QueueClient, args: argparse.Namespace)
             done = requeue(source, target, again=again, count=args.count, progress=bar.update)
     except KeyboardInterrupt:
         print(
-            "Stopped. Messages that were in hand are seen again within "
+            "Stopped. Messages in progress are visible again within "
             f"{HIDDEN_SECONDS // 60} minutes; none is lost.",
             file=sys.stderr,
         )

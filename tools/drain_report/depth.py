@@ -1,4 +1,4 @@
-"""How full the queues are, how fast that changes, and why images failed."""
+"""Measures the length of queues and its rate of change, and reads why images failed."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from typing import Any
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.queue import QueueClient
 
-from tools.shared.queue_client import count_messages, decode, in_words
+from tools.shared.queue_client import count_messages, decode, translate_errors
 
 __all__ = ["Depth", "Failures", "Meter", "read_failures"]
 
-PEEKED = 32  # the service shows no more at once, and always the oldest
+PEEKED = 32  # the most that the service shows at once; always the oldest
 WINDOW_SECONDS = 10.0
 UNREADABLE = "unreadable"
 
 
 @dataclass(frozen=True)
 class Depth:
-    """One queue now.
+    """The current length of one queue.
 
     Attributes:
-        name: the queue's.
-        messages: about how many, those that are being worked on too; None: there is no such queue.
-        per_second: how fast that number grows (or, below 0, falls); None when not known yet.
+        name: of the queue.
+        messages: the approximate number, with messages in progress; None if there is no queue.
+        per_second: the change of that number; None while it is unknown.
     """
 
     name: str
@@ -36,14 +36,18 @@ class Depth:
 
     @property
     def seconds_to_empty(self) -> float | None:
-        """When it will be empty if it goes on like this; None if it does not get emptier."""
+        """Seconds until the queue is empty at this rate; None if it does not shrink."""
         if not self.messages or not self.per_second or self.per_second >= 0:
             return None
         return self.messages / -self.per_second
 
 
 class Meter:
-    """Reads the depth of several queues again and again."""
+    """Reads the length of several queues repeatedly.
+
+    Args:
+        queues: the queues.
+    """
 
     def __init__(self, queues: Sequence[QueueClient]) -> None:
         self._queues = queues
@@ -52,10 +56,10 @@ class Meter:
         }
 
     def read(self, now: float) -> list[Depth]:
-        """Asks for all of them.
+        """Reads the length of all queues.
 
         Args:
-            now: seconds of a clock that does not jump.
+            now: ``time.monotonic()``.
 
         Raises:
             ToolError: the storage account does not answer.
@@ -74,12 +78,12 @@ class Meter:
 
 @dataclass(frozen=True)
 class Failures:
-    """What the oldest messages of ``images-failed`` say.
+    """The errors in the oldest messages of ``images-failed``.
 
     Attributes:
-        peeked: how many were looked at, 32 at most.
-        codes: error code -> how many have it, the most frequent first.
-        examples: error code -> the message of one of them.
+        peeked: the number of messages read, 32 at most.
+        codes: error code -> the number of messages with it, the most frequent first.
+        examples: error code -> the error message of one of them.
     """
 
     peeked: int = 0
@@ -88,12 +92,12 @@ class Failures:
 
 
 def read_failures(queue: QueueClient) -> Failures:
-    """Looks at the oldest messages and leaves them where they are.
+    """Reads the oldest messages without removing them.
 
     Raises:
         ToolError: the storage account does not answer.
     """
-    with in_words(queue):
+    with translate_errors(queue):
         try:
             contents = [message.content for message in queue.peek_messages(PEEKED)]
         except ResourceNotFoundError:
@@ -116,7 +120,7 @@ def _reason(content: str) -> tuple[str, str]:
 
 
 def failure_in(content: str) -> dict[str, Any] | None:
-    """The JSON object in a raw message of ``images-failed``; None if there is none."""
+    """Parses the JSON object in a raw message of ``images-failed``; None if there is none."""
     try:
         value = json.loads(decode(content) or "")
     except (ValueError, RecursionError):

@@ -1,7 +1,7 @@
-"""Puts messages that failed back on the queue, each sent first and deleted after.
+"""Puts failed messages back on the queue: each is sent first and deleted after.
 
-Should it be stopped between the two, the message is there twice: delivery is at least once, and
-its id shows the repeat.
+If it is stopped between the two, the message exists twice: delivery is at least once, and the id
+shows the repeat.
 """
 
 from __future__ import annotations
@@ -15,18 +15,23 @@ from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.queue import QueueClient, QueueMessage
 
 from tools.drain_report.depth import failure_in
-from tools.shared.queue_client import count_messages, create_queue, encode, in_words
+from tools.shared.queue_client import count_messages, create_queue, encode, translate_errors
 
 __all__ = ["Requeued", "message_again", "requeue"]
 
 PAGE = 32
-# For a page; what is in hand when this is stopped is seen again after that.
+# The time for a page of messages, which are visible again after it if this is stopped.
 HIDDEN_SECONDS = 300
 
 
 @dataclass(frozen=True)
 class Requeued:
-    """What became of the messages: ``sent`` ones are back, ``left`` ones name no URL."""
+    """The numbers of messages.
+
+    Attributes:
+        sent: messages that are back on the queue.
+        left: messages without a URL, which stayed.
+    """
 
     sent: int
     left: int
@@ -40,13 +45,13 @@ def requeue(
     count: int | None = None,
     progress: Callable[[], object] = lambda: None,
 ) -> Requeued:
-    """Moves what is in ``source`` now; not what fails again while this runs.
+    """Moves the messages that are in ``source`` now, not those that fail again meanwhile.
 
     Args:
         source: ``images-failed`` or ``images-poison``.
-        target: ``images``; made if it is not there.
-        again: raw message -> the raw message to send; None: it stays where it is.
-        count: how many at most; None: all.
+        target: ``images``, which is made if it does not exist.
+        again: raw message -> the raw message to send; None leaves it in ``source``.
+        count: the most messages; None moves all.
         progress: called after each message.
 
     Raises:
@@ -58,7 +63,7 @@ def requeue(
     sent, left = 0, []
     if not most:
         return Requeued(0, 0)
-    with in_words(source):
+    with translate_errors(source):
         try:
             for message in source.receive_messages(
                 messages_per_page=min(PAGE, most),
@@ -69,7 +74,7 @@ def requeue(
                 if text is None:
                     left.append(message)
                 else:
-                    with in_words(target):
+                    with translate_errors(target):
                         target.send_message(text, time_to_live=-1)
                     _delete(source, message)
                     sent += 1
@@ -82,13 +87,13 @@ def requeue(
 
 
 def _delete(source: QueueClient, message: QueueMessage) -> None:
-    # Somebody else may have taken it, if sending took longer than it was hidden.
+    # Another process may have taken it, if it was visible again before.
     with suppress(ResourceNotFoundError):
         source.delete_message(message)
 
 
 def message_again(content: str) -> str | None:
-    """The message that a failure was made of, as it is put on the queue; None: it names no URL."""
+    """Makes the raw message to queue from that of a failure; None without a URL."""
     failure = failure_in(content)
     if failure is None or not isinstance(failure.get("url"), str):
         return None

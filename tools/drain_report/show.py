@@ -1,4 +1,4 @@
-"""What the command prints: a table once, a line again and again, or JSON."""
+"""Formats queues and failures as a table, as one line, or as JSON."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ LONGEST_EXAMPLE = 100
 
 
 def as_json(depths: Sequence[Depth], failures: Failures) -> dict[str, Any]:
+    """Formats the queues and the failures for other programs."""
     return {
         "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "queues": [
@@ -34,10 +35,10 @@ def _rounded(value: float | None) -> float | None:
 
 
 def as_table(depths: Sequence[Depth], failures: Failures) -> str:
+    """Formats the queues as a table, with the reasons of failures and the commands to retry."""
     width = max(len(depth.name) for depth in depths)
     lines = [f"{'queue':<{width}}  {'messages, about':>15}"]
-    for depth in depths:
-        lines.append(f"{depth.name:<{width}}  {_number(depth):>15}")
+    lines += [f"{depth.name:<{width}}  {_number(depth):>15}" for depth in depths]
     main, failed, poison = depths
     if failures.peeked:
         of = f"the oldest {failures.peeked} of about {failed.messages or failures.peeked:,}"
@@ -67,6 +68,7 @@ def _shortened(text: str) -> str:
 
 
 def as_line(depths: Sequence[Depth]) -> str:
+    """Formats the queues as one line with time and rates."""
     parts = [f"{datetime.now():%H:%M:%S}"]
     for depth in depths:
         part = f"{depth.name} {_number(depth)}"

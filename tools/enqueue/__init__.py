@@ -1,1 +1,1 @@
-"""Fills the queue: python -m tools.enqueue SOURCE."""
+"""Queues images: python -m tools.enqueue SOURCE."""

@@ -1,4 +1,4 @@
-"""The command: check the source, fill the queue, say what happened and how to go on."""
+"""Checks the source, fills the queue, and prints the result and how to continue."""
 
 from __future__ import annotations
 
@@ -81,16 +81,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--generate",
         action="store_true",
-        help="go round and round the source until --count (default: the local host's samples, "
+        help="repeat the source until --count (default: the local host's samples, "
         f"{GENERATED} of them)",
     )
-    parser.add_argument("--count", type=_natural, help="how many at most")
-    parser.add_argument("--rate", type=_positive, help="how many a second at most")
+    parser.add_argument("--count", type=_natural, help="the most images")
+    parser.add_argument("--rate", type=_positive, help="the most images a second")
     parser.add_argument(
         "--keep-below",
         type=_positive_number,
         metavar="N",
-        help="wait while the queue holds N or more; the emulator gets slow with thousands in it",
+        help="wait while the queue holds N or more; thousands of messages slow the emulator down",
     )
     parser.add_argument("--model", help="for images whose line names none (default: the app's)")
     parser.add_argument("--queue", default="images", help="default: images")
@@ -102,11 +102,13 @@ def _parser() -> argparse.ArgumentParser:
         help="where the local host serves images (default: http://localhost:7071)",
     )
     parser.add_argument(
-        "--run", default=f"{datetime.now():%Y%m%d-%H%M%S}", help="what ids start with"
+        "--run", default=f"{datetime.now():%Y%m%d-%H%M%S}", help="the beginning of the ids"
     )
-    parser.add_argument("--skip", type=_natural, default=0, help="leave out the first so many")
     parser.add_argument(
-        "--senders", type=_threads, default=THREADS, help=f"how many send at once ({THREADS})"
+        "--skip", type=_natural, default=0, help="leave out so many images at the start"
+    )
+    parser.add_argument(
+        "--senders", type=_threads, default=THREADS, help=f"threads that send ({THREADS})"
     )
     return parser
 
@@ -166,7 +168,7 @@ def _room(queue: QueueClient, most: int | None) -> Callable[[], int] | None:
 
 
 def _total(source: Source, args: argparse.Namespace) -> int | None:
-    """How many will be queued; None if that is not known."""
+    """The number of images to queue; None if it is unknown."""
     if args.generate or source.total is None:
         return int(args.count) if args.generate else None
     left: int = max(0, source.total - args.skip)
@@ -174,7 +176,7 @@ def _total(source: Source, args: argparse.Namespace) -> int | None:
 
 
 def _fill(sender: Sender, queue: str, run: str, total: int | None) -> bool:
-    """Sends all with a progress bar; returns whether Ctrl+C ended it."""
+    """Sends all messages behind a progress bar; returns whether Ctrl+C stopped it."""
     started = time.monotonic()
     interrupted = show_progress(sender, lambda: sender.sent, total=total, unit="image")
     seconds = time.monotonic() - started

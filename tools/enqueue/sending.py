@@ -1,4 +1,4 @@
-"""Sends messages from several threads, at a rate if one is wished, and can be stopped cleanly."""
+"""Sends messages from several threads, with an optional rate limit, until stopped."""
 
 from __future__ import annotations
 
@@ -24,13 +24,14 @@ class Sender:
     """Sends texts to a queue.
 
     Args:
-        url: where to POST; from ``tools.shared.queue_client.sending_url``.
-        texts: the messages; may raise, which stops the sending.
-        threads: how many send at once.
-        rate: messages a second at most; None: as fast as it goes.
-        room: says how many more the queue should take now; asked again when they are sent, and
-            every fifth of a second while it says 0 or less. None: any number.
-        retries: how often a message is sent again when the service is busy or does not answer.
+        url: the target of the POST requests, from ``tools.shared.queue_client.sending_url``.
+        texts: the messages; an exception of the iterator stops the sending.
+        threads: the number of threads that send.
+        rate: messages a second at most; None sets no limit.
+        room: returns how many more messages the queue should take now. It is called again when
+            these are sent, and every fifth of a second while it returns 0 or less. None sets no
+            limit.
+        retries: the number of further attempts when the service is busy or does not answer.
     """
 
     def __init__(
@@ -43,13 +44,13 @@ class Sender:
         room: Callable[[], int] | None = None,
         retries: int = 4,
     ) -> None:
-        # Its warnings and its exceptions show the URL, and with it the signature.
+        # Warnings and exceptions of urllib3 show the URL with its signature.
         logging.getLogger("urllib3").setLevel(logging.ERROR)
         self._url, self._texts, self._rate, self._room = url, texts, rate, room
         self._free = 0
         self._pool = urllib3.PoolManager(
             maxsize=threads,
-            # What is sent again may be there twice: under one id, and delivery is at least once.
+            # A repeated message may exist twice, under one id: delivery is at least once.
             retries=urllib3.Retry(
                 retries,
                 redirect=0,
@@ -60,8 +61,8 @@ class Sender:
             ),
             timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=ANSWER_SECONDS),
         )
-        self._turn = threading.Lock()  # who takes a text; may be held while time passes
-        self._lock = threading.Lock()  # the numbers
+        self._turn = threading.Lock()  # of the thread that takes a text, even while it waits
+        self._lock = threading.Lock()  # of the counters
         self._stop = threading.Event()
         self._taken = 0
         self._unsent: list[int] = []
@@ -80,11 +81,11 @@ class Sender:
             thread.start()
 
     def stop(self) -> None:
-        """Takes no more texts; those that were taken are still sent."""
+        """Takes no more texts, but sends those that were taken."""
         self._stop.set()
 
     def wait(self, seconds: float) -> bool:
-        """Waits so long at most; returns whether all is over."""
+        """Waits so long at most; returns whether all threads have ended."""
         deadline = time.monotonic() + seconds
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
@@ -95,17 +96,17 @@ class Sender:
 
     @property
     def sent(self) -> int:
-        """How many messages the queue has taken so far."""
+        """The number of messages in the queue so far."""
         return self._sent
 
     @property
     def sent_in_a_row(self) -> int:
-        """How many there are before the first one that was not sent; known when all is over."""
+        """The number of messages before the first unsent one; final once all threads ended."""
         return min(self._unsent, default=self._taken)
 
     @property
     def problem(self) -> Exception | None:
-        """What stopped the sending: a ToolError, or what ``texts`` raised."""
+        """The error that stopped the sending: a ToolError, or an exception of ``texts``."""
         return self._problem
 
     def _work(self) -> None:

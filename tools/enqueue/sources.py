@@ -1,6 +1,6 @@
-"""Where images come from: lines of URLs, a folder that the local host serves, its samples.
+"""Reads images to queue from lines of URLs, from a folder that the local host serves, or samples.
 
-Every source is a list of bodies, each of them what a message may be: a URL, or JSON with a "url".
+A source is a list of bodies of messages, each of them a URL, or JSON with a "url".
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ PROBE_SECONDS = 5
 
 @dataclass(frozen=True)
 class Body:
-    """What one message is made of.
+    """The body of one message.
 
     Attributes:
         text: a URL or JSON.
-        where: for a person, such as "urls.txt, line 7".
+        where: the origin in errors, such as "urls.txt, line 7".
     """
 
     text: str
@@ -44,8 +44,8 @@ class Source:
     """A list of images.
 
     Attributes:
-        read: starts at the front each time it is called; standard input can be read once only.
-        total: how many there are, None if that cannot be known before they are read.
+        read: yields all bodies from the start; standard input can be read once only.
+        total: the number of bodies; None if it is unknown before they are read.
     """
 
     read: Callable[[], Iterator[Body]]
@@ -53,10 +53,10 @@ class Source:
 
 
 def from_file(path: Path) -> Source:
-    """The lines of a file, all of them checked now: one that is wrong stops everything.
+    """Reads the lines of a file, and checks all of them before the first is queued.
 
     Raises:
-        ToolError: the file cannot be read, is empty, or has such a line.
+        ToolError: the file cannot be read, is empty, or has a line that cannot be queued.
     """
 
     def read() -> Iterator[Body]:
@@ -73,7 +73,7 @@ def from_file(path: Path) -> Source:
 
 
 def from_stream(stream: BinaryIO) -> Source:
-    """Lines as they come; each is checked when its turn comes."""
+    """Reads the lines of a stream; each is checked when it is queued."""
     return Source(lambda: _lines(stream, "standard input"), None)
 
 
@@ -89,10 +89,10 @@ def _lines(lines: Iterable[bytes], name: str) -> Iterator[Body]:
 
 
 def from_folder(folder: Path, base_url: str) -> Source:
-    """The images in a folder, at the URLs where the local host serves them.
+    """Lists the images in a folder by the URLs at which the local host serves them.
 
     Raises:
-        ToolError: there are none, or the host does not serve them.
+        ToolError: the folder has no images, or the host does not serve them.
     """
     files = images_in(folder)
     if not files:
@@ -107,7 +107,7 @@ def from_folder(folder: Path, base_url: str) -> Source:
 
 
 def from_samples(base_url: str) -> Source:
-    """The images that the local host serves for its page.
+    """Lists the sample images of the local host's page.
 
     Raises:
         ToolError: the host does not serve them.
@@ -133,7 +133,7 @@ def _served_at(prefix: str, folder: Path, file: Path) -> str:
 
 
 def _check_served(url: str, file: Path, advice: str) -> None:
-    """Downloads one image, so that a million messages are not sent for nothing."""
+    """Downloads one image, before a million messages are sent in vain."""
     with urllib3.PoolManager(timeout=PROBE_SECONDS, retries=False) as pool:
         try:
             response = pool.request("GET", url)
@@ -148,7 +148,7 @@ def _check_served(url: str, file: Path, advice: str) -> None:
 
 
 def messages(bodies: Iterable[Body], *, run: str, model: str | None) -> Iterator[str]:
-    """The messages for the queue, as JSON; ids are the run's name and a number from 1.
+    """Makes the messages for the queue, as JSON; ids are the run and a number from 1.
 
     Raises:
         ToolError: a body cannot become a message.
@@ -158,20 +158,20 @@ def messages(bodies: Iterable[Body], *, run: str, model: str | None) -> Iterator
 
 
 def message_of(body: Body, *, id: str, model: str | None) -> str:
-    """One message. A body's own id and model come first.
+    """Makes one message. The id and the model of a body take precedence.
 
     Raises:
-        ToolError: the function would not accept it.
+        ToolError: the function would refuse the message.
     """
-    asked = read_message(QueueMessage(id=id, body=body.text))
-    if asked.problem is not None:
-        raise ToolError(f"{body.where}: {asked.problem}")
-    url = asked.url or ""
+    request = read_message(QueueMessage(id=id, body=body.text))
+    if request.problem is not None:
+        raise ToolError(f"{body.where}: {request.problem}")
+    url = request.url or ""
     if not url.lower().startswith(("http://", "https://")):
         raise ToolError(f"{body.where}: {url[:60]!r} is not a URL that starts with https://.")
-    message: dict[str, str | int] = {"id": asked.id, "url": url}
-    if asked.model or model:
-        message["model"] = asked.model or model or ""
-    if asked.version is not None:
-        message["version"] = asked.version
+    message: dict[str, str | int] = {"id": request.id, "url": url}
+    if request.model or model:
+        message["model"] = request.model or model or ""
+    if request.version is not None:
+        message["version"] = request.version
     return json.dumps(message, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""The command: which registry, which verb; one sentence when something is wrong."""
+"""Parses the command line of the registry of models and runs one verb."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def _run(args: argparse.Namespace, root: Path) -> int:
 
 
 def _settings(root: Path) -> Mapping[str, str]:
-    """The app settings: the environment, and what it does not say from local.settings.json."""
-    given = {name: value for name, value in os.environ.items() if value.strip()}
-    return {**LocalSettings.read(root).values, **given}
+    """Reads the app settings: the environment takes precedence over local.settings.json."""
+    environ = {name: value for name, value in os.environ.items() if value.strip()}
+    return {**LocalSettings.read(root).values, **environ}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -62,18 +62,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     verbs = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    verb = verbs.add_parser("list", help="every model and version")
+    verb = verbs.add_parser("list", help="list every model and version")
     verb.add_argument("name", nargs="?", help="only this model")
     verb.add_argument("--json", action="store_true")
     verb.set_defaults(run=commands.list_models)
 
-    verb = verbs.add_parser("show", help="all about one version")
+    verb = verbs.add_parser("show", help="show one version in detail")
     verb.add_argument("version", metavar="VERSION")
-    verb.add_argument("--load", action="store_true", help="load it, and say what its image must be")
+    verb.add_argument("--load", action="store_true", help="load it, and show the input it takes")
     verb.add_argument("--json", action="store_true")
     verb.set_defaults(run=commands.show)
 
-    verb = verbs.add_parser("register", help="put a model in place, as a new version")
+    verb = verbs.add_parser("register", help="add a model as a new version")
     verb.add_argument(
         "source",
         type=Path,
@@ -86,31 +86,31 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--no-check", action="store_true", help="do not load it first")
     verb.set_defaults(run=commands.register)
 
-    verb = verbs.add_parser("convert", help="add a model.onnx that is proved equal")
+    verb = verbs.add_parser("convert", help="add a model.onnx with equal scores")
     verb.add_argument("version", metavar="VERSION")
     verb.add_argument("--int8", action="store_true", help="8-bit weights and activations")
-    verb.add_argument("--images", type=Path, help="images to prove it on")
+    verb.add_argument("--images", type=Path, help="images to compare both on")
     verb.add_argument("--again", action="store_true", help="replace a model.onnx")
     verb.set_defaults(run=commands.convert)
 
-    verb = verbs.add_parser("fetch", help="download a version before an app wants it")
+    verb = verbs.add_parser("fetch", help="download a version before an app needs it")
     verb.add_argument("version", metavar="VERSION")
     verb.set_defaults(run=commands.fetch)
 
-    verb = verbs.add_parser("tag", help="say something of a model or a version")
+    verb = verbs.add_parser("tag", help="describe a model or a version by tags")
     verb.add_argument("model", metavar="NAME[/NUMBER]")
-    verb.add_argument("tags", nargs="*", metavar="KEY=VALUE", help="without any: show them")
+    verb.add_argument("tags", nargs="*", metavar="KEY=VALUE", help="without any: show the tags")
     verb.add_argument("--remove", action="append", default=[], metavar="KEY")
     verb.set_defaults(run=commands.tag)
 
-    verb = verbs.add_parser("delete", help="remove a version that nobody serves")
+    verb = verbs.add_parser("delete", help="remove a version that no server uses")
     verb.add_argument("version", metavar="NAME/NUMBER")
     verb.add_argument(
         "--app",
         action="append",
         metavar="URL",
-        help="a server to ask whether it serves the version, which must answer (default: "
-        "localhost, ports 7071 and 8501, if something is there)",
+        help="a server that may serve the version, which must answer (default: localhost, ports "
+        "7071 and 8501, if a server is there)",
     )
     verb.add_argument("--yes", action="store_true", help="do not ask")
     verb.add_argument("--force", action="store_true", help="even if it is served")

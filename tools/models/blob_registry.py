@@ -1,7 +1,7 @@
-"""A registry on Azure Blob Storage: what the app reads as ``MODELS_DIR``.
+"""Implements a registry on Azure Blob Storage, which the app reads as ``MODELS_DIR``.
 
-A version is uploaded file by file, the weights after all others, and at the very end
-``registry.json``: with that a server takes it. To delete one, the weights go first.
+A version is uploaded file by file, the weights after all others, and ``registry.json`` at the end:
+only then a server uses it. A version is deleted in the reverse order, the weights first.
 """
 
 from __future__ import annotations
@@ -53,25 +53,28 @@ class BlobRegistry:
     """Versions as blobs ``<name>/<version>/…`` below a location.
 
     Args:
-        location: where.
+        location: the container and the prefix.
     """
 
     def __init__(self, location: BlobLocation) -> None:
         self.where = location.shown
         self._location = location
         self._container = BlobContainer(location)
-        self._listing: Listing | None = None  # of one command; forgotten when it writes
+        self._listing: Listing | None = None  # kept until the command writes
 
     def names(self) -> list[str]:
+        """See ``Registry.names``."""
         return sorted(self._list()[1])
 
     def versions(self, name: str) -> list[Version]:
-        listing, found = self._list()
-        versions = sorted(found.get(name, {}).items(), reverse=True)
-        with ThreadPoolExecutor(CONNECTIONS) as pool:  # two small blobs are read for each
+        """See ``Registry.versions``."""
+        listing, models = self._list()
+        versions = sorted(models.get(name, {}).items(), reverse=True)
+        with ThreadPoolExecutor(CONNECTIONS) as pool:  # each version needs two small blobs
             return list(pool.map(lambda each: self._version(each[1], listing), versions))
 
     def model_tags(self, name: str) -> dict[str, str]:
+        """See ``Registry.model_tags``."""
         path = f"{name}/{TAGS_FILE}"
         listing, _ = self._list()
         blob = next((blob for blob in listing.blobs if blob.name == path), None)
@@ -80,10 +83,11 @@ class BlobRegistry:
     def register(
         self, folder: Path, *, name: str, version: int | None, tags: Mapping[str, str]
     ) -> Version:
+        """See ``Registry.register``."""
         check_name(name)
         check_version(version)
-        there = self._list()[1].get(name, {})
-        if version in there:
+        existing = self._list()[1].get(name, {})
+        if version in existing:
             raise ToolError(
                 f"{name}/{version} is there already, and versions are never overwritten: register "
                 f"without --version to get the next free one ({self._next(name)})."
@@ -93,6 +97,7 @@ class BlobRegistry:
         return next(each for each in self.versions(name) if each.number == number)
 
     def set_tags(self, name: str, version: int | None, tags: Mapping[str, str]) -> None:
+        """See ``Registry.set_tags``."""
         place = name if version is None else self._found(name, version).path
         path = f"{place}/{TAGS_FILE}"
         if tags:
@@ -101,6 +106,7 @@ class BlobRegistry:
             self._delete([path])
 
     def delete(self, version: Version) -> None:
+        """See ``Registry.delete``."""
         blobs = self._found(version.name, version.number)
         note_deleted(self._container, version.name, version.number)
         last = [blob.name for blob in (blobs.tags, blobs.manifest) if blob]
@@ -110,28 +116,31 @@ class BlobRegistry:
         self._delete([*names, *last])
 
     def read(self, version: Version, path: str) -> bytes | None:
+        """See ``Registry.read``."""
         blob = self._found(version.name, version.number).files.get(path)
         return self._container.read(blob) if blob else None
 
     def with_checksums(self, version: Version) -> Version:
+        """See ``Registry.with_checksums``."""
         return version
 
     @contextlib.contextmanager
     def working_copy(self, version: Version) -> Iterator[Path]:
+        """See ``Registry.working_copy``."""
         with tempfile.TemporaryDirectory(prefix="model-") as temporary:
             folder = Path(temporary)
-            found = self._found(version.name, version.number)
-            download_version(self._container, found, folder)
+            blobs = self._found(version.name, version.number)
+            download_version(self._container, blobs, folder)
             before = {file.path: file for file in record_folder(folder)}
             yield folder
             after = record_folder(folder)
             changed = [file.path for file in after if before.get(file.path) != file]
             for path in changed:
-                self._put_file(f"{found.path}/{path}", folder / path, overwrite=True)
+                self._put_file(f"{blobs.path}/{path}", folder / path, overwrite=True)
             if changed:
                 created = version.created.isoformat(timespec="seconds")
                 text = Manifest(created, after).as_json()
-                self._put(f"{found.path}/{MANIFEST_FILE}", text.encode(), overwrite=True)
+                self._put(f"{blobs.path}/{MANIFEST_FILE}", text.encode(), overwrite=True)
 
     def _next(self, name: str) -> int:
         notes, _ = read_notes(self._container)
@@ -142,10 +151,10 @@ class BlobRegistry:
         return listing, versions_in(listing)
 
     def _found(self, name: str, number: int) -> BlobVersion:
-        found = self._list()[1].get(name, {}).get(number)
-        if found is None:
+        blobs = self._list()[1].get(name, {}).get(number)
+        if blobs is None:
             raise ToolError(f"{name}/{number} is not in {self.where} any more.")
-        return found
+        return blobs
 
     def _version(self, blobs: BlobVersion, listing: Listing) -> Version:
         recorded: dict[str, str] = {}
@@ -173,20 +182,20 @@ class BlobRegistry:
         files = record_folder(folder)
         weights = set(weights_files())
         try:
-            # It claims the number: of two who register at once, one finds it there.
+            # This blob claims the number: of two concurrent commands one finds it there.
             self._put(f"{place}/{TAGS_FILE}", tags_as_json(tags).encode())
         except StorageError as exc:
             raise ToolError(f"{exc.message} Does somebody else register {place}?") from None
         try:
             in_order = sorted(files, key=lambda file: (file.path in weights, file.path))
             total = sum(file.bytes for file in files)
-            # disable=None: only where somebody sees it.
+            # disable=None: on terminals only.
             with tqdm(total=total, unit="B", unit_scale=True, disable=None) as bar:
                 for file in in_order:
                     self._put_file(f"{place}/{file.path}", folder / file.path, bar=bar)
             self._put(f"{place}/{MANIFEST_FILE}", Manifest(now(), files).as_json().encode())
         except BaseException:
-            with contextlib.suppress(StorageError):  # then `delete` removes it later
+            with contextlib.suppress(StorageError):  # `delete` can remove it later
                 written = [f"{place}/{file.path}" for file in files]
                 self._delete([*reversed(written), f"{place}/{TAGS_FILE}"])
             raise

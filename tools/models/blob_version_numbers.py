@@ -1,4 +1,4 @@
-"""The numbers of deleted versions, in one blob that several may change at once."""
+"""Records the numbers of deleted versions in one blob, safe against concurrent changes."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ TRIES = 10
 
 
 def read_notes(container: BlobContainer) -> tuple[dict[str, int], str | None]:
-    """The highest number that was deleted, for each model, and the ETag of the blob that says so.
+    """Reads the highest deleted number of each model, and the ETag of the blob.
 
     Raises:
-        ToolError: the blob says something else.
-        StorageError: it cannot be read.
+        ToolError: the blob has another content.
+        StorageError: the blob cannot be read.
     """
     from azure.core.exceptions import ResourceNotFoundError
 
@@ -33,11 +33,11 @@ def read_notes(container: BlobContainer) -> tuple[dict[str, int], str | None]:
 
 
 def note_deleted(container: BlobContainer, name: str, number: int) -> None:
-    """Notes a number before it is free, so that no other version gets it.
+    """Records a number before the version is deleted, so that no other version gets it.
 
     Raises:
-        ToolError: the blob says something else, or others change it all the time.
-        StorageError: it cannot be read or written.
+        ToolError: the blob has another content, or others change it all the time.
+        StorageError: the blob cannot be read or written.
     """
     for _ in range(TRIES):
         before, etag = read_notes(container)
@@ -50,7 +50,7 @@ def note_deleted(container: BlobContainer, name: str, number: int) -> None:
 
 
 def _put(container: BlobContainer, text: str, etag: str | None) -> bool:
-    """Whether it was written: only over what was read, or where there was nothing."""
+    """Writes the blob unless it was changed since it was read; returns whether it did."""
     from azure.core import MatchConditions
     from azure.core.exceptions import ResourceExistsError, ResourceModifiedError
 

@@ -1,4 +1,4 @@
-"""What each command does, told a registry and the arguments."""
+"""Implements the verbs of ``python -m tools.models`` on a registry."""
 
 from __future__ import annotations
 
@@ -25,14 +25,15 @@ __all__ = ["convert", "delete", "fetch", "find", "list_models", "register", "sho
 
 
 def register(registry: Registry, args: argparse.Namespace) -> int:
+    """Registers a model as a new version."""
     check_name(args.name)
     check_version(args.version)
     tags = changed_tags({}, args.tag)
     with gather(args.source) as folder:
         if not args.no_check:
             loaded = try_out(folder, args.name)
-            found = f"{len(loaded.labels)} labels" if loaded.labels else "no image classifier"
-            print(f"It loads with {loaded.engine_name}: {found}.", flush=True)
+            kind = f"{len(loaded.labels)} labels" if loaded.labels else "no image classifier"
+            print(f"It loads with {loaded.engine_name}: {kind}.", flush=True)
         version = registry.register(folder, name=args.name, version=args.version, tags=tags)
     print(f"Registered {version} ({megabytes(version.bytes)}) in {registry.where}.")
     higher = [other.number for other in registry.versions(version.name)][0]
@@ -42,6 +43,7 @@ def register(registry: Registry, args: argparse.Namespace) -> int:
 
 
 def list_models(registry: Registry, args: argparse.Namespace) -> int:
+    """Prints all models and versions, or those of one model."""
     names = registry.names() if args.name is None else [args.name]
     models = {name: registry.versions(name) for name in names}
     if args.name is not None and not models[args.name]:
@@ -66,6 +68,7 @@ def list_models(registry: Registry, args: argparse.Namespace) -> int:
 
 
 def show(registry: Registry, args: argparse.Namespace) -> int:
+    """Prints one version in detail."""
     version = registry.with_checksums(find(registry, args.version))
     labels = (registry.read(version, LABELS_FILE) or b"").decode("utf-8-sig", "replace").split("\n")
     labels = [label.strip() for label in labels if label.strip()]
@@ -102,6 +105,7 @@ def _input_spec(registry: Registry, version: Version) -> str:
 
 
 def convert(registry: Registry, args: argparse.Namespace) -> int:
+    """Adds a model.onnx to a version."""
     from tools.convert.conversion import SAMPLES, convert_folder
 
     version = find(registry, args.version)
@@ -117,9 +121,10 @@ def convert(registry: Registry, args: argparse.Namespace) -> int:
 
 
 def fetch(registry: Registry, args: argparse.Namespace) -> int:
+    """Downloads a version into the cache of the app and prints its folder."""
     version = find(registry, args.version)
     place: ModelStore
-    if isinstance(registry, FolderRegistry):  # it knows what a relative folder is relative to
+    if isinstance(registry, FolderRegistry):  # its root resolves relative folders
         place = FolderStore(registry.root.absolute())
     else:
         settings = Settings.from_environ({**args.settings, "MODELS_DIR": args.place})
@@ -135,6 +140,7 @@ def fetch(registry: Registry, args: argparse.Namespace) -> int:
 
 
 def tag(registry: Registry, args: argparse.Namespace) -> int:
+    """Changes and prints the tags of a model or a version."""
     name, _, number = args.model.partition("/")
     version = find(registry, args.model) if number else None
     if version is None and not registry.versions(name):
@@ -149,6 +155,7 @@ def tag(registry: Registry, args: argparse.Namespace) -> int:
 
 
 def delete(registry: Registry, args: argparse.Namespace) -> int:
+    """Deletes a version, unless a server uses it."""
     version = find(registry, args.version, exact=True)
     others = [each.number for each in registry.versions(version.name)]
     others.remove(version.number)
@@ -189,15 +196,15 @@ def _agreed(version: Version, others: list[int], where: str) -> bool:
 
 
 def find(registry: Registry, text: str, *, exact: bool = False) -> Version:
-    """The version that ``NAME/VERSION`` names, or ``NAME``, which is its highest.
+    """Finds the version ``NAME/VERSION``, or the highest version of ``NAME``.
 
     Args:
-        registry: where to look.
-        text: what was typed.
-        exact: a name alone is not enough.
+        registry: the registry.
+        text: from the command line.
+        exact: refuses a name without a version.
 
     Raises:
-        ToolError: there is no such model or version; the message lists those there are.
+        ToolError: there is no such model or version; the message lists the existing ones.
     """
     name, slash, number = text.partition("/")
     versions = registry.versions(name)
@@ -209,12 +216,12 @@ def find(registry: Registry, text: str, *, exact: bool = False) -> Version:
     if not slash:
         return versions[0]
     is_number = VERSION.fullmatch(number)
-    wanted = [each for each in versions if is_number and each.number == int(number)]
-    if not wanted:
+    matches = [each for each in versions if is_number and each.number == int(number)]
+    if not matches:
         raise ToolError(f"{name} has no version {number[:40]!r}; there are: {listed}.")
-    return wanted[0]
+    return matches[0]
 
 
 def _no_model(registry: Registry, name: str) -> ToolError:
-    there_are = ", ".join(registry.names()) or "none"
-    return ToolError(f"There is no model {name!r} in {registry.where}; there are: {there_are}.")
+    names = ", ".join(registry.names()) or "none"
+    return ToolError(f"There is no model {name!r} in {registry.where}; there are: {names}.")

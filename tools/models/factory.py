@@ -1,4 +1,4 @@
-"""Which registry ``MODELS_DIR`` means."""
+"""Opens the registry that ``MODELS_DIR`` names."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ __all__ = ["open_registry"]
 
 
 def open_registry(where: str | None, settings: Mapping[str, str], *, root: Path) -> Registry:
-    """The registry in a folder or on Blob Storage; nothing is asked of the storage yet.
+    """Opens the registry in a folder or on Blob Storage, without a request yet.
 
     Args:
-        where: what was typed; None: the setting MODELS_DIR.
-        settings: app settings.
-        root: what a relative folder in the settings is relative to.
+        where: from the command line; None stands for the setting MODELS_DIR.
+        settings: the app settings.
+        root: the folder to which a relative folder in the settings belongs.
 
     Raises:
-        ToolError: a secret was typed.
-        SettingsError: it is an address that cannot be used.
+        ToolError: the command line holds a secret.
+        SettingsError: the address cannot be used.
     """
     if where and "sig=" in where:
         raise ToolError(

@@ -1,4 +1,4 @@
-"""A registry in a folder: what the app reads as ``MODELS_DIR``."""
+"""Implements a registry in a folder, which the app reads as ``MODELS_DIR``."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class FolderRegistry:
     """Versions as folders ``<name>/<version>/``.
 
     Args:
-        root: the folder with all models; it need not be there yet.
+        root: the folder with all models, which may not exist yet.
     """
 
     def __init__(self, root: Path) -> None:
@@ -47,23 +47,28 @@ class FolderRegistry:
         self.where = str(root)
 
     def names(self) -> list[str]:
+        """See ``Registry.names``."""
         try:
-            found = sorted(path.name for path in self.root.iterdir() if path.is_dir())
+            names = sorted(path.name for path in self.root.iterdir() if path.is_dir())
         except FileNotFoundError:
             return []
         except OSError as exc:
             raise ToolError(f"{self.root} cannot be read: {exc.strerror}.") from exc
-        return [name for name in found if MODEL_NAME.fullmatch(name) and self._folders(name)]
+        return [name for name in names if MODEL_NAME.fullmatch(name) and self._folders(name)]
 
     def versions(self, name: str) -> list[Version]:
+        """See ``Registry.versions``."""
         return [self._version(name, number, path) for number, path in self._folders(name).items()]
 
     def model_tags(self, name: str) -> dict[str, str]:
+        """See ``Registry.model_tags``."""
         return parse_tags(_read(self.root / name / TAGS_FILE))
 
     def register(
         self, folder: Path, *, name: str, version: int | None, tags: Mapping[str, str]
     ) -> Version:
+        """See ``Registry.register``."""
+
         def write(target: Path) -> None:
             shutil.copytree(folder, target, dirs_exist_ok=True)
             _write_manifest(target, Manifest(now(), record_folder(target)))
@@ -77,6 +82,7 @@ class FolderRegistry:
         return self._version(name, int(path.name), path)
 
     def set_tags(self, name: str, version: int | None, tags: Mapping[str, str]) -> None:
+        """See ``Registry.set_tags``."""
         folder = self.root / name if version is None else self._folders(name)[version]
         if tags:
             _replace(folder / TAGS_FILE, tags_as_json(tags))
@@ -84,12 +90,13 @@ class FolderRegistry:
             (folder / TAGS_FILE).unlink(missing_ok=True)
 
     def delete(self, version: Version) -> None:
+        """See ``Registry.delete``."""
         folder = self._folders(version.name)[version.number]
         self._note(version)
         aside: Path | None = None
         try:
             remove_leftovers(folder.parent)
-            # In one step, as it came: a server never sees half of it.
+            # In one step: a server never sees half of it.
             aside = Path(tempfile.mkdtemp(prefix=DELETED, dir=folder.parent))
             folder.rename(aside / folder.name)
         except OSError as exc:
@@ -101,9 +108,11 @@ class FolderRegistry:
                 folder.parent.rmdir()
 
     def read(self, version: Version, path: str) -> bytes | None:
+        """See ``Registry.read``."""
         return _read(self._folders(version.name)[version.number] / path)
 
     def with_checksums(self, version: Version) -> Version:
+        """See ``Registry.with_checksums``."""
         folder = self._folders(version.name)[version.number]
         files = [replace(file, sha256=sha256_of(folder / file.path)) for file in version.files]
         changed = [
@@ -118,6 +127,7 @@ class FolderRegistry:
 
     @contextlib.contextmanager
     def working_copy(self, version: Version) -> Iterator[Path]:
+        """See ``Registry.working_copy``."""
         folder = self._folders(version.name)[version.number]
         was_registered = (folder / MANIFEST_FILE).is_file()
         yield folder
@@ -126,7 +136,7 @@ class FolderRegistry:
             _write_manifest(folder, Manifest(created, record_folder(folder)))
 
     def _note(self, version: Version) -> None:
-        """Notes a number before it is free, so that no other version gets it."""
+        """Records a number before the version is deleted, so that no other version gets it."""
         with _one_at_a_time(self.root):
             before = read_notes(self.root)
             after = noted(before, version.name, version.number)
@@ -137,10 +147,10 @@ class FolderRegistry:
         if not MODEL_NAME.fullmatch(name):  # such as .., which is outside
             return {}
         try:
-            found = [path for path in (self.root / name).iterdir() if path.is_dir()]
+            folders = [path for path in (self.root / name).iterdir() if path.is_dir()]
         except OSError:
             return {}
-        numbered = {int(path.name): path for path in found if _VERSION.fullmatch(path.name)}
+        numbered = {int(path.name): path for path in folders if _VERSION.fullmatch(path.name)}
         return dict(sorted(numbered.items(), reverse=True))
 
     def _version(self, name: str, number: int, folder: Path) -> Version:
@@ -175,8 +185,8 @@ class FolderRegistry:
 
 @contextlib.contextmanager
 def _one_at_a_time(folder: Path) -> Iterator[None]:
-    """Waits for other processes that are in here; the system's lock ends with its process."""
-    if sys.platform == "win32":  # there a folder cannot be locked
+    """Locks a folder against other processes; the lock ends with this process."""
+    if sys.platform == "win32":  # folders cannot be locked there
         yield
         return
     import fcntl
@@ -191,7 +201,7 @@ def _one_at_a_time(folder: Path) -> Iterator[None]:
 
 
 def now() -> str:
-    """The time as a manifest says it."""
+    """Returns the current time in the format of a manifest."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
@@ -200,12 +210,12 @@ def _write_manifest(folder: Path, manifest: Manifest) -> None:
 
 
 def parse_time(text: str) -> datetime | None:
-    """The time in a manifest; None if it is none."""
+    """Reads the time in a manifest; None if it is not a time."""
     try:
-        found = datetime.fromisoformat(text)
+        time = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _files(folder: Path) -> Iterator[tuple[Path, str]]:
@@ -223,7 +233,7 @@ def _read(path: Path) -> bytes | None:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Writes a file so that a reader sees the old one or the new one."""
+    """Replaces a file in one step: readers see the old one or the new one."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         beside.write_text(text, "utf-8", newline="\n")

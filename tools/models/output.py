@@ -1,4 +1,4 @@
-"""What the commands print: a table, the details of one version, or JSON."""
+"""Formats versions as a table, as details, or as JSON."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ LABELS_SHOWN = 20
 
 
 def megabytes(count: int) -> str:
+    """Formats a number of bytes in MB, or in kB below 100 kB."""
     return f"{count / 1e6:,.1f} MB" if count >= 100_000 else f"{count / 1e3:,.1f} kB"
 
 
 def as_table(models: Mapping[str, Sequence[Version]], tags: Mapping[str, Mapping[str, str]]) -> str:
-    """One line for each version, and one more for the tags of a whole model."""
+    """Formats one line for each version, and one for a model that has tags."""
     rows: list[tuple[str, ...]] = [COLUMNS]
     for name, versions in models.items():
         if tags.get(name):
             rows.append((name, "(all)", "", "", "", _tags(tags[name])))
         rows += [_row(version) for version in versions]
     widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
-    right = {1, 3}  # numbers end in one column
+    right = {1, 3}  # columns of numbers
     lines = []
     for row in rows:
         cells = [
@@ -56,7 +57,7 @@ def _tags(tags: Mapping[str, str]) -> str:
 
 
 def as_json(version: Version) -> dict[str, Any]:
-    """A version as other programs want it."""
+    """Formats a version for other programs."""
     return {
         "name": version.name,
         "version": version.number,
@@ -75,14 +76,14 @@ def as_json(version: Version) -> dict[str, Any]:
 def as_details(
     version: Version, *, where: str, labels: Sequence[str], input_spec: str, load: str | None
 ) -> str:
-    """Everything about one version.
+    """Formats one version in detail.
 
     Args:
-        version: which.
+        version: the version.
         where: the registry.
         labels: of the model.
-        input_spec: what its image must be like, in words or JSON.
-        load: what trying it out gave; None: it was not tried.
+        input_spec: the input that it takes, in words or JSON.
+        load: the result of loading it; None if it was not loaded.
     """
     shown = ", ".join(labels[:LABELS_SHOWN]) + (" …" if len(labels) > LABELS_SHOWN else "")
     lines = [

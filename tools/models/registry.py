@@ -1,4 +1,4 @@
-"""What a registry holds, and what it can be asked to do, wherever it is."""
+"""Defines the interface of registries, on disks and on Blob Storage, and their data."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class StoredFile:
     Attributes:
         path: from the version folder, with forward slashes.
         bytes: its size.
-        sha256: as recorded when it was registered; None when nobody recorded it.
+        sha256: as recorded at registration; None without a record.
     """
 
     path: str
@@ -52,10 +52,10 @@ class Version:
     Attributes:
         name: of the model.
         number: of the version.
-        files: all but the registry's own.
-        created: when it was registered, or its newest file written where nobody registered it.
-        tags: what people say of it.
-        problem: why no server would take it; None if nothing speaks against it.
+        files: all but those of the registry.
+        created: the time of registration; without one, that of the newest file.
+        tags: key -> value, as people set them.
+        problem: the reason why no server would use the version, or None.
     """
 
     name: str
@@ -67,15 +67,16 @@ class Version:
 
     @property
     def bytes(self) -> int:
+        """The size of all files."""
         return sum(file.bytes for file in self.files)
 
     @property
     def engines(self) -> list[str]:
-        """The engines that ENGINE=auto would try, in order: for each file of weights its first."""
+        """The engines that ENGINE=auto would try, in order: the first for each file of weights."""
         paths = {file.path for file in self.files}
         first = {file: kind.name for kind in [*ENGINES.values()][::-1] for file in kind.weights}
-        found = {first[path] for path in paths & first.keys()}
-        return [name for name in ENGINES if name in found]
+        usable = {first[path] for path in paths & first.keys()}
+        return [name for name in ENGINES if name in usable]
 
     def __str__(self) -> str:
         return f"{self.name}/{self.number}"
@@ -85,30 +86,30 @@ class Registry(Protocol):
     """Models and their versions.
 
     Attributes:
-        where: the folder or the container, fit to be shown.
+        where: the folder or the container, without secrets.
     """
 
     where: str
 
     def names(self) -> list[str]:
-        """The models that have a version, sorted."""
+        """Lists the models that have a version, sorted."""
         ...
 
     def versions(self, name: str) -> list[Version]:
-        """The versions of one model, highest first; empty if there is no such model."""
+        """Lists the versions of one model, highest first; empty if there is no such model."""
         ...
 
     def model_tags(self, name: str) -> dict[str, str]:
-        """What people say of a whole model."""
+        """Reads the tags of a model."""
         ...
 
     def register(
         self, folder: Path, *, name: str, version: int | None, tags: Mapping[str, str]
     ) -> Version:
-        """Puts the files of a folder in place in one step.
+        """Adds the files of a folder as a version, in one step.
 
         Args:
-            folder: as ``candidate.gather`` makes it.
+            folder: from ``candidate.gather``.
             name: of the model.
             version: None means the next free number.
             tags: of the version.
@@ -116,23 +117,23 @@ class Registry(Protocol):
         ...
 
     def set_tags(self, name: str, version: int | None, tags: Mapping[str, str]) -> None:
-        """Replaces the tags of a version, or with None those of the model."""
+        """Replaces the tags of a version, or of the model if the version is None."""
         ...
 
     def delete(self, version: Version) -> None:
-        """Removes a version, at once for every server."""
+        """Removes a version, for all servers in one step."""
         ...
 
     def read(self, version: Version, path: str) -> bytes | None:
-        """The content of one small file; None if it is not there."""
+        """Reads one small file; None if it does not exist."""
         ...
 
     def with_checksums(self, version: Version) -> Version:
-        """The version with the SHA-256 of each file, as far as it can be had."""
+        """Returns the version with the SHA-256 of each file, as far as it is known."""
         ...
 
     def working_copy(self, version: Version) -> AbstractContextManager[Path]:
-        """A folder with the version's files; what is written there inside ``with`` is kept."""
+        """Opens a folder with the version's files; changes inside ``with`` are kept."""
         ...
 
 
@@ -157,10 +158,10 @@ def check_version(version: int | None) -> None:
 def changed_tags(
     tags: Mapping[str, str], added: list[str], removed: list[str] | None = None
 ) -> dict[str, str]:
-    """Tags after ``key=value`` texts were added and keys removed.
+    """Returns the tags after ``key=value`` texts were added and keys removed.
 
     Raises:
-        ToolError: one of the texts is no tag, or a key to remove is not there.
+        ToolError: one of the texts is not a tag, or a key to remove does not exist.
     """
     changed = dict(tags)
     for text in added:
@@ -175,18 +176,19 @@ def changed_tags(
         changed[key] = value
     for key in removed or []:
         if key not in changed:
-            there_are = ", ".join(sorted(changed)) or "none"
-            raise ToolError(f"There is no tag {key!r}; there are: {there_are}.")
+            keys = ", ".join(sorted(changed)) or "none"
+            raise ToolError(f"There is no tag {key!r}; there are: {keys}.")
         del changed[key]
     return changed
 
 
 def tags_as_json(tags: Mapping[str, str]) -> str:
+    """Formats tags as the text of ``tags.json``; ``parse_tags`` reads it."""
     return json.dumps(dict(sorted(tags.items())), indent=2, ensure_ascii=False) + "\n"
 
 
 def parse_tags(text: str | bytes | None) -> dict[str, str]:
-    """The tags in a ``tags.json``; none where it is not there or not readable."""
+    """Reads the tags in a ``tags.json``; none if it is missing or unreadable."""
     try:
         value = json.loads(text or "{}")
         return {str(key): str(value[key]) for key in value}

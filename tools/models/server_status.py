@@ -1,7 +1,7 @@
 """Asks running servers whether they serve a version: this app, and TensorFlow Serving's REST API.
 
-What this cannot know: a server that it is not told of, one whose models come from another place
-under the same names, and what the other processes of an app hold that answers with one of them.
+Unknown remain servers that are not named, servers with models of the same names from another store,
+and the other processes of an app, of which one answers.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ __all__ = ["DEFAULT_APPS", "servers_of"]
 
 # The local host or `func start`, and the REST port of model_server and TensorFlow Serving.
 DEFAULT_APPS = ("http://localhost:7071", "http://localhost:8501")
-# An app that was just started loads its default model before it answers.
+# An app that has just started loads its default model before it answers.
 TIMEOUT_SECONDS = (2.0, 60.0)
-# States of /api/status in which a version holds or takes its files.
+# The states of /api/status in which a version uses its files.
 IN_USE = ("loading", "loaded", "unloading")
-# How TensorFlow Serving's 404 begins; one for a path that it does not know begins otherwise.
+# The beginning of TensorFlow Serving's 404 for a model; the one for a path is different.
 NO_SUCH_MODEL = "Could not find any versions of model"
 
 
@@ -38,17 +38,17 @@ class _Answer:
 def servers_of(
     version: Version, apps: Sequence[str] | None, *, key: str | None = None
 ) -> list[str]:
-    """The addresses of the servers that serve the version now.
+    """Lists the addresses of the servers that serve a version now.
 
     Args:
-        version: what to ask for.
-        apps: addresses of servers, which then must say; None: the usual ones, if any is there.
+        version: the version.
+        apps: addresses of servers, which must answer; None stands for the usual ones, if there.
         key: one of API_KEYS.
 
     Raises:
-        ToolError: a server that was named does not say, or one that is there cannot now.
+        ToolError: a server that was named, or one that is broken, gives no usable answer.
     """
-    found = []
+    serving = []
     for app in DEFAULT_APPS if apps is None else apps:
         app = app.rstrip("/")
         if urlsplit(app).scheme not in ("http", "https"):
@@ -60,19 +60,19 @@ def servers_of(
                 "leave --app out if it is gone, or say --force."
             )
         serves = answer and _serves(answer, version)
-        # On the usual ports another program may listen; one that is broken may be the app.
+        # On the usual ports another program may listen; a broken one may be the app.
         if answer and serves is None and (apps is not None or answer.status >= 500):
             raise ToolError(
                 f"{app} answers {answer.status} and does not say whether it serves {version}. "
                 "Check the address and the server, or say --force."
             )
         if serves:
-            found.append(app)
-    return found
+            serving.append(app)
+    return serving
 
 
 def _ask(app: str, version: Version, key: str | None) -> _Answer | None:
-    """The answer that tells, or the last one; None: nothing that answers HTTP is there."""
+    """Returns the first usable answer, or the last one; None if no server answers HTTP."""
     answer = _get(f"{app}/api/status", key)
     if answer and answer.status != 401 and _serves(answer, version) is None:
         answer = _get(f"{app}/v1/models/{quote(version.name)}", key) or answer
@@ -85,7 +85,7 @@ def _ask(app: str, version: Version, key: str | None) -> _Answer | None:
 
 
 def _serves(answer: _Answer, version: Version) -> bool | None:
-    """None: the answer is neither the app's nor that of TensorFlow Serving's API."""
+    """Whether the server serves the version; None for an answer of another program."""
     body = answer.body if isinstance(answer.body, dict) else {}
     try:
         if "models" in body:
@@ -100,7 +100,7 @@ def _serves(answer: _Answer, version: Version) -> bool | None:
                 str(each["version"]) == str(version.number) and each["state"] != "END"
                 for each in body["model_version_status"]
             )
-    except (KeyError, TypeError):  # it is another program's
+    except (KeyError, TypeError):  # of another program
         return None
     if answer.status == 404 and str(body.get("error", "")).startswith(NO_SUCH_MODEL):
         return False
@@ -114,11 +114,11 @@ def _get(url: str, key: str | None) -> _Answer | None:
         )
         # Without this a .netrc would put a password in place of the key.
         session.auth = lambda request: request
-        # A proxy has no business with what stays on this machine, nor with its key.
+        # No proxy gets requests that stay on this machine, nor the key.
         session.trust_env = not is_on_this_machine(url)
         try:
-            # Without redirects: the key is meant for this address.
-            got = session.get(url, timeout=TIMEOUT_SECONDS, allow_redirects=False)
+            # Without redirects: the key is meant for this address only.
+            response = session.get(url, timeout=TIMEOUT_SECONDS, allow_redirects=False)
         except requests.Timeout as exc:
             raise ToolError(
                 f"{url} does not answer within {TIMEOUT_SECONDS[1]:g} s. Try again, or say --force."
@@ -126,6 +126,6 @@ def _get(url: str, key: str | None) -> _Answer | None:
         except requests.RequestException:
             return None
     try:
-        return _Answer(got.status_code, got.json())
+        return _Answer(response.status_code, response.json())
     except ValueError:
-        return _Answer(got.status_code, None)
+        return _Answer(response.status_code, None)

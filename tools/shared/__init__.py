@@ -1,1 +1,1 @@
-"""What two or more of the tools use."""
+"""Holds the modules that two or more tools use."""

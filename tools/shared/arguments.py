@@ -1,4 +1,4 @@
-"""Folders that a command is given, for those that write to disks only."""
+"""Parses arguments that several commands have."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ __all__ = ["local_folder"]
 
 
 def local_folder(text: str) -> Path:
-    """What a command's option names as its folder; for ``type`` of argparse.
+    """Parses a folder on a disk and refuses addresses; for ``type`` of argparse.
 
-    A path swallows one of the slashes: without this, a folder ``azure:/models`` would be made.
+    ``Path`` drops one of the slashes: without this check, a folder ``azure:/models`` would be made.
     """
     if "://" in text:
         raise argparse.ArgumentTypeError(

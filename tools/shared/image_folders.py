@@ -1,4 +1,4 @@
-"""Which images of a folder a tool works on: those that are meant, and can be decoded."""
+"""Lists the decodable images of a folder, without hidden files."""
 
 from __future__ import annotations
 
@@ -18,17 +18,16 @@ __all__ = [
     "without_damaged",
 ]
 
-# A folder of one's own: larger than what strangers may send.
+# For folders of the user: more than strangers may send.
 MOST_PIXELS = 10**9
-# What reading and decoding a file may raise, for ``reason``.
+# The exceptions of reading and decoding a file, for ``reason``.
 UNREADABLE = (ClassifierError, OSError)
 
 
 def visible_images_in(folder: Path) -> list[Path]:
-    """The images in a folder, at any depth, sorted by path.
+    """Lists the images in a folder, at any depth, sorted by path.
 
-    Hidden files and folders hold none that are meant: thumbnails, a notebook's checkpoints, what
-    macOS writes beside each file.
+    Hidden files are left out: thumbnails, checkpoints of notebooks, the files that macOS adds.
 
     Raises:
         ModelError: there is no such folder.
@@ -43,7 +42,11 @@ def visible_images_in(folder: Path) -> list[Path]:
 
 
 def without_damaged(paths: Sequence[Path]) -> tuple[list[Path], dict[Path, str]]:
-    """Decodes images, with a progress bar: those that can be, and why the others cannot."""
+    """Decodes images behind a progress bar.
+
+    Returns:
+        The images that can be decoded, and the reasons against the others.
+    """
     from tqdm import tqdm
 
     good: list[Path] = []
@@ -59,13 +62,13 @@ def without_damaged(paths: Sequence[Path]) -> tuple[list[Path], dict[Path, str]]
 
 
 def reason(exc: Exception) -> str:
-    """Why an image cannot be read, for people."""
+    """Describes why an image cannot be read."""
     if isinstance(exc, ClassifierError):
         return exc.message
     return (isinstance(exc, OSError) and exc.strerror) or str(exc)
 
 
 def tell_left_out(left_out: Mapping[Path, str]) -> None:
-    """Prints which images nothing is done with."""
+    """Prints the images that are left out, with the reasons."""
     for path, why in left_out.items():
         print(f"  left out: {path}: {why}")

@@ -1,4 +1,4 @@
-"""A progress bar over work that goes on in threads of its own, and what Ctrl+C does to it."""
+"""Shows a progress bar for work in other threads, and stops the work on Ctrl+C."""
 
 from __future__ import annotations
 
@@ -13,33 +13,35 @@ TICK_SECONDS = 0.1
 
 
 class Work(Protocol):
-    """What goes on beside the bar."""
+    """Work that runs in threads of its own."""
 
-    def start(self) -> None: ...
+    def start(self) -> None:
+        """Starts the threads."""
+        ...
 
     def wait(self, seconds: float) -> bool:
-        """Waits at most so long; whether it is over."""
+        """Waits so long at most; returns whether the work is done."""
         ...
 
     def stop(self) -> None:
-        """Begins nothing new; what is on its way is still finished."""
+        """Begins nothing new, but finishes what has begun."""
         ...
 
 
 def show_progress(work: Work, done: Callable[[], int], *, total: int | None, unit: str) -> bool:
-    """Does the work behind a bar, which only a terminal shows.
+    """Runs work behind a progress bar, which is shown on terminals only.
 
     Args:
         work: not started yet.
-        done: how many are done.
-        total: of how many; None if nobody knows.
-        unit: what is counted.
+        done: returns the number of finished units.
+        total: the number of all units; None if it is unknown.
+        unit: the name of a unit.
 
     Returns:
-        Whether Ctrl+C ended it. The second Ctrl+C is raised: it waits for nothing.
+        Whether Ctrl+C stopped the work. A second Ctrl+C is raised without waiting.
     """
     interrupted = False
-    # disable=None: only where somebody sees it.
+    # disable=None: on terminals only.
     with tqdm(total=total, unit=unit, disable=None) as bar:
         work.start()
         over = False

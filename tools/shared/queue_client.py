@@ -1,7 +1,7 @@
-"""The queues of the app's storage account, opened as a function's `connection` would be.
+"""Opens queues of the app's storage account by the setting that a function's `connection` names.
 
 A connection string is a secret: it is read from the environment or from local.settings.json, and
-never from the command line, which everybody on the machine can see.
+never from the command line, which every user of the machine can see.
 """
 
 from __future__ import annotations
@@ -44,16 +44,16 @@ __all__ = [
     "create_queue",
     "decode",
     "encode",
-    "in_words",
+    "translate_errors",
     "open_queue",
     "sending_url",
 ]
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTING = "AzureWebJobsStorage"
-# Every Azurite of the last years knows it; the client's own newest, Azurite learns later.
+# Pinned: Azurite lags behind the SDK's newest API version.
 API_VERSION = "2021-12-02"
-# Base64 makes 64 KiB of it, which is what a message may have.
+# In base64 these are 64 KiB, the largest message of the service.
 LARGEST_MESSAGE = 48 * 1024
 
 _QUEUE_NAME = re.compile(r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*")
@@ -77,13 +77,13 @@ def open_queue(
     root: Path = ROOT,
     environ: Mapping[str, str] = os.environ,
 ) -> QueueClient:
-    """A client for one queue; nothing is asked of the server yet.
+    """Makes a client for one queue, without a request yet.
 
     Args:
         name: of the queue.
         setting: the setting that holds the connection string.
-        root: the app's folder, for local.settings.json.
-        environ: wins over that file.
+        root: the folder of the app, for local.settings.json.
+        environ: takes precedence over that file.
 
     Raises:
         ToolError: the name or the setting cannot be used.
@@ -98,7 +98,7 @@ def open_queue(
         service = QueueServiceClient.from_connection_string(
             text,
             api_version=API_VERSION,
-            # The default waits for a minute and a half before it says that nothing is there.
+            # The default reports a missing server only after a minute and a half.
             retry_policy=LinearRetry(backoff=1, retry_total=2, random_jitter_range=0),
             connection_timeout=5,
             read_timeout=30,
@@ -122,7 +122,7 @@ def _connection_string(setting: str, root: Path, environ: Mapping[str, str]) -> 
         values = LocalSettings.read(root).values
     except HostError as exc:
         raise ToolError(str(exc)) from exc
-    # The host looks for AzureWebJobsX before X, so both ways of writing are seen.
+    # As the host does, which looks for AzureWebJobsX before X.
     for name in (f"AzureWebJobs{setting}", setting):
         text = environ.get(name) or values.get(name)
         if text:
@@ -134,8 +134,8 @@ def _connection_string(setting: str, root: Path, environ: Mapping[str, str]) -> 
 
 
 @contextmanager
-def in_words(queue: QueueClient) -> Iterator[None]:
-    """Turns what the client raises inside the ``with`` block into a ToolError."""
+def translate_errors(queue: QueueClient) -> Iterator[None]:
+    """Turns exceptions of the client inside the ``with`` block into a ToolError."""
     try:
         yield
     except ClientAuthenticationError as exc:
@@ -153,18 +153,18 @@ def in_words(queue: QueueClient) -> Iterator[None]:
 
 
 def _not_reached(queue: QueueClient) -> str:
-    words = f"Nothing answers at {queue.primary_hostname.partition('/')[0]}."
+    sentence = f"Nothing answers at {queue.primary_hostname.partition('/')[0]}."
     if queue.account_name == "devstoreaccount1":
-        words += (
+        sentence += (
             " That is where the storage emulator would be. Start it in another terminal: "
             "python -m tools.azurite"
         )
-    return words
+    return sentence
 
 
 def create_queue(queue: QueueClient) -> bool:
-    """Makes the queue if it is not there; returns whether it was made."""
-    with in_words(queue):
+    """Makes the queue unless it exists; returns whether it was made."""
+    with translate_errors(queue):
         try:
             queue.create_queue()
         except ResourceExistsError:
@@ -173,8 +173,8 @@ def create_queue(queue: QueueClient) -> bool:
 
 
 def count_messages(queue: QueueClient) -> int | None:
-    """About how many messages it holds, those that are being worked on too; None: no queue."""
-    with in_words(queue):
+    """Returns the approximate number of messages, hidden ones too; None if there is no queue."""
+    with translate_errors(queue):
         try:
             return queue.get_queue_properties().approximate_message_count
         except ResourceNotFoundError:
@@ -182,9 +182,9 @@ def count_messages(queue: QueueClient) -> int | None:
 
 
 def sending_url(queue: QueueClient) -> str:
-    """Where messages can be POSTed, signed once for all of them. It is a secret for 30 days.
+    """Returns a signed URL for POST requests with messages, which is a secret for 30 days.
 
-    The client signs each request and takes 2 ms of a core for it; a million make that matter.
+    The client would sign each request, which takes 2 ms of a core: too long for a million.
     """
     key = getattr(queue.credential, "account_key", None)
     base, _, signature = queue.url.partition("?")
@@ -200,12 +200,12 @@ def sending_url(queue: QueueClient) -> str:
 
 
 def encode(text: str) -> str:
-    """Text as the host expects it in a message: base64."""
+    """Encodes the text of a message in base64, as the host expects it."""
     return base64.b64encode(text.encode()).decode("ascii")
 
 
 def decode(content: str) -> str | None:
-    """A message's text; None if it is not base64 of UTF-8."""
+    """Decodes the text of a message; None if it is not base64 of UTF-8."""
     try:
         return base64.b64decode(content, validate=True).decode()
     except (binascii.Error, ValueError):

@@ -1,4 +1,4 @@
-"""Progress of a tool that works in a few long steps."""
+"""Shows the progress of a tool with a few long steps."""
 
 from __future__ import annotations
 
@@ -10,13 +10,18 @@ __all__ = ["Steps"]
 
 
 class Steps:
-    """Says which step runs, of how many, and how long it took; the step itself is kept quiet."""
+    """Prints ``[n/total]`` and the duration of each step, and silences its stderr.
+
+    Args:
+        count: the number of steps.
+    """
 
     def __init__(self, count: int) -> None:
         self._count = count
         self._done = 0
 
     def __call__(self, what: str) -> Steps:
+        """Names the next step, for ``with``."""
         self._done += 1
         self._started = time.perf_counter()
         print(f"  [{self._done}/{self._count}] {what} …", end="", flush=True)
@@ -24,7 +29,7 @@ class Steps:
 
     def __enter__(self) -> None:
         sys.stdout.flush()
-        # TensorFlow and tf2onnx write pages about themselves, past Python, to file descriptor 2.
+        # TensorFlow and tf2onnx log to file descriptor 2 directly, without Python's sys.stderr.
         self._kept = os.dup(2)
         with open(os.devnull, "wb") as nowhere:
             os.dup2(nowhere.fileno(), 2)

@@ -1,4 +1,4 @@
-"""Writes a version of a model: all of it at once, never over another one."""
+"""Writes versions of models in one step, and never over another version."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from tools.shared.version_numbers import NOTES_FILE, next_number, parse_notes
 __all__ = ["DELETED", "read_notes", "remove_leftovers", "write_version"]
 
 UNFINISHED, DELETED = ".unfinished-", ".deleted-"
-# Longer than any export takes from one file to the next.
+# Longer than any export pauses between two files.
 _LEFT_SECONDS = 24 * 3600.0
 
 
 def write_version(
     write: Callable[[Path], None], *, name: str, models_dir: Path, version: int | None
 ) -> Path:
-    """Has a version written beside its place and puts it there when it is complete.
+    """Writes a version to a temporary folder and renames that when it is complete.
 
-    A server that watches the folder never sees half of it.
+    A server that watches the folder never sees half a version.
 
     Args:
-        write: fills the folder that it is given; if it raises, nothing is left behind.
+        write: fills the folder that it gets; if it raises, nothing is left behind.
         name: of the model.
         models_dir: the folder with all models.
-        version: None means the next free number: the one that is free when all is written, and
-            never that of a version that was deleted.
+        version: None means the next free number at the end of writing, which never is that of a
+            deleted version.
 
     Raises:
-        ToolError: that version is there already, or name or version cannot be served.
+        ToolError: the version exists already, or no server would find that name or version.
     """
     if not MODEL_NAME.fullmatch(name):
         raise ToolError(
@@ -48,21 +48,20 @@ def write_version(
             f"{MOST_VERSION_DIGITS} digits."
         )
     base = models_dir / name
-    there = _numbers(base)
-    if version in there:
+    if version in _numbers(base):
         raise ToolError(
             f"{base / str(version)} is there already, and versions are never overwritten: leave "
             f"the version out to get the next free one ({_next(models_dir, name)})."
         )
     chosen = _next(models_dir, name) if version is None else version
-    # Innermost first: the folders that are made for it, and go again if nothing comes of it.
+    # The folders to make, innermost first; they are removed again after a failure.
     made = [folder for folder in (base, *base.parents) if not folder.exists()]
     beside: Path | None = None
     try:
         try:
             base.mkdir(parents=True, exist_ok=True)
             remove_leftovers(base)
-            # On the same disk, under a name that is no version.
+            # On the same disk, under a name that is not a version.
             beside = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=base))
         except OSError as exc:
             raise ToolError(f"{base} cannot be written to: {exc.strerror}.") from exc
@@ -77,10 +76,10 @@ def write_version(
 
 
 def read_notes(models_dir: Path) -> dict[str, int]:
-    """The highest number that was deleted, for each model.
+    """Reads the highest deleted number of each model.
 
     Raises:
-        ToolError: the file with them cannot be read.
+        ToolError: the file with the numbers cannot be read.
     """
     file = models_dir / NOTES_FILE
     try:
@@ -92,7 +91,7 @@ def read_notes(models_dir: Path) -> dict[str, int]:
 
 
 def remove_leftovers(base: Path) -> None:
-    """Removes what killed processes left half done in a model's folder, when it is a day old."""
+    """Removes unfinished folders of killed processes from a model's folder after a day."""
     for prefix in (UNFINISHED, DELETED):
         for left in base.glob(f"{prefix}*"):
             if time.time() - _last_written(left) > _LEFT_SECONDS:
@@ -108,7 +107,7 @@ def _next(models_dir: Path, name: str) -> int:
 
 
 def _put_in_place(folder: Path, models_dir: Path, name: str, version: int | None) -> Path:
-    """Renames it to its number, or if that was free to choose, to the one that is free now."""
+    """Renames the folder to its number, or if that was taken meanwhile, to the next free one."""
     target = models_dir / name / folder.name
     while True:
         try:
@@ -124,7 +123,7 @@ def _put_in_place(folder: Path, models_dir: Path, name: str, version: int | None
 def _last_written(folder: Path) -> float:
     try:
         return max(path.lstat().st_mtime for path in (folder, *folder.rglob("*")))
-    except OSError:  # something goes there right now
+    except OSError:  # another process changes it now
         return time.time()
 
 
@@ -132,5 +131,5 @@ def _remove_empty(folders: list[Path]) -> None:
     for folder in folders:
         try:
             folder.rmdir()
-        except OSError:  # it holds something, or was never made
+        except OSError:  # not empty, or never made
             return

@@ -1,7 +1,7 @@
-"""Which number a new version gets: one that was never given to another version of the model.
+"""Chooses numbers for new versions, which no other version of the model ever had.
 
-A server may still hold a version that was deleted. If its number came again, the server would go on
-answering with the old one under it. So what is deleted is noted, in ``.versions.json``.
+A server may still hold a deleted version. If its number came again, the server would go on
+answering with the old version. So the numbers of deleted versions are kept in ``.versions.json``.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from tools.shared.errors import ToolError
 
 __all__ = ["NOTES_FILE", "as_notes", "next_number", "noted", "parse_notes"]
 
-# In the folder with all models, or under the prefix. Hidden: no model, and never deployed.
+# In the folder with all models, or under the prefix. Hidden: not a model, and never deployed.
 NOTES_FILE = ".versions.json"
 
 
-def next_number(name: str, there: Iterable[int], notes: Mapping[str, int]) -> int:
-    """The number after the highest that there is, or was before it was deleted.
+def next_number(name: str, existing: Iterable[int], notes: Mapping[str, int]) -> int:
+    """Returns the number after the highest of all existing and deleted versions.
 
     Args:
         name: of the model.
-        there: the numbers of its versions.
-        notes: the highest number that was deleted, for each model.
+        existing: the numbers of its versions.
+        notes: the highest deleted number of each model.
 
     Raises:
         ToolError: no server would find a version of that number.
     """
-    number = max([*there, notes.get(name, 0)]) + 1
+    number = max([*existing, notes.get(name, 0)]) + 1
     if number >= 10**MOST_VERSION_DIGITS:
         raise ToolError(
             f"After {number - 1} {name} has no next number: a version has at most "
@@ -39,24 +39,24 @@ def next_number(name: str, there: Iterable[int], notes: Mapping[str, int]) -> in
 
 
 def noted(notes: Mapping[str, int], name: str, number: int) -> dict[str, int]:
-    """The notes, after one more version was deleted."""
+    """Returns the notes after the deletion of one more version."""
     return {**notes, name: max(number, notes.get(name, 0))}
 
 
 def as_notes(notes: Mapping[str, int]) -> str:
-    """The text of the file; ``parse_notes`` reads it back."""
+    """Formats the notes as the text of the file; ``parse_notes`` reads it."""
     return json.dumps(dict(sorted(notes.items())), indent=2) + "\n"
 
 
 def parse_notes(text: bytes, *, where: str) -> dict[str, int]:
-    """Reads the file.
+    """Parses the text of the file.
 
     Args:
-        text: what it says.
-        where: what to call it in an error.
+        text: the content.
+        where: the name of the file in errors.
 
     Raises:
-        ToolError: it says something else.
+        ToolError: the file has another content.
     """
     try:
         notes = json.loads(text)
