@@ -72,3 +72,17 @@ def test_queue_whose_poison_queue_could_not_be_has_none(name: str, tmp_path: Pat
     targets = wire(tmp_path, [queue(queueName=name)], **STORAGE)
 
     assert isinstance(targets.readers["f"], QueueTarget) and targets.readers["f"].poison is None
+
+
+@pytest.mark.parametrize("name", ["abc", "q" * 56, "a-poison-b", "0-9"])
+def test_queue_of_any_other_name_has_a_poison_queue(name: str, tmp_path: Path) -> None:
+    reader = wire(tmp_path, [queue(queueName=name)], **STORAGE).readers["f"]
+
+    assert (reader.queue, reader.poison) == (name, f"{name}-poison")
+
+
+@pytest.mark.parametrize(("name", "is_valid"), [("q" * 63, True), ("q" * 64, False), ("ab", False)])
+def test_queue_name_has_3_to_63_characters(name: str, is_valid: bool, tmp_path: Path) -> None:
+    targets = wire(tmp_path, [queue(queueName=name)], **STORAGE)
+
+    assert ("f" in targets.readers) is is_valid and ("f" in targets.off) is not is_valid

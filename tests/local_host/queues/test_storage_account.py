@@ -1,4 +1,9 @@
+"""Storage connection strings, and the signatures of requests."""
+
 from __future__ import annotations
+
+import base64
+import hmac
 
 import pytest
 
@@ -126,3 +131,52 @@ def test_missing_connection_names_the_setting_to_make() -> None:
         find_account("", {"AzureWebJobsStorage": " "})
     with pytest.raises(HostError, match=r"'Mine' does not exist\. Set Mine"):
         find_account("Mine", {})
+
+
+def test_request_is_signed_as_the_service_documents_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The texts to sign are written out by the rules of Shared Key."""
+    date = "Mon, 30 Nov 2026 12:00:00 GMT"
+    monkeypatch.setattr("local_host.queues.storage_account.formatdate", lambda usegmt: date)
+    account = StorageAccount.parse(f"AccountName=cats;AccountKey={KEY}", "S")
+    query = {"visibilitytimeout": "30", "popreceipt": "a+b"}
+
+    bare = account.headers("DELETE", "/q/messages/1", query, b"")
+    full = account.headers("POST", "/q/messages", {"messagettl": "-1"}, b"<x/>")
+
+    assert bare == {
+        "x-ms-date": date,
+        "x-ms-version": "2021-12-02",
+        "authorization": f"SharedKey cats:{signature(BARE)}",
+    }
+    assert full["content-type"] == "application/xml"
+    assert full["authorization"] == f"SharedKey cats:{signature(FULL)}"
+
+
+def test_path_of_the_endpoint_is_signed_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    date = "Mon, 30 Nov 2026 12:00:00 GMT"
+    monkeypatch.setattr("local_host.queues.storage_account.formatdate", lambda usegmt: date)
+    text = f"AccountName=cats;AccountKey={KEY};QueueEndpoint=http://127.0.0.1:1/cats/"
+    account = StorageAccount.parse(text, "S")
+
+    headers = account.headers("PUT", "/q", {}, b"")
+
+    expected = BARE.replace("DELETE", "PUT").partition("/cats/q")[0] + "/cats/cats/q"
+    assert headers["authorization"] == f"SharedKey cats:{signature(expected)}"
+    assert account.url("/q", {}) == "http://127.0.0.1:1/cats/q"
+
+
+BARE = (
+    "DELETE\n\n\n\n\n\n\n\n\n\n\n\n"
+    "x-ms-date:Mon, 30 Nov 2026 12:00:00 GMT\nx-ms-version:2021-12-02\n"
+    "/cats/q/messages/1\npopreceipt:a+b\nvisibilitytimeout:30"
+)
+FULL = (
+    "POST\n\n\n4\n\napplication/xml\n\n\n\n\n\n\n"
+    "x-ms-date:Mon, 30 Nov 2026 12:00:00 GMT\nx-ms-version:2021-12-02\n"
+    "/cats/q/messages\nmessagettl:-1"
+)
+
+
+def signature(text: str) -> str:
+    digest = hmac.digest(base64.b64decode(KEY), text.encode(), "sha256")
+    return base64.b64encode(digest).decode()
