@@ -50,7 +50,8 @@ class Attempts:
         error: PredictionError = error_of(rpc_error, self._target, self._timeout, self._use_ssl)
         self._failed += 1
         error.attempts = self._failed
-        pause = self._pause * random.uniform(1 - _JITTER, 1 + _JITTER)
+        jitter = random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311 - nobody gains by guessing it
+        pause = self._pause * jitter
         if not error.transient or self._failed > self._retries or pause >= self.seconds_left():
             try:
                 raise error from rpc_error

@@ -114,7 +114,8 @@ def run(flags: Flags, settings: Settings) -> int:
 
 def _address(settings: Settings) -> str:
     """Only this machine, unless who may call was thought about."""
-    return "0.0.0.0" if settings.api_keys or settings.allow_anonymous else "127.0.0.1"
+    everywhere = "0.0.0.0"  # noqa: S104 - as TensorFlow Serving, once callers were thought about
+    return everywhere if settings.api_keys or settings.allow_anonymous else "127.0.0.1"
 
 
 def _models(flags: Flags) -> Sequence[ModelConfig]:

@@ -19,7 +19,7 @@ PREDICT = "/tensorflow.serving.PredictionService/Predict"
 @asynccontextmanager
 async def open_grpc(load: Load) -> AsyncIterator[Ask]:
     """Yields the function that sends the load's file, a serialized PredictRequest."""
-    request = Path(load.file).read_bytes()
+    request = Path(load.file).read_bytes()  # noqa: ASYNC240 - before the load begins
     async with grpc.aio.insecure_channel(f"{ADDRESS}:{load.port}") as channel:
         call = channel.unary_unary(PREDICT)  # bytes as they are
 

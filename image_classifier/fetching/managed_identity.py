@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 # The same in all clouds of Azure.
 _RESOURCE = "https://storage.azure.com/"
-_TOKEN_API_VERSION = "2019-08-01"
+_TOKEN_API_VERSION = "2019-08-01"  # noqa: S105 - a version, no secret
 # Tokens want a version of the blob service of 2017-11-09 or later; without one they are refused.
 _BLOB_API_VERSION = "2021-12-02"
 # A token is renewed this long before it expires, as by the platform's own cache.

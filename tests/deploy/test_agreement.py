@@ -180,11 +180,12 @@ ROWS: Mapping[str, Row] = {
 
 def disagreements(rows: Mapping[str, Row], columns: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """What the artefacts and the table say differently, as sentences."""
-    found = []
     settings = {name for column, set_ in columns.items() if column != "laptop" for name in set_}
-    for name in sorted(settings - set(rows)):
-        if not re.fullmatch(r"AzureFunctionsJobHost__functions__[1-9]", name):
-            found.append(f"{name} has no row in the table")
+    found = [
+        f"{name} has no row in the table"
+        for name in sorted(settings - set(rows))
+        if not re.fullmatch(r"AzureFunctionsJobHost__functions__[1-9]", name)
+    ]
     for name, row in rows.items():
         for column, values in columns.items():
             # The example lists every setting of the app, each with its default.

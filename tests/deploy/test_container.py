@@ -85,7 +85,7 @@ def test_the_compose_file_fits_its_specification() -> None:
 )
 def test_the_specification_refuses_what_is_wrong(right: str, wrong: str) -> None:
     assert right in compose_text()
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=r"at line 1 column \d+"):
         checked_by_its_specification(compose_text().replace(right, wrong))
 
 

@@ -95,10 +95,8 @@ def test_images_that_wait_for_memory_keep_no_core_from_those_that_hold_it(app_ro
     answers: list[str | None] = []
 
     def ask(side: int) -> None:
-        for _ in range(5):
-            answers.append(
-                crowded.classify_bytes(colour_image("red", (side, side))).predicted_tag_name
-            )
+        image = colour_image("red", (side, side))
+        answers.extend(crowded.classify_bytes(image).predicted_tag_name for _ in range(5))
 
     callers = [
         threading.Thread(target=ask, args=(side,), daemon=True)

@@ -34,7 +34,7 @@ def main_colour(folder: Path) -> Path:
 
     Signatures: ``serving_default`` (``images``, texts, ``Placeholder:0`` -> ``colours``, float
     [-1,3], how much red, green and blue there is, ``classifier/Softmax:0``), and ``two_outputs``
-    (``images`` -> ``colours`` and ``mean``, ``classifier/Mean:0``).
+    (``photos`` -> ``colours`` and ``mean``, ``classifier/Mean:0``).
     """
     return _copy(_main_colour(), folder)
 
@@ -115,7 +115,7 @@ def _main_colour() -> Path:
         colours = tf.nn.softmax(mean, name="classifier/Softmax")
         signatures = {
             "serving_default": _signature({"images": images}, {"colours": colours}),
-            "two_outputs": _signature({"images": images}, {"colours": colours, "mean": mean}),
+            "two_outputs": _signature({"photos": images}, {"colours": colours, "mean": mean}),
         }
         return _save(session, signatures)
 

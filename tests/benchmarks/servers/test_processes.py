@@ -54,16 +54,11 @@ def test_a_program_that_ends_is_not_waited_for() -> None:
     def answers() -> bool:
         raise AssertionError("it is not asked any more")
 
-    with (
-        pytest.raises(ProgramFailed, match=r"greeting \(exit 3\) did not answer.*\nno model"),
-        run_command(
-            [sys.executable, "-c", "import sys; print('no model'); sys.exit(3)"],
-            {},
-            name="greeting",
-        ) as program,
-    ):
+    command = [sys.executable, "-c", "import sys; print('no model'); sys.exit(3)"]
+    with run_command(command, {}, name="greeting") as program:
         program.process.wait()
-        program.wait_until(answers, "did not answer")
+        with pytest.raises(ProgramFailed, match=r"greeting \(exit 3\) did not answer.*\nno model"):
+            program.wait_until(answers, "did not answer")
 
 
 def test_a_program_that_does_not_answer_in_time_fails_while_it_runs() -> None:

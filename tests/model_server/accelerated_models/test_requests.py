@@ -33,7 +33,8 @@ from tests.support.servers import free_port
 pytest.importorskip("azureml", reason="azureml-accel-models, the old client, is not installed")
 
 ROOT = Path(__file__).resolve().parents[3]
-DIGITS = ("--model_name=digits", f"--model_base_path={ROOT / 'models' / 'digits'}")
+DIGITS_DIR = ROOT / "models" / "digits"
+DIGITS = ("--model_name=digits", f"--model_base_path={DIGITS_DIR}")
 NINE = ROOT / "frontend" / "samples" / "nine.png"
 
 
@@ -112,9 +113,9 @@ def test_the_output_is_found_under_a_name_of_the_kind_that_the_input_was_given(
         ("images", "colours"),
         ("Placeholder:0", None),
         ("Placeholder:0", "classifier/Softmax:0"),
-        ("images", "colours"),
-        ("images", "mean"),
-        ("images", "classifier/Mean:0"),
+        ("photos", "colours"),
+        ("photos", "mean"),
+        ("photos", "classifier/Mean:0"),
     ],
 )
 def test_a_saved_models_own_signature_goes_first(
@@ -311,9 +312,17 @@ OUTPUTS = ["output_alias", "labels", "probabilities", "output", "y", "colours", 
 
 
 @pytest.fixture(scope="module")
-def in_process(models_root: Path) -> TensorFlowServing:
-    settings = Settings.from_environ({"MODELS_DIR": str(models_root), "DEFAULT_MODEL": "colours"})
-    shutil.copytree(ROOT / "models" / "digits", models_root / "digits")
+def in_process(models_root: Path, tmp_path_factory: pytest.TempPathFactory) -> TensorFlowServing:
+    # A folder of its own: that of the server is the whole session's.
+    folder = tmp_path_factory.mktemp("in-process")
+    for source in (
+        models_root / "half",
+        models_root / "types",
+        models_root / "colours",
+        DIGITS_DIR,
+    ):
+        shutil.copytree(source, folder / source.name)
+    settings = Settings.from_environ({"MODELS_DIR": str(folder), "DEFAULT_MODEL": "colours"})
     return TensorFlowServing(Classifier(settings))
 
 

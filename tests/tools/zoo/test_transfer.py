@@ -149,8 +149,10 @@ def test_a_damaged_file_is_refused_in_words_whatever_is_wrong_with_it(tmp_path: 
     path = tmp_path / "f.npz"
     rng = np.random.default_rng(0)
     damaged = [whole[:end] for end in range(0, len(whole), 97)]
-    for at in rng.integers(0, len(whole), 300):
-        damaged.append(whole[:at] + bytes([whole[at] ^ rng.integers(1, 256)]) + whole[at + 1 :])
+    damaged += [
+        whole[:at] + bytes([whole[at] ^ rng.integers(1, 256)]) + whole[at + 1 :]
+        for at in rng.integers(0, len(whole), 300)
+    ]
     refused = 0
     for data in damaged:
         path.write_bytes(data)
