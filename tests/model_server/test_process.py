@@ -56,6 +56,8 @@ def test_an_onnx_model_is_served_without_tensorflow_and_ends_in_good_order() -> 
         assert "tensorflow" not in maps
         assert "Listening: gRPC on 127.0.0.1:" in server.log()
         assert "digits: version 1" in server.log()
+        told = [server.log().index(words) for words in ("Loading digits …", "loaded digits/1")]
+        assert told == sorted(told), "it is said before the models load, which may take minutes"
         assert server.stop() == 0
         assert server.log().endswith("Stopped.\n")
 
@@ -240,11 +242,12 @@ def run(*arguments: str) -> tuple[int, str]:
     done = subprocess.run(
         [sys.executable, "-m", "model_server", *arguments],
         cwd=ROOT,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
         timeout=60,
     )
-    return done.returncode, done.stderr
+    return done.returncode, done.stdout
 
 
 def test_a_port_that_is_taken_is_said_before_models_are_loaded() -> None:

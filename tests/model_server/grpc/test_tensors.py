@@ -140,3 +140,27 @@ def test_a_byte_that_is_neither_true_nor_false_is_true() -> None:
     proto.tensor_shape.dim.add(size=2)
 
     assert from_proto(proto, "x").tobytes() == b"\x00\x01"
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([b"a", b"z"], [b"a", b"z", b"z", b"z"]),
+        ([b"a", b"b", b"c", b"z"], [b"a", b"b", b"c", b"z"]),
+        ([], [b"", b"", b"", b""]),
+    ],
+)
+def test_strings_that_are_not_written_out_are_copies_of_the_last(
+    values: list[bytes], expected: list[bytes]
+) -> None:
+    proto = TensorProto(dtype=DATA_TYPES["DT_STRING"], string_val=values)
+    proto.tensor_shape.dim.add(size=4)
+
+    assert from_proto(proto, "x").tolist() == expected
+
+
+def test_numbers_that_are_not_written_out_are_copies_of_the_last() -> None:
+    proto = TensorProto(dtype=DATA_TYPES["DT_FLOAT"], float_val=[1.0, 2.5])
+    proto.tensor_shape.dim.add(size=4)
+
+    assert from_proto(proto, "x").tolist() == [1.0, 2.5, 2.5, 2.5]
