@@ -1,4 +1,4 @@
-"""From a clone to a running app, with nothing but Python:
+"""Sets up, runs and tests the app from a fresh clone, with nothing but Python.
 
     python3 dev.py setup   make .venv and install everything into it
     python3 dev.py start   run the app on this machine and open its page
@@ -78,6 +78,7 @@ def refusal(version: tuple[int, int]) -> str | None:
 
 
 def running_version() -> str:
+    """Returns the version of this interpreter, such as 3.12."""
     return "{}.{}".format(*sys.version_info[:2])
 
 
@@ -89,6 +90,7 @@ ON_ALL_CORES = ["--dist", "loadfile", "--no-loadscope-reorder"]
 
 
 def is_set_up() -> bool:
+    """Whether `setup` would have nothing to do in the virtual environment."""
     return is_ready(VENV, running_version(), REQUIREMENTS, (), WITHOUT_DEPENDENCIES)
 
 
@@ -173,10 +175,12 @@ def on_all_cores() -> list[str]:
 
 
 def run_pytest(arguments: list[str]) -> int:
+    """Runs pytest in the virtual environment; returns its exit status."""
     return subprocess.run([str(venv_python(VENV)), "-m", "pytest", *arguments], cwd=ROOT).returncode
 
 
 def lint() -> int:
+    """Checks style and types; returns the worst exit status."""
     setup()
     worst = 0
     for command in (["ruff", "check"], ["ruff", "format", "--check"], ["mypy", "."]):
@@ -192,6 +196,7 @@ def lint() -> int:
 
 
 def start(port: int | None, browser: bool, workers: int | None) -> int:
+    """Runs the app until Ctrl+C; returns its exit status."""
     settings = read_settings()
     port = port if port is not None else settings.port or DEFAULT_PORT
     check_port(port, "start")
@@ -207,6 +212,7 @@ def start(port: int | None, browser: bool, workers: int | None) -> int:
 
 
 def live(port: int | None, browser: bool, workers: int, count: int) -> int:
+    """Runs the app with a queue of images until Ctrl+C; returns its exit status."""
     settings = read_settings()
     port = port if port is not None else settings.port or DEFAULT_PORT
     check_port(port, "live")
@@ -222,6 +228,7 @@ def live(port: int | None, browser: bool, workers: int, count: int) -> int:
 
 
 def read_settings() -> LocalSettings:
+    """Reads local.settings.json."""
     try:
         return LocalSettings.read(ROOT)
     except HostError as error:
@@ -229,6 +236,7 @@ def read_settings() -> LocalSettings:
 
 
 def welcome(port: int, settings: Mapping[str, str]) -> str:
+    """Formats the text that `start` prints when the app answers."""
     base = f"http://localhost:{port}"
     lines = [f"The page: {base}/"]
     if shutil.which("func"):
@@ -254,6 +262,7 @@ def curl_line(base: str, settings: Mapping[str, str]) -> str:
 
 
 def main(arguments: list[str]) -> int:
+    """Runs one command; returns the exit status."""
     sentence = refusal((sys.version_info[0], sys.version_info[1]))
     if sentence is not None:
         print(sentence, file=sys.stderr)

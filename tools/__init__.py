@@ -1,0 +1,1 @@
+"""Commands for developers and operators, one package or module each."""

@@ -1,10 +1,10 @@
-"""How many instances, how long and how much of what is billed, for a queue of images.
+"""Computes instances, time and billed amounts for a queue of images.
 
     python -m tools.capacity --images 1000000 --images-per-second 60 --instances 20 --viewers 10
 
-The rate is that of one instance, measured: `python -m benchmarks queue` on a machine like it, or
-the first thousand messages in Azure. docs/scale.md explains the formula. Prices differ by
-region and change, so this prints amounts, to be multiplied with the price list.
+The rate is that of one instance, measured by `python -m benchmarks queue` on a similar machine, or
+with the first thousand messages in Azure. docs/scale.md explains the formula. Prices differ by
+region and change, so this prints amounts to multiply with the price list.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["Capacity", "Job", "capacity", "instances_for", "main"]
 
 # Azure SignalR Service counts an outbound message in pieces of this size.
 SIGNALR_PIECE_BYTES = 2048
-# What one unit of its Standard tier carries.
+# The connections of one unit of its Standard tier.
 SIGNALR_UNIT_CONNECTIONS = 1000
 # A message costs the sender's put and the host's delete; a get fetches `batch_size` of them.
 OPERATIONS_FOR_EACH_MESSAGE = 2
@@ -28,19 +28,19 @@ OPERATIONS_FOR_EACH_MESSAGE = 2
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be done, and with what.
+    """The work, and the resources for it.
 
     Attributes:
         images: messages on the queue.
         images_per_second: of one instance, measured.
-        instances: how many there may be at most.
-        ramp_seconds: from the first instance to the last; they come evenly in between.
+        instances: the most instances.
+        ramp_seconds: from the first instance to the last; they start at equal intervals.
         memory_gb: of one instance, as billed.
-        batch_size: host.json's, how many messages one get fetches.
-        retries: share of messages that are tried once more, 0.02 for two in a hundred.
-        viewers: browsers that watch all the while.
+        batch_size: of host.json, the messages of one get.
+        retries: the share of messages that are tried once more, 0.02 for two in a hundred.
+        viewers: browsers that are connected all the time.
         result_bytes: size of one result as SignalR sends it.
-        log_bytes: what one message writes to the log.
+        log_bytes: log output for one message.
     """
 
     images: int
@@ -72,25 +72,25 @@ class Job:
 
     @property
     def runs(self) -> float:
-        """How often the function runs, repeats included."""
+        """The number of runs of the function, repeats included."""
         return self.images * (1 + self.retries)
 
 
 @dataclass(frozen=True)
 class Capacity:
-    """The answer.
+    """The time and the amounts of a job.
 
     Attributes:
         seconds: from the first message to the last result.
-        images_per_second: with every instance there.
-        instance_seconds: all instances' time added up.
-        gb_seconds: the same times their memory: what Flex Consumption bills.
+        images_per_second: of all instances together.
+        instance_seconds: the sum of the times of all instances.
+        gb_seconds: the same times their memory, which Flex Consumption bills.
         executions: runs of the function.
         storage_operations: on the queue: put, get, delete.
         signalr_messages: outbound, in pieces of 2 KB.
         signalr_messages_per_second: at full speed.
         signalr_units: Standard units that the viewers' connections need.
-        log_gb: what goes to Application Insights unless it samples.
+        log_gb: data for Application Insights without sampling.
     """
 
     seconds: float
@@ -106,9 +106,9 @@ class Capacity:
 
 
 def capacity(job: Job) -> Capacity:
-    """Computes what a job takes.
+    """Computes time and amounts of a job.
 
-    While instances come evenly over R seconds to a full rate F, the work done by time t is
+    While instances start evenly over R seconds to a full rate F, the work done by time t is
     F t^2 / 2R; after R it is F (t - R/2). Solved for the time at which all runs are done.
     """
     full = job.images_per_second * job.instances
@@ -118,7 +118,7 @@ def capacity(job: Job) -> Capacity:
         seconds = job.runs / full + ramp / 2
     else:
         seconds = math.sqrt(2 * ramp * job.runs / full)
-    # An instance that is there works, so the time of all of them is the work, whatever the ramp.
+    # Every instance works all its time, so the sum of times is the work, for any ramp.
     instance_seconds = job.runs / job.images_per_second
     pieces = math.ceil(job.result_bytes / SIGNALR_PIECE_BYTES)
     return Capacity(
@@ -130,7 +130,7 @@ def capacity(job: Job) -> Capacity:
         storage_operations=(
             job.images * OPERATIONS_FOR_EACH_MESSAGE
             + job.runs / job.batch_size
-            # A failed run gives its message back: one update in place of the delete.
+            # A failed run returns its message by one update in place of the delete.
             + job.images * job.retries
         ),
         signalr_messages=job.images * job.viewers * pieces,
@@ -141,7 +141,7 @@ def capacity(job: Job) -> Capacity:
 
 
 def instances_for(job: Job, seconds: float) -> int:
-    """The fewest instances that end the job in time. Not asked: whether a plan has so many."""
+    """Computes the fewest instances that finish the job in time, without a plan's limit."""
     if job.runs / job.images_per_second <= seconds:
         return 1
     if seconds < job.ramp_seconds:
@@ -152,9 +152,9 @@ def instances_for(job: Job, seconds: float) -> int:
 
 
 def _time(seconds: float) -> str:
-    whole = round(seconds)
-    hours, minutes = divmod(whole // 60, 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {whole % 60:02d} s"
+    rounded = round(seconds)
+    hours, minutes = divmod(rounded // 60, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rounded % 60:02d} s"
 
 
 def as_table(job: Job) -> str:
@@ -188,13 +188,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--images-per-second", type=float, required=True, help="of one instance, measured"
     )
     how_many = parser.add_mutually_exclusive_group(required=True)
-    how_many.add_argument("--instances", type=int, help="how many there may be")
-    how_many.add_argument("--within-minutes", type=float, help="find how many it takes")
+    how_many.add_argument("--instances", type=int, help="the most instances")
+    how_many.add_argument("--within-minutes", type=float, help="compute the instances")
     parser.add_argument("--ramp-seconds", type=float, default=Job.ramp_seconds)
     parser.add_argument("--memory-gb", type=float, default=Job.memory_gb)
     parser.add_argument("--batch-size", type=int, default=Job.batch_size)
     parser.add_argument("--retries", type=float, default=Job.retries, help="0.02: two in a hundred")
-    parser.add_argument("--viewers", type=int, default=Job.viewers, help="browsers that watch")
+    parser.add_argument("--viewers", type=int, default=Job.viewers, help="connected browsers")
     parser.add_argument("--result-bytes", type=int, default=Job.result_bytes)
     parser.add_argument("--log-bytes", type=int, default=Job.log_bytes, help="for each message")
     chosen = vars(parser.parse_args(arguments))

@@ -2,9 +2,9 @@
 
     python -m tools.compile_protos
 
-To each one file, descriptors.py, with the descriptors of all messages, rather than protoc's usual
-modules: those register their messages in protobuf's default pool, where TensorFlow's messages of
-the same names are.
+Each gets one file, descriptors.py, with the descriptors of all messages, instead of protoc's usual
+modules: these register their messages in protobuf's default pool, which has TensorFlow's messages
+of the same names.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ FILE_DESCRIPTOR_SET = base64.b64decode(
 
 
 def compiled() -> str:
-    """The text of the module.
+    """Returns the text of the module.
 
     Raises:
-        RuntimeError: protoc is not there, or refuses the files; its words are on the terminal.
+        RuntimeError: protoc is missing, or refuses the files; its output is on the terminal.
     """
     package = importlib.util.find_spec("grpc_tools")
     if package is None or package.origin is None:
@@ -60,6 +60,7 @@ def compiled() -> str:
 
 
 def main() -> int:
+    """Writes the modules; returns the exit status."""
     text = compiled()
     for target in TARGETS:
         target.write_text(text, "utf-8")

@@ -89,7 +89,8 @@ def find_model(
     homes = {PurePosixPath(path).parent for path in candidates}
     if len(homes) > 1:
         raise ToolError(
-            f"there are models in several folders: {listed(set(candidates))}. Give one of these folders."
+            f"there are models in several folders: {listed(set(candidates))}. Give one of these "
+            "folders."
         )
     home = homes.pop()
     weights = named or min(

@@ -1,4 +1,4 @@
-"""``python -m tools.azurite``: the storage emulator, until Ctrl+C."""
+"""Runs the storage emulator until Ctrl+C."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tools.bootstrap.environments import EnvironmentSetupError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Returns the exit status: 0 after Ctrl+C or SIGTERM, 1 if the emulator does not start."""
     parser = argparse.ArgumentParser(
         prog="python -m tools.azurite",
         description="Runs Azurite, Microsoft's storage emulator, on this machine: its queues, and "
@@ -24,13 +25,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--port",
         type=int,
         default=DEFAULT_PORT,
-        help=f"default: {DEFAULT_PORT}, where UseDevelopmentStorage=true looks",
+        help=f"default: {DEFAULT_PORT}, the port of UseDevelopmentStorage=true",
     )
     parser.add_argument(
         "--folder",
         type=Path,
         metavar="DIR",
-        help="keep what is stored there between runs (default: in memory)",
+        help="keep the stored data there between runs (default: in memory)",
     )
     parser.add_argument(
         "--blobs",

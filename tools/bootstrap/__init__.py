@@ -1,1 +1,1 @@
-"""What dev.py imports before anything is installed; standard library only."""
+"""Holds the modules that dev.py imports before anything is installed; standard library only."""

@@ -1,6 +1,6 @@
-"""The live pipeline on one machine: storage emulator, host, page, and sample images to drain.
+"""Runs the live pipeline on one machine: storage emulator, host, page, and queued sample images.
 
-Standard library only, as `dev.py`, whose command `live` this is.
+Standard library only: it is the command `live` of `dev.py`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["SAMPLES_QUEUED", "WORKERS", "run_live"]
 ROOT = Path(__file__).resolve().parents[2]
 WORKERS = 2
 SAMPLES_QUEUED = 300
-# So that there is something to watch for half a minute.
+# Slow enough to watch for half a minute.
 SAMPLES_A_SECOND = 10
 
 
@@ -31,7 +31,7 @@ def run_live(python: Path, port: int, *, browser: bool, workers: int, count: int
 
     Args:
         python: the interpreter that has the app's packages.
-        port: where the host is to listen.
+        port: the port for the host.
         browser: whether to open the page.
         workers: processes that run the functions.
         count: sample images to queue.
@@ -40,7 +40,7 @@ def run_live(python: Path, port: int, *, browser: bool, workers: int, count: int
         The exit status.
 
     Raises:
-        EnvironmentSetupError: something did not start; the message says what and what to do.
+        EnvironmentSetupError: a process did not start; the message has the advice.
     """
     with _storage() as connection:
         environ = {
@@ -60,7 +60,7 @@ def run_live(python: Path, port: int, *, browser: bool, workers: int, count: int
 
 @contextmanager
 def _storage() -> Iterator[str]:
-    """A connection string of an emulator: one that runs already, or a new one."""
+    """Yields a connection string of an emulator that runs already, or of a new one."""
     if is_azurite(DEFAULT_PORT):
         print(f"An Azurite runs on port {DEFAULT_PORT} already: it is used, with what it holds.")
         yield "UseDevelopmentStorage=true"
@@ -84,7 +84,7 @@ def _welcome(page: str, connection: str, count: int) -> str:
 
 @contextmanager
 def _enqueueing(python: Path, port: int, count: int, environ: Mapping[str, str]) -> Iterator[None]:
-    """Queues the samples meanwhile; what went wrong with that is said, and no more."""
+    """Queues the samples meanwhile; its errors are printed and otherwise ignored."""
     if count == 0:
         yield
         return
@@ -94,23 +94,23 @@ def _enqueueing(python: Path, port: int, count: int, environ: Mapping[str, str])
         command,
         cwd=ROOT,
         env={**os.environ, **environ},
-        start_new_session=True,  # Ctrl+C ends it through this process, without words of its own
+        start_new_session=True,  # on Ctrl+C this process ends it, without a message
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",
         errors="replace",
     )
 
-    def pass_on() -> None:
-        words, _ = process.communicate()
+    def print_output() -> None:
+        output, _ = process.communicate()
         if process.returncode >= 0:
-            print(words, end="", flush=True)
+            print(output, end="", flush=True)
 
-    speaking = threading.Thread(target=pass_on, daemon=True)
-    speaking.start()
+    printer = threading.Thread(target=print_output, daemon=True)
+    printer.start()
     try:
         yield
     finally:
         with contextlib.suppress(OSError):
             process.terminate()
-        speaking.join()
+        printer.join()

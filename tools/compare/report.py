@@ -56,7 +56,7 @@ class Run:
 
     @cached_property
     def agreement(self) -> EndpointAgreement:
-        """How far the two endpoints agree."""
+        """The agreement of the two endpoints."""
         return agreement_of(self.images)
 
     @cached_property

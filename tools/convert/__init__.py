@@ -1,1 +1,1 @@
-"""``python -m tools.convert``: TensorFlow models to ONNX, with proof that they answer alike."""
+"""Converts TensorFlow models to ONNX and verifies the scores: python -m tools.convert."""

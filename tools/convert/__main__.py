@@ -1,4 +1,4 @@
-"""``python -m tools.convert MODEL_FOLDER``."""
+"""Parses the command line of ``python -m tools.convert`` and converts each folder."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def _convert(args: argparse.Namespace) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tools.convert",
-        description="Convert model.pb or a SavedModel to model.onnx beside it, and prove it equal.",
+        description="Convert model.pb or a SavedModel to model.onnx, and compare their scores.",
     )
     parser.add_argument("folders", nargs="+", type=local_folder, metavar="MODEL_FOLDER")
     parser.add_argument(
         "--images",
         type=Path,
         default=SAMPLES,
-        help="images to prove it on, and to measure int8's ranges on (default: the samples)",
+        help="images to compare both on, and to measure ranges of int8 on (default: the samples)",
     )
     parser.add_argument("--int8", action="store_true", help="8-bit weights and activations")
     return parser

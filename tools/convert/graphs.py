@@ -1,4 +1,4 @@
-"""Reads a TensorFlow model, however it was saved, as a frozen graph and an input specification."""
+"""Reads a TensorFlow model of either kind as a frozen graph and an input specification."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ __all__ = ["FrozenModel", "read_model"]
 
 @dataclass(frozen=True)
 class FrozenModel:
-    """A graph whose weights are constants, and how it is fed.
+    """A graph whose weights are constants, and its input specification.
 
     Attributes:
         graph_def: TensorFlow's GraphDef.
         input_spec: tensor names, size and preprocessing.
-        source: the file that it was read from.
+        source: the file of the model.
     """
 
     graph_def: Any
@@ -32,7 +32,7 @@ def read_model(folder: Path) -> FrozenModel:
     """Reads ``model.pb`` or a SavedModel from a version folder.
 
     Raises:
-        ModelError: there is neither, or it cannot be served.
+        ModelError: the folder has neither, or no server could use it.
     """
     sidecar = folder / "model.json"
     input_spec = read_input_spec(sidecar) if sidecar.is_file() else None
@@ -62,7 +62,7 @@ def _freeze(saved: Path, input_spec: InputSpec | None) -> FrozenModel:
     try:
         loaded = tf.saved_model.load(str(saved.parent))  # owns the variables: keep it alive
         signatures = loaded.signatures
-        # What tools.export writes decodes images in serving_default; ONNX cannot do that.
+        # In models of tools.export, serving_default decodes images, which ONNX cannot do.
         signature = signatures.get("tensors") or signatures["serving_default"]
     except (OSError, ValueError, KeyError) as exc:
         raise ModelError(
@@ -72,10 +72,10 @@ def _freeze(saved: Path, input_spec: InputSpec | None) -> FrozenModel:
     if len(frozen.inputs) != 1:
         raise ModelError(f"{saved}: its signature has {len(frozen.inputs)} inputs, not one.")
     outputs = sorted(signature.structured_outputs)  # the order of a flattened dict
-    wanted = input_spec.output_name.partition(":")[0]
-    if wanted not in outputs:
-        raise ModelError(f"{saved} has no output {wanted!r}; it has: {', '.join(outputs)}.")
-    position = outputs.index(wanted)
+    output = input_spec.output_name.partition(":")[0]
+    if output not in outputs:
+        raise ModelError(f"{saved} has no output {output!r}; it has: {', '.join(outputs)}.")
+    position = outputs.index(output)
     # model.json names the signature's inputs and outputs; the graph has names of its own.
     input_spec = replace(
         input_spec,

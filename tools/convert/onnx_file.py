@@ -1,4 +1,4 @@
-"""Makes the ONNX file by tf2onnx, with the input specification in its metadata; int8 if asked."""
+"""Makes an ONNX file by tf2onnx, with the input specification as metadata, and int8 weights."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tools.convert.graphs import FrozenModel
 
 __all__ = ["OPSET", "convert", "quantize"]
 
-# ONNX Runtime has known it since 1.13 (2022); nothing that classifiers use came later.
+# Supported since ONNX Runtime 1.13 (2022); classifiers use no later operations.
 OPSET = 17
 
 
@@ -29,10 +29,10 @@ def convert(model: FrozenModel) -> bytes:
     """Converts a frozen graph.
 
     Returns:
-        The ONNX file, which says in its metadata how it is fed.
+        The ONNX file, with the input specification in its metadata.
 
     Raises:
-        ModelError: the graph has an operation that ONNX has not, such as the decoding of images.
+        ModelError: the graph has an operation that ONNX lacks, such as the decoding of images.
     """
     import tf2onnx
 
@@ -55,9 +55,9 @@ def quantize(data: bytes, model: FrozenModel, tensors: Iterable[NDArray[np.float
     """Turns weights and activations into int8, with ranges measured on real inputs.
 
     Args:
-        data: what ``convert`` made.
-        model: for the input specification.
-        tensors: inputs to measure the ranges on; a hundred or so are enough.
+        data: the ONNX file from ``convert``.
+        model: has the input specification.
+        tensors: inputs to measure the ranges on, about a hundred.
     """
     import onnx
     from onnxruntime import quantization
@@ -87,11 +87,11 @@ def quantize(data: bytes, model: FrozenModel, tensors: Iterable[NDArray[np.float
 
 @contextlib.contextmanager
 def _each_weight_once() -> Iterator[None]:
-    """Keeps tf2onnx from copying all weights some fifty times: VGG-16 took more than 19 GB.
+    """Keeps tf2onnx from copying all weights about fifty times: VGG-16 took more than 19 GB.
 
-    After each of its steps it writes every constant into a message again, whose memory is given
-    back only at the end; and nobody reads that message, as the file is made of the constants
-    themselves. Before each step it copies the whole graph, to go back to if the step fails.
+    After each step tf2onnx writes every constant into a message again, whose memory is freed only
+    at the end; and no code reads that message, as the file is made of the constants. Before each
+    step it copies the whole graph, to restore it if the step fails.
     """
     from tf2onnx.graph import Node
 

@@ -1,4 +1,4 @@
-"""Exports models for serving: SavedModels that take image files, texts or columns as they are.
+"""Exports models for serving, as SavedModels that take image files, texts or columns.
 
 from tools.export import export_classifier, preset
 

@@ -1,4 +1,4 @@
-"""``python -m tools.export MODEL --labels labels.txt --name NAME``."""
+"""Parses the command line of ``python -m tools.export`` and exports one model."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--labels", type=Path, required=True, help="labels.txt: one label a line, in their order"
     )
-    parser.add_argument("--name", required=True, help="what callers call the model")
+    parser.add_argument("--name", required=True, help="the name of the model for callers")
     parser.add_argument(
         "--models-dir", type=local_folder, default=Path("models"), help="default: models"
     )
@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
         "--images",
         type=Path,
         default=ROOT / "frontend" / "samples",
-        help="images to prove it on, besides generated ones (default: the samples)",
+        help="images to verify it on, besides generated ones (default: the samples)",
     )
     parser.add_argument(
         "--tolerance", type=float, default=TOLERANCE, help=f"default: {TOLERANCE:g}"

@@ -1,4 +1,4 @@
-"""An image classifier as a SavedModel with four signatures, proved equal to the pipeline."""
+"""Exports an image classifier as a SavedModel with four signatures, and verifies them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tools.shared.version_folder import write_version
 
 __all__ = ["TOLERANCE", "export_classifier"]
 
-# Of probabilities, where images are resized: Pillow's and TensorFlow's pixels differ by one
-# here and there. Images that need no resizing must agree to EXACT.
+# The largest difference of probabilities where images are resized: single pixels of Pillow and
+# TensorFlow differ by one. Images that need no resizing must agree to EXACT.
 TOLERANCE = 0.02
 EXACT = 1e-4
 
@@ -38,34 +38,33 @@ def export_classifier(
     files_by_default: bool = False,
     finish: Callable[[Path], None] = lambda folder: None,
 ) -> Path:
-    """Writes a model as a SavedModel that takes image files, and proves it.
+    """Writes a model as a SavedModel that takes image files, and verifies it.
 
     Args:
-        model: a Keras model, or anything that can be called with a float32 tensor
-            [N, height, width, channels] and gives one score for each label, [N, K]. Variables are
-            found if it is a ``tf.Module`` or a Keras model.
+        model: a Keras model, or a callable that takes a float32 tensor
+            [N, height, width, channels] and returns one score for each label, [N, K]. Variables
+            are found in a ``tf.Module`` or a Keras model.
         labels: K texts.
         input_spec: the preprocessing that its weights were trained with; see ``preset``.
-        name: of the model, as callers call it.
+        name: of the model for callers.
         models_dir: the folder with all models.
         version: None means the next free number.
-        softmax: the model gives logits: makes probabilities of them.
-        images: images to prove it on, besides generated ones.
-        tolerance: how far probabilities may be apart where images are resized.
-        report: hears how near they were, and which images could not be compared.
-        featuriser: like ``model``, but gives its features [N, D]: there is a signature
-            ``features`` then.
-        files_by_default: ``serving_default`` takes ``images``, the bytes of image files, and gives
-            ``label`` and ``probabilities``, as the models of ``tools.zoo`` do.
-        finish: adds to the version folder, after the proof and before anybody sees it.
+        softmax: turns the logits of the model into probabilities.
+        images: images to verify it on, besides generated ones.
+        tolerance: the largest difference of probabilities where images are resized.
+        report: called with the result of the verification.
+        featuriser: like ``model``, but returns its features [N, D], for a signature ``features``.
+        files_by_default: ``serving_default`` takes ``images``, the bytes of image files, and
+            returns ``label`` and ``probabilities``, as the models of ``tools.zoo`` do.
+        finish: adds files to the version folder, after the verification and before it is visible.
 
     Returns:
         The version folder.
 
     Raises:
         ToolError: the model does not fit labels or size, or its signatures and the app's
-            pipeline do not agree; nothing is left behind then.
-        ToolError: that version is there already, or name or version cannot be served.
+            pipeline do not agree, or the version exists already, or no server would find that
+            name or version; nothing is left behind.
     """
     _check_model(model, labels, input_spec)
 
@@ -110,7 +109,7 @@ def _check_model(model: Any, labels: Sequence[str], input_spec: InputSpec) -> No
 
 
 def _verify(folder: Path, name: str, images: Sequence[Path]) -> Verification:
-    """Runs what was written, as the app would load it."""
+    """Loads the written model as the app would, and compares it with the pipeline."""
     try:
         loaded = Model(name, int(folder.name), folder, engine="tensorflow").load()
         return verify(loaded, images)

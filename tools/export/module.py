@@ -1,4 +1,4 @@
-"""Any ``tf.Module`` as a SavedModel with signatures of its own."""
+"""Exports any ``tf.Module`` as a SavedModel with its own signatures."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ def export_module(
     """Writes any ``tf.Module`` with signatures as a version to serve.
 
     Args:
-        module: has the functions, and whatever variables and tables they use.
-        signatures: ``tf.function``s with an input signature, by the name that callers use.
+        module: has the functions, with all variables and tables that they use.
+        signatures: ``tf.function``s with an input signature, by their names for callers.
         name: of the model.
         models_dir: the folder with all models.
         version: None means the next free number.
-        files: texts to put beside it, by file name.
+        files: texts to write beside it, by file name.
 
     Returns:
         The version folder.
 
     Raises:
-        ToolError: that version is there already, or name or version cannot be served.
+        ToolError: the version exists already, or no server would find that name or version.
     """
 
     def write(folder: Path) -> None:

@@ -1,8 +1,8 @@
-"""Decoding and preprocessing as TensorFlow operations: what decode.py and preprocess.py do.
+"""Builds decode.py and preprocess.py from TensorFlow operations.
 
-As near as TensorFlow comes: JPEG's inverse transform is the accurate one, as Pillow's is, and
-resizing samples as Pillow does. Pillow rounds between its two passes, so single pixels differ by
-one. TensorFlow knows no EXIF orientation.
+It comes as close as TensorFlow can: the inverse transform of JPEG is the accurate one, as in
+Pillow, and resizing samples as Pillow does. Pillow rounds between its two passes, so single pixels
+differ by one. TensorFlow ignores the EXIF orientation.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _UNIT = 2 * SQUARE_SIDE
 
 
 def tensor_of_file(data: Any, input_spec: InputSpec) -> Any:
-    """The bytes of one image file -> float32 [height, width, channels].
+    """Turns the bytes of one image file into float32 [height, width, channels].
 
     Args:
         data: a scalar string tensor.
@@ -30,7 +30,7 @@ def tensor_of_file(data: Any, input_spec: InputSpec) -> Any:
 
 
 def decoded(data: Any) -> Any:
-    """The bytes of one image file, a scalar string tensor -> uint8 [height, width, 3], RGB."""
+    """Decodes one image file, a scalar string tensor, to uint8 [height, width, 3], RGB."""
     image = tf.cond(
         tf.io.is_jpeg(data),
         lambda: tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE"),
@@ -49,7 +49,7 @@ def _resized(image: Any, input_spec: InputSpec) -> Any:
     if input_spec.resize == "accel":
         return _accel(image, size)
     ratio = tf.maximum(size[1] / width, size[0] / height)
-    # Of the resized image only the centre is computed.
+    # Only the centre of the resized image is computed.
     high = tf.maximum(float(size[0]), tf.round(height * ratio))
     wide = tf.maximum(float(size[1]), tf.round(width * ratio))
     top, left = tf.floor((high - size[0]) / 2), tf.floor((wide - size[1]) / 2)
@@ -59,8 +59,8 @@ def _resized(image: Any, input_spec: InputSpec) -> Any:
 def _sampled(
     image: Any, size: Any, scale: tuple[Any, Any], shift: tuple[Any, Any], kernel: str = "triangle"
 ) -> Any:
-    """Resized with antialiasing and rounded, as Pillow does it."""
-    found = tf.raw_ops.ScaleAndTranslate(
+    """Resizes with antialiasing and rounds, as Pillow does."""
+    sampled = tf.raw_ops.ScaleAndTranslate(
         images=tf.cast(image, tf.float32)[None],
         size=size,
         scale=tf.stack(scale),
@@ -68,11 +68,11 @@ def _sampled(
         kernel_type=kernel,
         antialias=True,
     )[0]
-    return tf.clip_by_value(tf.round(found), 0.0, 255.0)
+    return tf.clip_by_value(tf.round(sampled), 0.0, 255.0)
 
 
 def _shrunk(image: Any) -> Any:
-    """Custom Vision's first step: no side is longer than 1600."""
+    """Applies Custom Vision's first step: no side is longer than 1600."""
     shape = tf.shape(image)[:2]
     longest = tf.reduce_max(shape)
 
@@ -91,7 +91,7 @@ def _shrunk(image: Any) -> Any:
 
 
 def _exporters(image: Any, input_spec: InputSpec) -> Any:
-    """Custom Vision's centre square of 256 and crop, in whole numbers: exact."""
+    """Computes Custom Vision's centre square of 256 and its crop, exactly, in whole numbers."""
     side = tf.reduce_min(tf.shape(image)[:2])
     y0, y1, dy = _positions(tf.shape(image)[0], side, input_spec.height)
     x0, x1, dx = _positions(tf.shape(image)[1], side, input_spec.width)
@@ -107,7 +107,7 @@ def _exporters(image: Any, input_spec: InputSpec) -> Any:
 
 
 def _positions(length: Any, side: Any, count: int) -> tuple[Any, Any, Any]:
-    """As ``_sample_positions`` in preprocess.py, where each line is explained."""
+    """Computes ``_sample_positions`` of preprocess.py, where each line is explained."""
     origin = (length - side) // 2
     start = max(0, SQUARE_SIDE // 2 - count // 2)
     position = (2 * tf.range(start, start + count) + 1) * side - SQUARE_SIDE
@@ -120,7 +120,7 @@ def _positions(length: Any, side: Any, count: int) -> tuple[Any, Any, Any]:
 
 
 def _accel(image: Any, size: tuple[int, int]) -> Any:
-    """As tf1_resize.py: TensorFlow 1's bilinear, of what is cut out only."""
+    """Resizes as tf1_resize.py, by TensorFlow 1's bilinear method, only the part cut out."""
     lengths = tf.unstack(tf.cast(tf.shape(image)[:2], tf.float32))
     scale = tf.constant(SHORTER_SIDE, tf.float32) / tf.minimum(*lengths)
 

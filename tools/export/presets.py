@@ -1,4 +1,4 @@
-"""The preprocessing that well-known networks were trained with, by the names that Keras uses."""
+"""Lists the preprocessing of well-known networks, by the names that Keras uses."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ def preset(
     resize: str = "crop",
     channels: str | None = None,
 ) -> InputSpec:
-    """The input specification of a network that was trained with a known preprocessing.
+    """Makes the input specification of a network with a known preprocessing.
 
     Args:
         name: a key of ``PRESETS``.
         size: height and width in pixels.
         resize: "crop", "stretch", "custom_vision" or "accel".
-        channels: "RGB", "BGR" or "GRAY", if other than the preset's.
+        channels: "RGB", "BGR" or "GRAY"; None takes those of the preset.
 
     Raises:
         ToolError: there is no such preset, resize or order of channels.

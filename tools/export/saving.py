@@ -1,4 +1,4 @@
-"""Writes a classifier as a SavedModel with its signatures, and what the app reads beside it."""
+"""Writes a classifier as a SavedModel with its signatures, and the files beside it."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def save_classifier(
         # Traced once for all signatures: a large network takes seconds each time.
         @tf.function(input_signature=[tensor])  # type: ignore[untyped-decorator]
         def scores(self, batch: Any) -> Any:
-            found = tf.cast(model(batch), tf.float32)
-            return tf.ensure_shape(tf.nn.softmax(found) if softmax else found, [None, len(labels)])
+            raw = tf.cast(model(batch), tf.float32)
+            return tf.ensure_shape(tf.nn.softmax(raw) if softmax else raw, [None, len(labels)])
 
         @tf.function(input_signature=[texts])  # type: ignore[untyped-decorator]
         def tensors_of(self, files: Any) -> Any:
@@ -74,7 +74,7 @@ def save_classifier(
 
     @tf.function(input_signature=[texts])  # type: ignore[untyped-decorator]
     def as_base64(image: Any) -> dict[str, Any]:
-        # Of base64's two alphabets TensorFlow reads the web-safe one only.
+        # TensorFlow reads only the web-safe alphabet of base64.
         safe = tf.strings.regex_replace(tf.strings.regex_replace(image, r"\+", "-"), "/", "_")
         return {"output_0": module.label(module.of_files(tf.io.decode_base64(safe)))}
 
@@ -112,27 +112,27 @@ def save_classifier(
 
 
 def kept_variables(model: Any) -> Any:
-    """What a module must hold for TensorFlow to save a model's variables, each once."""
+    """Returns the object that a module must hold, so that each variable is saved once."""
     import keras
 
     if isinstance(model, keras.layers.Layer):
-        # Keras keeps TensorFlow's variables inside its own; tracking both would write every
-        # weight twice.
+        # Keras wraps TensorFlow's variables in its own; tracking both would write each weight
+        # twice.
         return [each.value for each in model.variables]
     return model
 
 
 def save_module(module: Any, signatures: dict[str, Any], folder: Path) -> None:
-    """Writes the SavedModel itself.
+    """Writes the SavedModel without other files.
 
     Raises:
-        ToolError: it uses a resource that nothing tracks.
+        ToolError: the model uses a resource that no object tracks.
     """
     import tensorflow as tf
 
     try:
         tf.saved_model.save(module, str(folder), signatures=signatures)
-    except AssertionError as exc:  # TensorFlow's, of a resource that nothing tracks
+    except AssertionError as exc:  # of TensorFlow, about a resource that no object tracks
         raise ToolError(
             "The model uses a table or variable that is not its own, which cannot be saved; "
             f"TensorFlow says: {exc}"

@@ -1,4 +1,4 @@
-"""Where a model to export comes from: a file, a folder, or a function that makes it."""
+"""Loads a model to export from a file, from a folder, or by calling a function."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def load_source(text: str) -> Any:
             ``file.py:function``, a function without arguments that returns a Keras model.
 
     Raises:
-        ToolError: it is none of these, or cannot be loaded.
+        ToolError: the text names none of these, or the model cannot be loaded.
     """
     path = Path(text)
     if path.is_file() and path.suffix in (".keras", ".h5"):
@@ -42,7 +42,7 @@ def load_source(text: str) -> Any:
 
 
 def input_size(model: Any) -> tuple[int, int] | None:
-    """Height and width of a model's input; None if it does not say."""
+    """Returns height and width of a model's input; None if it has no fixed size."""
     shape = getattr(model, "input_shape", None)
     match shape:
         case (_, int(height), int(width), _):
@@ -56,7 +56,7 @@ def _saved_model(folder: Path) -> Any:
     try:
         loaded = tf.saved_model.load(str(folder))
         signatures = loaded.signatures
-        # What this tool wrote decodes images in serving_default.
+        # In models of this tool, serving_default decodes images.
         signature = signatures.get("tensors") or signatures["serving_default"]
     except (OSError, ValueError, KeyError) as exc:
         raise ToolError(

@@ -30,7 +30,7 @@ MOST_SUM_ERROR = 0.01  # of probabilities, whose sum should be 1
 
 @dataclass(frozen=True)
 class Verification:
-    """How far an export's signatures agree with the app's pipeline.
+    """The agreement of an export's signatures with the app's pipeline.
 
     Attributes:
         images: the agreement on all images.
@@ -70,7 +70,7 @@ class Verification:
         )
 
     def advice(self) -> str:
-        """What to do if the scores are not probabilities; empty if they are."""
+        """Advice if the scores are not probabilities; empty if they are."""
         if self.largest_sum_error <= MOST_SUM_ERROR:
             return ""
         return (

@@ -1,4 +1,4 @@
-"""Puts the document together, and holds it against the functions that there are."""
+"""Assembles the document and compares it with the functions of the app."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["TARGET", "document", "text"]
 
 TARGET = ROOT / "frontend" / "openapi.json"
 
-# In the order in which people look for them.
+# In the order of interest to readers.
 _TAGS = {
     "classify": ("Classify", "The app's own API: an image in, its tag out."),
     "status": ("Status", "For people, pages and probes."),
@@ -67,11 +67,11 @@ _HEADERS = {
 
 
 def document() -> dict[str, Any]:
-    """The whole of it.
+    """Assembles the document.
 
     Raises:
-        ValueError: a function, a path or a method is described that is not there, or is there and
-            not described.
+        ValueError: a function, a path or a method is described and does not exist, or exists and
+            is not described.
     """
     _check()
     paths: dict[str, Any] = {}
@@ -79,8 +79,8 @@ def document() -> dict[str, Any]:
     for function, (tag, _) in _TAGS.items():
         for path, methods in OPERATIONS[function].items():
             for method, operation in methods.items():
-                own = {"tags": [tag], "operationId": _id(method, path), **operation}
-                paths.setdefault(path, {})[method] = _sharing(own, shared)
+                named = {"tags": [tag], "operationId": _id(method, path), **operation}
+                paths.setdefault(path, {})[method] = _sharing(named, shared)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -103,20 +103,20 @@ def document() -> dict[str, Any]:
 
 
 def text() -> str:
-    """The document as it is committed."""
+    """Formats the document as it is committed."""
     return json.dumps(document(), indent=1, ensure_ascii=False) + "\n"
 
 
 def _sharing(operation: dict[str, Any], shared: dict[str, Any]) -> dict[str, Any]:
-    """The operation with references to its errors: most operations have the same."""
+    """Replaces the errors of an operation by references, as most operations share them."""
     answers = {}
     for status, answer in operation["responses"].items():
         if status == "200":
             answers[status] = answer
             continue
-        own = operation["tags"][0].replace(" ", "")
+        tag = operation["tags"][0].replace(" ", "")
         same = (name for name, other in shared.items() if other == answer and status in name)
-        name = next(same, None) or _free_name(f"{own}{status}", shared)
+        name = next(same, None) or _free_name(f"{tag}{status}", shared)
         shared[name] = answer
         answers[status] = {"$ref": f"#/components/responses/{name}"}
     return {**operation, "responses": answers}

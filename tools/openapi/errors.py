@@ -1,4 +1,4 @@
-"""Answers that tell of an error, from the tables that the endpoints answer with."""
+"""Describes error answers, from the tables of the endpoints themselves."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ __all__ = ["of_custom_vision", "of_the_app", "of_tf_serving"]
 
 Answers = dict[str, dict[str, Any]]
 
-# Codes that Custom Vision's endpoint gives beside those of its table: status -> code and what it
-# means.
+# The codes of Custom Vision's endpoint beside those of its table: status -> code and meaning.
 _MORE_CODES: Mapping[int, Mapping[str, str]] = {
     400: {
         "BadRequestImageDimensions": "The image has more pixels than `MAX_IMAGE_PIXELS` allows.",
@@ -37,13 +36,13 @@ _SERVING_MEANINGS = {
     Code.INTERNAL: "The model cannot be run, or there is a bug; the app's log has the details.",
     Code.UNAUTHENTICATED: "The request carries no key, or one that is not in `API_KEYS`.",
 }
-# Of the request or the model itself, which no error of the app stands for.
+# Errors of the request or the model, for which the app has no exception.
 _MORE_SERVING_CODES = (Code.FAILED_PRECONDITION, Code.UNIMPLEMENTED)
 _BUG = "A bug in the app; its log has the details."
 
 
 def of_the_app(*, without: Iterable[type[ClassifierError]] = (), schema: str = "Error") -> Answers:
-    """The errors of ``/api``: ``{"error": {"code", "message"}}``.
+    """Describes the errors of ``/api``: ``{"error": {"code", "message"}}``.
 
     Args:
         without: errors that this operation cannot have.
@@ -66,10 +65,10 @@ def of_the_app(*, without: Iterable[type[ClassifierError]] = (), schema: str = "
 
 
 def of_custom_vision(*, by_url: bool) -> Answers:
-    """Custom Vision's own codes.
+    """Describes the errors of Custom Vision.
 
     Args:
-        by_url: the image comes as a URL, which has errors of its own.
+        by_url: the request names a URL, which adds errors of fetching.
     """
     codes: dict[int, dict[str, str]] = {}
     for kind, (status, code) in CUSTOM_VISION_CODES.items():
@@ -94,7 +93,7 @@ def of_custom_vision(*, by_url: bool) -> Answers:
 
 
 def of_tf_serving() -> Answers:
-    """TensorFlow Serving's: a status and a sentence."""
+    """Describes the errors of TensorFlow Serving: a status and a sentence."""
     codes: dict[int, dict[str, str]] = {}
     for code in sorted({*SERVING_CODES.values(), *_MORE_SERVING_CODES}):
         codes.setdefault(HTTP_STATUS[code], {})[code.name] = _SERVING_MEANINGS[code]

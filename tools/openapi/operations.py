@@ -1,4 +1,4 @@
-"""Which operations each HTTP function has: what they take and what they answer."""
+"""Describes the operations of each HTTP function: their requests and answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What function.json files say: which function answers which path, with which methods."""
+"""Reads the paths and methods of each function from the function.json files."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Trigger(NamedTuple):
 
     Attributes:
         function: its name.
-        pattern: matches the paths that it answers.
-        methods: in lower case, but for OPTIONS, which is only for browsers' preflights.
+        pattern: matches the paths of the function.
+        methods: in lower case, without OPTIONS, which serves the preflights of browsers.
     """
 
     function: str
@@ -30,15 +30,15 @@ class Trigger(NamedTuple):
 
 
 def read_triggers(root: Path = ROOT) -> dict[str, Trigger]:
-    """All HTTP functions by name."""
-    found = {}
+    """Reads all HTTP functions, by name."""
+    triggers = {}
     for file in sorted(root.glob("*/function.json")):
         for binding in json.loads(file.read_text("utf-8"))["bindings"]:
             if binding["type"] == "httpTrigger":
                 methods = tuple(each for each in binding["methods"] if each != "options")
                 name = file.parent.name
-                found[name] = Trigger(name, _pattern(binding["route"]), methods)
-    return found
+                triggers[name] = Trigger(name, _pattern(binding["route"]), methods)
+    return triggers
 
 
 def _pattern(route: str) -> re.Pattern[str]:

@@ -1,4 +1,4 @@
-"""What the bodies of answers and of requests look like."""
+"""Describes the bodies of requests and answers."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ _TEXT = {"type": "string"}
 
 
 def ref(name: str) -> dict[str, Any]:
-    """A reference to a schema by its name."""
+    """Makes a reference to a schema by its name."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 
 def _object(properties: dict[str, Any], *, optional: tuple[str, ...] = ()) -> dict[str, Any]:
-    # Keys may be added one day, and clients are to ignore those that they do not know.
+    # Later versions may add keys, and clients should ignore unknown ones.
     required = [name for name in properties if name not in optional]
     return {"type": "object", "required": required, "properties": properties}
 

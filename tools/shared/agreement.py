@@ -38,7 +38,7 @@ class ScorePair(NamedTuple):
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far two sets of scores agree.
+    """The agreement of two sets of scores.
 
     Attributes:
         inputs: the number of inputs compared.

@@ -1,4 +1,4 @@
-"""``python -m tools.train_demo``: makes models/digits/1 and the page's sample images."""
+"""Trains the demo model, measures it, and writes it with the page's sample images."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-# Before TensorFlow is imported: no chatter, and sums that do not depend on the order of threads.
+# Before TensorFlow is imported: no log, and sums that do not depend on the order of threads.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
@@ -28,7 +28,7 @@ from tools.train_demo.samples import write_samples
 ROOT = Path(__file__).resolve().parents[2]
 OUT = ROOT / "models" / "digits" / "1"
 SAMPLES = ROOT / "frontend" / "samples"
-GOAL = 0.98  # of the held-out digits, drawn plainly
+GOAL = 0.98  # accuracy on the held-out digits, drawn plainly
 EPOCHS = 70
 _DESCRIPTION = (
     "Trains the demo model on scikit-learn's handwritten digits, measures it on digits that were "
@@ -130,7 +130,7 @@ def _positive(text: str) -> int:
 
 
 def _train(digits: Sequence[Digit], epochs: int, seed: int) -> Weights:
-    """A bar on a terminal; elsewhere, such as in a log, a line now and then."""
+    """Trains behind a progress bar; elsewhere than on a terminal it prints some lines."""
     terminal = sys.stderr.isatty()
     with tqdm(total=epochs, unit="epoch", disable=not terminal) as bar:
 
@@ -164,7 +164,7 @@ def _tensorflow_version() -> str:
 def _write_model(folder: Path, graph_def: bytes, card: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "model.pb").write_bytes(graph_def)
-    # Made of an older model.pb, it would be preferred to the new one.
+    # An ONNX file of an older model.pb would take precedence.
     (folder / "model.onnx").unlink(missing_ok=True)
     (folder / "labels.txt").write_text("".join(f"{label}\n" for label in LABELS), newline="\n")
     (folder / "README.md").write_text(card, "utf-8", newline="\n")

@@ -1,4 +1,4 @@
-"""Training images: every training digit drawn anew, in another style, in every epoch."""
+"""Draws the training images: every digit anew, in another style, in every epoch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,11 @@ _SIDE = _CROP * 256 // 224
 
 
 def training_images(digits: Sequence[Digit], rng: np.random.Generator) -> NDArray[np.float32]:
-    """One image of each digit as the graph sees it after pooling: BGR, [n, GRID, GRID, 3]."""
+    """Draws one image of each digit as the graph sees it after pooling.
+
+    Returns:
+        BGR, float32 [n, GRID, GRID, 3].
+    """
     edge = (_SIDE - _CROP) // 2
     images = np.empty((len(digits), GRID, GRID, 3), np.float32)
     for row, digit in enumerate(digits):
@@ -31,7 +35,7 @@ def training_images(digits: Sequence[Digit], rng: np.random.Generator) -> NDArra
 
 
 def _random_style(rng: np.random.Generator, *, pen: bool) -> Style:
-    """All that people do to a digit, within reason."""
+    """Chooses a style within the range of human handwriting."""
     ink, paper = _two_colours(rng)
     with_pen = pen and rng.random() < 0.5
     photographed = rng.random() < 0.4
@@ -56,7 +60,7 @@ def _random_style(rng: np.random.Generator, *, pen: bool) -> Style:
 
 
 def _two_colours(rng: np.random.Generator) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
-    """Ink and paper that can be told apart; dark on light as often as light on dark."""
+    """Chooses distinct colours of ink and paper; dark on light as often as light on dark."""
     while True:
         colours = rng.integers(0, 256, (2, 3))
         if np.linalg.norm(colours[0] - colours[1]) > 90:

@@ -1,4 +1,4 @@
-"""The model card: written by the trainer, so that its figures are the ones measured."""
+"""Writes the model card with the figures that the trainer measured."""
 
 from __future__ import annotations
 
@@ -85,13 +85,13 @@ Made with TensorFlow {tensorflow}, scikit-learn {sklearn}, NumPy {numpy}, Pillow
 
 
 def model_card(graph_def: bytes, scores: Sequence[Score], *, goal: float, **facts: object) -> str:
-    """Fills the card in.
+    """Fills in the card.
 
     Args:
         graph_def: the model's bytes.
         scores: one for each variant.
         goal: least accuracy, 0 to 1.
-        facts: whatever else the text names.
+        facts: the other values of the text.
     """
     rows = "\n".join(
         f"| {score.variant} | {score.right} | {score.total} | {100 * score.accuracy:.1f} % |"

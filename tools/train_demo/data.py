@@ -1,4 +1,4 @@
-"""scikit-learn's handwritten digits, with a fifth of them held out for good."""
+"""Splits scikit-learn's handwritten digits into training digits and held-out ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["LABELS", "Digit", "split_digits"]
 
 LABELS = tuple("0123456789")
 HELD_OUT = 0.2
-SPLIT_SEED = 0  # never the trainer's --seed: what is held out must not depend on a run
+SPLIT_SEED = 0  # not the trainer's --seed: the held-out digits must not depend on a run
 
 # Loops that a digit must keep for its centre line to be readable: at 8 x 8 some are filled in, and
 # a pen that follows a filled six writes a bracket.
@@ -39,7 +39,7 @@ class Digit:
 
     @functools.cached_property
     def shape(self) -> Shape:
-        """What draws it."""
+        """The shape for ``draw``."""
         return shape_of(self.pixels)
 
     @property
@@ -49,7 +49,7 @@ class Digit:
 
 
 def split_digits() -> tuple[list[Digit], list[Digit]]:
-    """The digits to train on and the digits held out, stratified by label, always the same."""
+    """Returns the training digits and the held-out ones, stratified by label, always the same."""
     data = load_digits()
     parts = train_test_split(
         np.arange(len(data.target)),

@@ -1,8 +1,8 @@
 """Draws 8 x 8 digits as images that people would send: pen or marker, any ink, paper and size.
 
-scikit-learn's digits hold 64 numbers each. Enlarged they are a blur; here they become an outline
-(a thick marker) or a centre line that a pen follows. The trainer, the held-out test and the
-page's samples all draw with this module.
+A digit of scikit-learn has 64 numbers and is a blur when enlarged; here it becomes an outline (a
+thick marker) or a centre line that a pen follows. The trainer, the held-out test and the page's
+samples all use this module.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ Colour = tuple[int, int, int]
 
 CELLS = 8  # a digit's side in the data
 MARGIN = 2  # empty cells around it, so that a wide pen is not cut off
-FINE = 8  # pixels that a cell is enlarged to before a style is applied
-STEADY = 0.28  # cells that the hand's line is smoothed over
+FINE = 8  # pixels of an enlarged cell, before a style is applied
+STEADY = 0.28  # cells over which the line is smoothed
 REACH = 3.0  # cells from the centre line beyond which no pen is wide enough
 
 
 @dataclass(frozen=True)
 class Shape:
-    """A digit enlarged, ready to be drawn in any style.
+    """An enlarged digit, to draw in any style.
 
     Attributes:
         marker: ink from 0 to 1, as the data has it.
@@ -44,7 +44,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class Style:
-    """How a digit is drawn. Lengths are fractions of the image's shorter side.
+    """The style of a drawing. Lengths are fractions of the image's shorter side.
 
     Attributes:
         size: width and height in pixels.
@@ -52,11 +52,11 @@ class Style:
         level: ink at which the marker's outline lies: less is thicker.
         blur: the outline's softness, in ink (marker) or cells (pen); 0 is as crisp as pixels allow.
         scale: the digit's height.
-        shift: how far right and down of the centre.
+        shift: offset from the centre, right and down.
         angle: degrees clockwise.
-        slant: how far the top leans right, as a fraction of the height.
-        stretch: width over height, 1 is as the data has it.
-        shade: how much darker the image gets from one side to the other, 0 to 1.
+        slant: offset of the top to the right, as a fraction of the height.
+        stretch: width over height; 1 keeps that of the data.
+        shade: loss of light from one side to the other, 0 to 1.
         noise: standard deviation of the grain, 0 to 255.
     """
 
@@ -91,12 +91,12 @@ def shape_of(pixels: Floats) -> Shape:
 
 
 def draw(shape: Shape, style: Style, *, seed: int = 0) -> Image.Image:
-    """Draws a digit on an image of its own; mode RGB.
+    """Draws a digit on a new image, mode RGB.
 
     Args:
-        shape: what to draw.
-        style: how.
-        seed: of the grain and of the direction that the shade falls from.
+        shape: the digit.
+        style: the style.
+        seed: of the grain and of the direction of the shade.
     """
     width, height = style.size
     short = min(width, height)
@@ -127,7 +127,7 @@ def draw(shape: Shape, style: Style, *, seed: int = 0) -> Image.Image:
 
 
 def _to_source(style: Style, ratio: float, centre: float) -> tuple[float, ...]:
-    """The affine map from the image's pixels to the enlarged digit's."""
+    """Computes the affine map from pixels of the image to those of the enlarged digit."""
     turn = np.deg2rad(style.angle)
     rotate = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     lean = np.array([[style.stretch, -style.slant], [0.0, 1.0]])
@@ -139,7 +139,7 @@ def _to_source(style: Style, ratio: float, centre: float) -> tuple[float, ...]:
 
 
 def _photographed(image: Floats, style: Style, rng: np.random.Generator) -> Floats:
-    """Uneven light and grain, as a camera would see the paper."""
+    """Adds uneven light and grain, as in a photograph of paper."""
     height, width = image.shape[:2]
     direction = rng.uniform(0, 2 * np.pi)
     across = np.linspace(-0.5, 0.5, width) * np.cos(direction)
@@ -172,7 +172,7 @@ def _centre_line(inked: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _neighbours(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The eight neighbours of every pixel, clockwise from the one above."""
+    """Returns the eight neighbours of every pixel, clockwise from the one above."""
     around = np.pad(mask, 1)
     height, width = mask.shape
     steps = ((0, 1), (0, 2), (1, 2), (2, 2), (2, 1), (2, 0), (1, 0), (0, 0))

@@ -1,4 +1,4 @@
-"""Held-out accuracy as a caller would meet it: an image file in, a digit out."""
+"""Measures the accuracy on held-out digits as callers see it, from the image file to the digit."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from image_classifier.images.decode import decode
 from image_classifier.images.preprocess import preprocess
 from tools.train_demo.data import Digit
 from tools.train_demo.draw_digits import Style, draw
-from tools.train_demo.freeze import CONTRACT
+from tools.train_demo.freeze import INPUT_SPEC
 
 __all__ = ["VARIANTS", "FrozenGraph", "Score", "Variant", "encode", "score"]
 
@@ -30,10 +30,10 @@ class Variant:
     Attributes:
         name: for the model card.
         style: how the digit is drawn; ``random`` may change it from digit to digit.
-        random: makes the style of one digit, given the style above and a generator.
+        random: makes the style of one digit from the style above and a generator.
         jpeg: quality of the JPEG file, None for PNG.
-        pen_only: leave out digits whose centre line cannot be read.
-        count: at most this many digits, because large images take long; None for all.
+        pen_only: leaves out digits whose centre line cannot be read.
+        count: the most digits, because large images take long; None for all.
     """
 
     name: str
@@ -46,7 +46,13 @@ class Variant:
 
 @dataclass(frozen=True)
 class Score:
-    """How many images of a variant were named rightly."""
+    """The number of images of a variant that were classified correctly.
+
+    Attributes:
+        variant: its name.
+        right: the number of correct answers.
+        total: the number of images.
+    """
 
     variant: str
     right: int
@@ -54,6 +60,7 @@ class Score:
 
     @property
     def accuracy(self) -> float:
+        """The share of correct answers, 0 to 1."""
         return self.right / self.total
 
 
@@ -106,7 +113,11 @@ VARIANTS: tuple[Variant, ...] = (
 
 
 class FrozenGraph:
-    """A frozen graph in a TensorFlow session; a context manager."""
+    """A frozen graph in a TensorFlow session; a context manager.
+
+    Args:
+        graph_def: the bytes of the graph.
+    """
 
     def __init__(self, graph_def: bytes) -> None:
         import tensorflow as tf
@@ -123,13 +134,14 @@ class FrozenGraph:
         self._session.close()
 
     def run(self, tensors: NDArray[np.float32]) -> NDArray[np.float32]:
-        feed = {CONTRACT.input_name: tensors}
-        output: NDArray[np.float32] = self._session.run(CONTRACT.output_name, feed)
+        """Runs images, float32 [n, 224, 224, 3], and returns probabilities, float32 [n, 10]."""
+        feed = {INPUT_SPEC.input_name: tensors}
+        output: NDArray[np.float32] = self._session.run(INPUT_SPEC.output_name, feed)
         return output
 
 
 def encode(image: Image.Image, jpeg: int | None) -> bytes:
-    """The file that somebody would send."""
+    """Encodes an image as the file that a caller would send."""
     file = io.BytesIO()
     if jpeg is None:
         image.save(file, "PNG", compress_level=1)
@@ -156,4 +168,4 @@ def _tensors(digits: Sequence[Digit], variant: Variant) -> Iterator[NDArray[np.f
         if variant.random:
             style = variant.random(style, np.random.default_rng(digit.index))
         file = encode(draw(digit.shape, style, seed=digit.index), variant.jpeg)
-        yield preprocess(decode(file, max_pixels=MAX_PIXELS), CONTRACT)
+        yield preprocess(decode(file, max_pixels=MAX_PIXELS), INPUT_SPEC)

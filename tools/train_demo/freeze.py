@@ -1,4 +1,4 @@
-"""Weights -> a frozen graph shaped like a Custom Vision export (General, compact, 224 pixels)."""
+"""Freezes weights as a graph like a Custom Vision export (General, compact, 224 pixels)."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import numpy as np
 from image_classifier.model_files.input_spec import CAFFE_MEAN_BGR, InputSpec
 from tools.train_demo.network import GRID, Weights, ink_map
 
-__all__ = ["CONTRACT", "freeze"]
+__all__ = ["INPUT_SPEC", "freeze"]
 
 SIDE = 224
-CONTRACT = InputSpec(
+INPUT_SPEC = InputSpec(
     input_name="Placeholder:0", output_name="model_outputs:0", height=SIDE, width=SIDE
 )
 
 
 def freeze(weights: Weights) -> bytes:
-    """Builds the graph anew from plain operations, so that node names are exact.
+    """Builds the graph from plain operations, so that the names of nodes are exact.
 
     Returns:
         A serialized GraphDef: weights are constants; no variables, no functions, no training nodes.
@@ -27,7 +27,7 @@ def freeze(weights: Weights) -> bytes:
 
     with tf.Graph().as_default() as graph:
         pixels = tf.compat.v1.placeholder(tf.float32, [None, SIDE, SIDE, 3], name="Placeholder")
-        # Real exports subtract the mean in nodes of this name; who serves them looks for it.
+        # Real exports subtract the mean in nodes of this name, by which servers recognise them.
         with tf.name_scope("data_bn/"):
             mean = tf.constant(np.array(CAFFE_MEAN_BGR, np.float32), name="mean")
             centred = tf.subtract(pixels, mean, name="sub")
@@ -51,7 +51,7 @@ def freeze(weights: Weights) -> bytes:
 
 
 def _convolve(tf: Any, name: str, cells: Any, weights: Weights, *, pool: bool = False) -> Any:
-    """The same layer that network.build_network() trains, from constants."""
+    """Builds the layer that network.build_network() trains, from constants."""
     with tf.name_scope(f"{name}/"):
         kernel = tf.constant(weights[f"{name}/weights"], name="weights")
         bias = tf.constant(weights[f"{name}/biases"], name="biases")

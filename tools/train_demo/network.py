@@ -1,4 +1,4 @@
-"""The network: what the graph does to an image, layer by layer, and how it is trained."""
+"""Defines the network, layer by layer, and trains it."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ Weights = dict[str, NDArray[np.float32]]
 
 
 def ink_map(tf: Any, pooled: Any) -> Any:
-    """How much each cell differs from the paper, whatever the colours: [n, GRID, GRID, 1].
+    """Computes how far each cell differs from the paper, in any colours: [n, GRID, GRID, 1].
 
-    The paper's colour is the mean of the outermost cells. So black on white, white on black and
-    red on green look the same to the layers that follow. The training and the frozen graph build
-    it with this very function.
+    The colour of the paper is the mean of the outermost cells. So black on white, white on black
+    and red on green look the same to the following layers. Both the training and the frozen graph
+    use this function.
     """
     ring = np.ones((1, GRID, GRID, 1), np.float32)
     ring[:, 1:-1, 1:-1] = 0
@@ -34,7 +34,7 @@ def ink_map(tf: Any, pooled: Any) -> Any:
 
 
 def build_network(keras: Any, seed: int) -> Any:
-    """Three blocks of small convolutions; about 40 thousand weights."""
+    """Builds three blocks of small convolutions, with about 40 thousand weights."""
 
     def start(step: int) -> Any:
         return keras.initializers.HeNormal(seed=seed + step)

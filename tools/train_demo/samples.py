@@ -1,4 +1,4 @@
-"""The page's sample images: held-out digits drawn as people would send them."""
+"""Draws the page's sample images of held-out digits, as people would send them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Sample:
 
     Attributes:
         file: its name.
-        alt: what a screen reader says.
+        alt: the text for screen readers.
         index: the digit's place in scikit-learn's data; it must be a held-out one.
         style: how it is drawn.
     """

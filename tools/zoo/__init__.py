@@ -1,6 +1,6 @@
-"""Well-known networks as models to serve: built, taught new classes, written with their signatures.
+"""Builds well-known networks as models to serve, and trains them for new classes.
 
     python -m tools.zoo build resnet50
 
-docs/zoo.md goes through it.
+docs/zoo.md is a tutorial.
 """

@@ -1,4 +1,4 @@
-"""``python -m tools.zoo build NAME``, ``features`` and ``head``."""
+"""Parses the command line of ``python -m tools.zoo`` and runs one verb."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _add_build(verb: argparse.ArgumentParser) -> None:
     verb.set_defaults(run=build)
     _add_network(verb, [*NETWORKS, DETECTOR])
     _add_target(verb)
-    verb.add_argument("--name", help="what callers call it (default: the network's name)")
+    verb.add_argument("--name", help="its name for callers (default: the network's name)")
     verb.add_argument("--classes", type=int, help="a new, untrained head instead of ImageNet's")
     verb.add_argument("--labels", type=Path, help="labels.txt of the classes")
     verb.add_argument("--featuriser", action="store_true", help="without a head: features out")
@@ -74,8 +74,8 @@ def _add_features(verb: argparse.ArgumentParser) -> None:
 
 def _add_head(verb: argparse.ArgumentParser) -> None:
     verb.set_defaults(run=head)
-    verb.add_argument("features", type=Path, metavar="FILE.npz", help="what features wrote")
-    verb.add_argument("--name", required=True, help="what callers call the model")
+    verb.add_argument("features", type=Path, metavar="FILE.npz", help="from the verb features")
+    verb.add_argument("--name", required=True, help="the name of the model for callers")
     _add_target(verb)
     verb.add_argument("--hidden", type=int, default=0, help="units of a hidden layer (default: 0)")
     verb.add_argument(
@@ -106,8 +106,8 @@ def _add_network(verb: argparse.ArgumentParser, names: Sequence[str]) -> None:
         "--preprocessing",
         choices=PREPROCESSING,
         default="keras",
-        help="keras: what Keras's weights want; microsoft: what those of Azure ML's accelerated "
-        "models wanted (default: keras)",
+        help="keras: of Keras's weights; microsoft: of those of Azure ML's accelerated models "
+        "(default: keras)",
     )
     verb.add_argument(
         "--size",
@@ -127,7 +127,7 @@ def _add_target(verb: argparse.ArgumentParser) -> None:
         "--images",
         type=Path,
         default=ROOT / "frontend" / "samples",
-        help="images to prove it on (default: the samples)",
+        help="images to verify it on (default: the samples)",
     )
     verb.add_argument(
         "--quantized", action="store_true", help="an int8 model.onnx beside it, if top tags agree"
@@ -136,8 +136,8 @@ def _add_target(verb: argparse.ArgumentParser) -> None:
         "--tolerance",
         type=float,
         default=TOLERANCE,
-        help="how far probabilities inside and outside the graph may be apart where images are "
-        f"resized (default: {TOLERANCE:g})",
+        help="the largest difference of probabilities inside and outside the graph where images "
+        f"are resized (default: {TOLERANCE:g})",
     )
 
 

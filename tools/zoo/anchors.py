@@ -1,8 +1,8 @@
-"""SSD300's prior boxes: where its 8432 predictions start from.
+"""Computes the prior boxes of SSD300, from which its 8432 predictions start.
 
 Sizes, ratios and steps are those of the TensorFlow port of SSD300 (balancap/SSD-Tensorflow,
-``nets/ssd_vgg_300.py``), from which Microsoft's SSD-VGG came; the first map has 37 cells there, not
-38, as its pools drop what is left over.
+``nets/ssd_vgg_300.py``), from which Microsoft's SSD-VGG came; its first map has 37 cells, not 38,
+because its pools drop the rest.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ __all__ = [
 ]
 
 SIDE = 300  # pixels, height and width of the input
-# What predictions are multiplied with: centre x and y, width and height.
+# The factors of predictions: centre x and y, width and height.
 VARIANCES = (0.1, 0.1, 0.2, 0.2)
-# What becomes of the predictions, as the post-processing of Microsoft's client had it.
+# The parameters of post-processing in Microsoft's client.
 LEAST_SCORE = 0.5
 MOST_OVERLAP = 0.45  # of two boxes of a class: intersection over union
 MOST_DETECTIONS = 200  # in an image, as in the paper
@@ -53,7 +53,7 @@ class Level:
 
     @property
     def boxes(self) -> int:
-        """How many boxes each cell has."""
+        """The number of boxes in each cell."""
         return 2 + len(self.ratios)
 
 
@@ -70,7 +70,7 @@ LEVELS = (
 
 
 def anchor_boxes() -> NDArray[np.float32]:
-    """All prior boxes, in the order of the predictions: by level, row, column and box.
+    """Computes all prior boxes, in the order of the predictions: level, row, column and box.
 
     Returns:
         float32 [8432, 4]: centre y, centre x, height, width, as parts of the image (0..1).

@@ -33,21 +33,22 @@ def write_classifier(
     finish: Callable[[Path], None] = lambda folder: None,
     **about: Any,
 ) -> Path:
-    """Writes a classifier that takes ``images``, and proves it against the app's pipeline.
+    """Writes a classifier that takes ``images``, and verifies it with the app's pipeline.
 
     Args:
         classifier: Keras model: preprocessed images -> one score for each label.
         featuriser: Keras model with the same weights: preprocessed images -> features.
-        recipe: what ``featuriser`` was made from.
+        recipe: of ``featuriser``.
         labels: in the order of the scores.
         name: of the model.
         models_dir: the folder with all models.
         version: None means the next free number.
-        images: images to prove it on, besides generated ones.
-        tolerance: how far probabilities may be apart where images are resized.
-        report: hears how near the answers of graph and pipeline were.
-        finish: adds to the version folder before anybody sees it; if it raises, there is none.
-        about: more to keep in ``zoo.json``.
+        images: images to verify it on, besides generated ones.
+        tolerance: the largest difference of probabilities where images are resized.
+        report: called with the result of the verification.
+        finish: adds files to the version folder before it is visible; if it raises, the folder is
+            removed.
+        about: further data for ``zoo.json``.
 
     Returns:
         The version folder.
@@ -80,9 +81,9 @@ def write_classifier(
 def write_featuriser(
     featuriser: Any, recipe: Recipe, *, name: str, models_dir: Path, version: int | None = None
 ) -> Path:
-    """Writes a featuriser alone: ``images`` in, ``features`` out; see ``write_classifier``.
+    """Writes a featuriser, which turns ``images`` into ``features``; see ``write_classifier``.
 
-    It is no classifier, so it has neither ``labels.txt`` nor ``model.json``.
+    It is not a classifier, so it has neither ``labels.txt`` nor ``model.json``.
     """
     import tensorflow as tf
 

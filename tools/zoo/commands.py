@@ -1,4 +1,4 @@
-"""What ``python -m tools.zoo`` does: a function for each verb, with its progress and its words."""
+"""Implements the verb ``build``, and the steps that it shares with ``head``."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from tools.shared.image_folders import visible_images_in
 from tools.shared.steps import Steps
 from tools.zoo.anchors import SIDE
 from tools.zoo.build import write_classifier, write_featuriser
-from tools.zoo.detector import DETECTOR, VOC_CLASSES, WHOLE, make_detector, write_detector
+from tools.zoo.detector import COMPLETE, DETECTOR, VOC_CLASSES, make_detector, write_detector
 from tools.zoo.imagenet import CLASSES, imagenet_labels, numbered
 from tools.zoo.networks import SIZE, SMALLEST, Recipe, with_head
 
 __all__ = ["build"]
 
-# What a detector is built without.
+# Options that a detector does not have.
 _CLASSIFIERS_ONLY = ("featuriser", "quantized")
 
 
 def build(args: argparse.Namespace) -> None:
-    """Writes a network: its classifier, or its featuriser alone, or the detector."""
+    """Writes a network as a classifier, as a featuriser, or as a detector."""
     if args.network == DETECTOR:
         _build_detector(args)
         return
@@ -38,16 +38,16 @@ def build(args: argparse.Namespace) -> None:
     images = [] if args.featuriser else images_of(args)
     steps = Steps(2)
     with steps(f"make {recipe.network}, weights: {recipe.weights}"):
-        whole = recipe.whole()
-        featuriser = recipe.featuriser(whole)
-        classifier = whole if args.classes is None else _new_head(featuriser, args.classes)
+        network = recipe.complete()
+        featuriser = recipe.featuriser(network)
+        classifier = network if args.classes is None else _new_head(featuriser, args.classes)
     name = args.name or recipe.network
     target = {"name": name, "models_dir": args.models_dir, "version": args.version}
     if labels is None:
         with steps("write it"):
             folder = write_featuriser(featuriser, recipe, **target)
     else:
-        folder = prove_and_write(
+        folder = write_and_verify(
             steps,
             lambda **more: write_classifier(
                 classifier, featuriser, recipe, labels, **target, **more
@@ -61,10 +61,10 @@ def build(args: argparse.Namespace) -> None:
 
 
 def recipe_of(args: argparse.Namespace) -> Recipe:
-    """What the options say of the network.
+    """Makes the recipe of a network from the options.
 
     Raises:
-        ToolError: they do not go together.
+        ToolError: the options contradict each other.
     """
     if args.size < SMALLEST:
         raise ToolError(f"--size must be {SMALLEST} or more pixels.")
@@ -89,10 +89,10 @@ def _check_preprocessing(args: argparse.Namespace) -> None:
 
 
 def labels_of(args: argparse.Namespace) -> list[str]:
-    """The names of the classes.
+    """Returns the names of the classes.
 
     Raises:
-        ToolError: they are not as many as the classes.
+        ToolError: the number of names is not that of the classes.
     """
     count = CLASSES if args.classes is None else args.classes
     if args.labels or count < 1:
@@ -143,31 +143,31 @@ def _build_detector(args: argparse.Namespace) -> None:
             weights=args.weights,
             seed=args.seed,
         )
-    if not args.weights.endswith(WHOLE):
-        print("  The heads are not trained: what it detects means nothing yet.")
+    if not args.weights.endswith(COMPLETE):
+        print("  The heads are not trained: its detections mean nothing yet.")
     show(folder, name)
 
 
 def images_of(args: argparse.Namespace) -> list[Path]:
-    """The images to prove a classifier on, chosen before the long work.
+    """Lists the images to verify a classifier on, before the long work.
 
     Raises:
         ModelError: there is no such folder, or no image in it to measure ranges on.
     """
-    # The proof leaves out what cannot be decoded by itself.
+    # The verification leaves out images that cannot be decoded.
     return choose_images(args.images) if args.quantized else visible_images_in(args.images)
 
 
-def prove_and_write(
+def write_and_verify(
     steps: Steps, write: Callable[..., Path], args: argparse.Namespace, images: Sequence[Path]
 ) -> Path:
-    """Has a classifier written, proved, and quantised if that is wanted.
+    """Writes and verifies a classifier, and quantises it on request.
 
     Args:
-        steps: has one step left, in which it is written.
-        write: ``write_classifier`` with all but its options for the proof.
+        steps: has one step left, for writing.
+        write: ``write_classifier`` with all but its options for the verification.
         args: ``tolerance`` and ``quantized``.
-        images: what ``images_of`` gave.
+        images: from ``images_of``.
     """
     verifications: list[Verification] = []
 
@@ -176,7 +176,7 @@ def prove_and_write(
         def quantise(folder: Path) -> None:
             if args.quantized:
                 step.close()  # conversion shows steps of its own
-                print(f"{folder.parents[1] / folder.name}")  # it is written beside its place
+                print(f"{folder.parents[1] / folder.name}")  # it is in a temporary folder
                 print(f"  {convert_folder(folder, images=images, int8=True)}")
 
         step.enter_context(steps("write it, load it back, compare it with the app's pipeline"))
@@ -194,7 +194,7 @@ def prove_and_write(
 
 
 def show(folder: Path, name: str) -> None:
-    """What is there now, and how to serve it."""
+    """Prints the folder of the new version and the command to serve it."""
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     print(f"  {folder}: {size / 1e6:.0f} MB")
     print(

@@ -1,4 +1,4 @@
-"""From SSD's predictions to boxes of the image: decoding and non-maximum suppression."""
+"""Turns predictions of SSD into boxes, by decoding and non-maximum suppression."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ __all__ = ["corners", "detections", "flat"]
 
 
 def flat(predictions: dict[str, Any]) -> tuple[Any, Any]:
-    """The six levels' predictions, one after the other as ``anchor_boxes`` has them.
+    """Joins the predictions of the six levels, in the order of ``anchor_boxes``.
 
     Args:
-        predictions: what the network gives, see ``ssd300``.
+        predictions: the outputs of the network, see ``ssd300``.
 
     Returns:
         Encoded boxes [N, 8432, 4] and logits [N, 8432, classes].
@@ -38,14 +38,14 @@ def flat(predictions: dict[str, Any]) -> tuple[Any, Any]:
 
 
 def corners(boxes: Any) -> Any:
-    """Encoded boxes -> corners.
+    """Decodes boxes to corners.
 
     Args:
         boxes: [N, 8432, 4]: centre x and y relative to the prior box's in units of its size, and
             logarithms of width and height relative to its own, all by the variances.
 
     Returns:
-        float32 [N, 8432, 4]: top, left, bottom, right as parts of the image; may reach past it.
+        float32 [N, 8432, 4]: top, left, bottom, right as parts of the image; may exceed it.
     """
     prior_y, prior_x, prior_height, prior_width = tf.unstack(tf.constant(anchor_boxes()), axis=-1)
     x, y, width, height = (
@@ -65,20 +65,20 @@ def detections(
     most_overlap: float = MOST_OVERLAP,
     most: int = MOST_DETECTIONS,
 ) -> Any:
-    """The best boxes of each class that do not overlap much.
+    """Selects the best boxes of each class that do not overlap much.
 
     Args:
         boxes: corners, [N, M, 4].
         scores: [N, M, classes], class 0 being the background, which is left out.
-        least_score: of what is kept.
-        most_overlap: of two boxes of a class; the one with the lower score goes.
-        most: in an image.
+        least_score: of a box that is kept.
+        most_overlap: of two boxes of a class; the one with the lower score is dropped.
+        most: boxes in an image.
 
     Returns:
         float32 [N, most, 6]: class (from 1), score, top, left, bottom, right, within 0..1; the
         highest scores first, and rows of zeros where there are fewer.
     """
-    found = tf.image.combined_non_max_suppression(
+    boxes = tf.image.combined_non_max_suppression(
         boxes[:, :, None],
         scores[..., 1:],
         max_output_size_per_class=most,
@@ -87,6 +87,6 @@ def detections(
         score_threshold=least_score,
         clip_boxes=True,
     )
-    is_there = tf.sequence_mask(found.valid_detections, most, tf.float32)
-    named = (found.nmsed_classes + 1) * is_there  # it counts without the background
-    return tf.concat([tf.stack([named, found.nmsed_scores], -1), found.nmsed_boxes], -1)
+    is_there = tf.sequence_mask(boxes.valid_detections, most, tf.float32)
+    named = (boxes.nmsed_classes + 1) * is_there  # it counts without the background
+    return tf.concat([tf.stack([named, boxes.nmsed_scores], -1), boxes.nmsed_boxes], -1)

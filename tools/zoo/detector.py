@@ -1,4 +1,4 @@
-"""Builds SSD300 on VGG16 as a version to serve. It is no image classifier: it finds boxes."""
+"""Builds SSD300 on VGG16 as a version to serve, which finds boxes and does not classify."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ __all__ = [
     "CLASSES_FILE",
     "DETECTOR",
     "VOC_CLASSES",
-    "WHOLE",
+    "COMPLETE",
     "make_detector",
     "write_detector",
 ]
 
 DETECTOR = "ssd_vgg300"
-CLASSES_FILE = "classes.txt"  # not labels.txt, which makes a folder an image classifier's
+CLASSES_FILE = "classes.txt"  # not labels.txt, which marks an image classifier
 BACKGROUND = "background"
-WHOLE = ".weights.h5"  # how a file with the whole detector's weights ends
-# Pascal VOC's, in their order, which the original was trained for.
+COMPLETE = ".weights.h5"  # the ending of files with the weights of the complete detector
+# The classes of Pascal VOC, in the order in which the original was trained.
 VOC_CLASSES = (
     "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
     "diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train",
@@ -36,17 +36,17 @@ VOC_CLASSES = (
 
 
 def make_detector(weights: str, classes: int, *, seed: int = 1, width: float = 1.0) -> Any:
-    """The network with its weights.
+    """Makes the network with its weights.
 
     Args:
-        weights: "imagenet" or a ``.h5`` file of VGG16 without its top: for the backbone, the rest
-            is random; a ``.weights.h5`` file: of the whole detector; "none".
-        classes: without the background.
+        weights: "imagenet" or a ``.h5`` file of VGG16 without its top, for the backbone with a
+            random rest; a ``.weights.h5`` file of the complete detector; or "none".
+        classes: the number without the background.
         seed: of random weights.
         width: factor for all channels, for tests; with "none" or a file of the same width.
 
     Raises:
-        ToolError: they cannot be had, or do not fit.
+        ToolError: the weights are not available, or do not fit.
     """
     import keras
 
@@ -54,7 +54,7 @@ def make_detector(weights: str, classes: int, *, seed: int = 1, width: float = 1
 
     keras.utils.set_random_seed(seed)
     detector = ssd300(classes + 1, width=width)
-    if not weights.endswith(WHOLE):
+    if not weights.endswith(COMPLETE):
         if weights != "none":
             take_backbone(
                 detector,
@@ -84,7 +84,7 @@ def write_detector(
     ``ssd_300_vgg/block4_box/Reshape:0`` (encoded boxes), ``…/Reshape_1:0`` (logits), and so on.
 
     Args:
-        detector: what ``make_detector`` gives.
+        detector: from ``make_detector``.
         names: of its classes, without the background.
         name: of the model.
         models_dir: the folder with all models.
@@ -92,13 +92,13 @@ def write_detector(
         preprocessing: "keras" or "microsoft".
         least_score: of ``detections``.
         most_overlap: of two detections of a class.
-        about: more to keep in ``zoo.json``.
+        about: further data for ``zoo.json``.
 
     Returns:
         The version folder.
 
     Raises:
-        ToolError: that version is there already.
+        ToolError: the version exists already.
     """
     import tensorflow as tf
 
@@ -115,19 +115,19 @@ def write_detector(
         def of_tensors(self, input: Any) -> Any:
             predictions = detector(input)
             boxes, logits = flat(predictions)
-            found = {}
+            outputs = {}
             for level in LEVELS:
                 where = f"ssd_300_vgg/{level.block}_box"
-                found[f"{where}/Reshape:0"], found[f"{where}/Reshape_1:0"] = predictions[
+                outputs[f"{where}/Reshape:0"], outputs[f"{where}/Reshape_1:0"] = predictions[
                     level.block
                 ]
-            found["detections"] = detections(
+            outputs["detections"] = detections(
                 corners(boxes),
                 tf.nn.softmax(logits),
                 least_score=least_score,
                 most_overlap=most_overlap,
             )
-            return found
+            return outputs
 
         @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "images")])  # type: ignore[untyped-decorator]
         def of_files(self, images: Any) -> Any:
@@ -158,12 +158,12 @@ def write_detector(
 
 
 def _tensor_of_file(data: Any, preprocessing: str) -> Any:
-    """The bytes of one image file -> float32 [300, 300, 3]; the whole image, whatever its shape.
+    """Turns one image file into float32 [300, 300, 3]: the complete image, of any shape.
 
     Args:
         data: a scalar string tensor.
-        preprocessing: "keras" as VGG16's weights want it; "microsoft": resized as TensorFlow 1
-            did, R, G, B minus ImageNet's mean.
+        preprocessing: "keras" for VGG16's weights; "microsoft" resizes as TensorFlow 1 did and
+            subtracts ImageNet's mean from R, G, B.
     """
     import tensorflow as tf
 

@@ -1,4 +1,4 @@
-"""The features of a folder of images, and the file in which they are kept."""
+"""Extracts the features of a folder of images, and reads and writes them."""
 
 from __future__ import annotations
 
@@ -26,14 +26,13 @@ BATCH = 16  # images at a time
 
 @dataclass(frozen=True)
 class Features:
-    """What a featuriser gave for some images.
+    """The features of some images.
 
     Attributes:
         values: float32 [N, number of features].
         files: N paths, relative to the folder.
-        labels: N names of the folders right below it in which the images are; "" for those that
-            are in none.
-        recipe: makes the featuriser again.
+        labels: N names of the top folders of the images; "" for images in none.
+        recipe: of the featuriser.
         sha256: of its weights.
     """
 
@@ -47,7 +46,7 @@ class Features:
         """Writes them as an ``.npz``: ``features``, ``files``, ``labels`` and ``about`` (JSON).
 
         Raises:
-            ToolError: they cannot be written; what was there before is there still.
+            ToolError: the file cannot be written; an existing one remains.
         """
         about = {**self.recipe.as_dict(), "features_sha256": self.sha256}
         with _beside(path) as beside:
@@ -63,7 +62,7 @@ class Features:
 
 
 def check_place(path: Path) -> None:
-    """Asks, before the long work, whether features can be kept there.
+    """Checks, before the long work, that features can be written to a path.
 
     Raises:
         ToolError: they cannot.
@@ -76,7 +75,7 @@ def check_place(path: Path) -> None:
 
 @contextmanager
 def _beside(path: Path) -> Iterator[Path]:
-    """A file beside another, which is gone in the end; ToolError if it cannot be written."""
+    """Yields a temporary file beside another; ToolError if it cannot be written."""
     beside = path.with_name(f"{path.name}.new")
     try:
         try:
@@ -91,17 +90,17 @@ def _beside(path: Path) -> Iterator[Path]:
 
 
 def read_features(path: Path) -> Features:
-    """Reads what ``Features.save`` wrote.
+    """Reads a file of ``Features.save``.
 
     Raises:
-        ToolError: it is no such file.
+        ToolError: the file is another one, or damaged.
     """
     try:
-        # Opened here, as NumPy leaves a damaged one open.
+        # Opened here, because NumPy leaves a damaged file open.
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             about = json.loads(str(file["about"]))
             sha256 = about.pop("features_sha256")
-            found = Features(
+            return Features(
                 np.asarray(file["features"], np.float32),
                 tuple(file["files"].tolist()),
                 tuple(file["labels"].tolist()),
@@ -110,29 +109,28 @@ def read_features(path: Path) -> Features:
             )
     except OSError as exc:
         raise ToolError(f"{path} cannot be read: {exc.strerror or exc}.") from exc
-    except Exception as exc:  # what NumPy and zipfile raise for a damaged file shares no base class
+    except Exception as exc:  # exceptions about damaged files share no base class
         raise ToolError(
             f"{path} is no file that `python -m tools.zoo features` wrote, or is damaged "
             f"({type(exc).__name__}: {first_line(exc)}). Make the features again."
         ) from exc
-    return found
 
 
 def extract(featuriser: Any, recipe: Recipe, folder: Path) -> tuple[Features, dict[str, str]]:
-    """Runs a featuriser over all images of a folder, with a progress bar.
+    """Runs a featuriser over all images of a folder, behind a progress bar.
 
-    They are decoded and preprocessed as the app does it.
+    The images are decoded and preprocessed as the app does.
 
     Args:
         featuriser: Keras model: preprocessed images -> [N, number of features].
-        recipe: what it was made from.
+        recipe: of the featuriser.
         folder: has a sub-folder for each label.
 
     Returns:
-        The features, and the images that cannot be read: path -> why.
+        The features, and the images that cannot be read: path -> reason.
 
     Raises:
-        ToolError: there is no image.
+        ToolError: the folder has no image that can be read.
     """
     import tensorflow as tf
 
@@ -141,17 +139,17 @@ def extract(featuriser: Any, recipe: Recipe, folder: Path) -> tuple[Features, di
     files: list[str] = []
     bad: dict[str, str] = {}
     for names, batch in _batches(folder, recipe, bad):
-        # Filled up, so that it is always traced for the same shape.
+        # Padded, so that the function is traced for one shape only.
         filled = np.concatenate([batch, np.zeros((BATCH - len(batch), *batch.shape[1:]), "f")])
         values.append(np.asarray(run(filled), np.float32)[: len(batch)])
         files += names
     if not files:
         raise ToolError(f"There are no images that can be read in {folder}.")
     labels = [name.split("/")[0] if "/" in name else "" for name in files]
-    found = Features(
+    features = Features(
         np.concatenate(values), tuple(files), tuple(labels), recipe, fingerprint(featuriser)
     )
-    return found, bad
+    return features, bad
 
 
 def _batches(

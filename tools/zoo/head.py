@@ -1,4 +1,4 @@
-"""Trains a small classifier on features, and says honestly how good it is."""
+"""Trains a small classifier on features, and measures its accuracy on held-out images."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ __all__ = ["Accuracy", "Trained", "accuracy", "train_head"]
 _Set = tuple[NDArray[np.float32], NDArray[np.intp]]  # features and classes
 
 ROUNDS = 300  # at most
-PATIENCE = 15  # rounds without getting better on the images held out, before it stops
-LEAST_GAIN = 1e-3  # of the loss; less is only more of the same certainty
+PATIENCE = 15  # rounds without a gain on the held-out images before the training stops
+LEAST_GAIN = 1e-3  # of the loss; a smaller gain only adds certainty
 LEARNING_RATE = 0.01  # at most
 LEAST_IMAGES = 2  # of a class: one to learn from, one to check with
-# Features that hardly differ between images are not blown up: as parts of the largest variance.
+# As a part of the largest variance; keeps features that hardly vary from being amplified.
 LEAST_VARIANCE = 1e-6
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """How often the best label is the right one.
+    """The numbers of images whose best label is the right one.
 
     Attributes:
         right: by label.
@@ -43,7 +43,7 @@ class Accuracy:
 
     @property
     def of_most_frequent(self) -> float:
-        """What always naming the most frequent label would reach, 0 to 1."""
+        """The accuracy, 0 to 1, of always naming the most frequent label."""
         return max(self.images.values()) / self.images.total()
 
 
@@ -54,9 +54,9 @@ class Trained:
     Attributes:
         head: Keras model: features [N, D] -> probabilities [N, K].
         labels: in the order of the probabilities.
-        rounds: it took until the best one.
-        learned_from: how many images.
-        held_out: accuracy on the others.
+        rounds: the number of the best round.
+        learned_from: the number of images.
+        held_out: the accuracy on the others.
     """
 
     head: Any
@@ -69,7 +69,7 @@ class Trained:
 def train_head(
     features: Features, *, hidden: int = 0, share: float = 0.2, seed: int = 1, rounds: int = ROUNDS
 ) -> Trained:
-    """Trains until it gets no better on images that are held out.
+    """Trains until the loss on held-out images does not fall any more.
 
     The same features and seed give the same head.
 
@@ -77,7 +77,7 @@ def train_head(
         features: with a label each.
         hidden: units of a hidden layer; 0 means none (logistic regression).
         share: of each label's images that is held out, 0 to 1; at least one.
-        seed: of the choice of these, and of the first weights.
+        seed: of the choice of held-out images, and of the initial weights.
         rounds: at most.
 
     Raises:
@@ -97,15 +97,15 @@ def train_head(
         rounds,
     )
     scores = np.asarray(head(features.values[held]))
-    found = _accuracy(scores, classes[held], labels)
-    return Trained(head, labels, best, int((~held).sum()), found)
+    held_out = _accuracy(scores, classes[held], labels)
+    return Trained(head, labels, best, int((~held).sum()), held_out)
 
 
 def accuracy(trained: Trained, features: Features) -> Accuracy:
-    """How good a head is on images that had no part in its training.
+    """Measures the accuracy of a head on images that had no part in its training.
 
     Raises:
-        ToolError: they have labels that it does not know.
+        ToolError: the images have labels that were not trained.
     """
     if strange := sorted(set(features.labels) - set(trained.labels)):
         raise ToolError(
@@ -134,13 +134,13 @@ def _labels(features: Features) -> tuple[str, ...]:
 
 
 def _held_out(classes: NDArray[np.intp], share: float, seed: int) -> NDArray[np.bool_]:
-    """Which images are held out: the same share of each class, chosen at random."""
+    """Chooses the held-out images at random, the same share of each class."""
     rng = np.random.default_rng(seed)
     held = np.zeros(len(classes), bool)
     for each in np.unique(classes):
-        (there,) = np.nonzero(classes == each)
-        count = min(max(1, round(share * len(there))), len(there) - 1)
-        held[rng.choice(there, count, replace=False)] = True
+        (images,) = np.nonzero(classes == each)
+        count = min(max(1, round(share * len(images))), len(images) - 1)
+        held[rng.choice(images, count, replace=False)] = True
     return held
 
 
@@ -158,21 +158,21 @@ def _network(values: NDArray[np.float32], classes: int, hidden: int) -> Any:
     ]
     if hidden:
         layers.append(keras.layers.Dense(hidden, activation="relu"))
-    penalty = keras.regularizers.L2(1e-4)  # there are more features than images, as a rule
+    penalty = keras.regularizers.L2(1e-4)  # usually there are more features than images
     layers.append(keras.layers.Dense(classes, activation="softmax", kernel_regularizer=penalty))
     return keras.Sequential(layers)
 
 
 def _learn(head: Any, shown: _Set, held: _Set, rounds: int) -> int:
-    """Trains a head and leaves it as it was after its best round, whose number is returned.
+    """Trains a head, restores the weights of its best round, and returns the number of it.
 
-    All images at once in each round: there are few of them, and Keras's own loop takes longer to
-    begin a round than this takes for it.
+    Each round takes all images at once: they are few, and Keras's own loop needs more time to
+    begin a round than this needs to run one.
     """
     import keras
     import tensorflow as tf
 
-    # Adam moves every weight alike: a score, by the number of features. One step, one point.
+    # Adam moves every weight by the rate, so a score moves by rate times features: one at most.
     rate = min(LEARNING_RATE, 1 / shown[0].shape[1])
     optimizer = keras.optimizers.Adam(rate)
     optimizer.build(head.trainable_variables)
@@ -193,9 +193,9 @@ def _learn(head: Any, shown: _Set, held: _Set, rounds: int) -> int:
 
     least, best, weights = np.inf, 0, head.get_weights()
     for number in range(1, rounds + 1):
-        found = float(learn())
-        if found < least - LEAST_GAIN:
-            least, best, weights = found, number, head.get_weights()
+        loss_now = float(learn())
+        if loss_now < least - LEAST_GAIN:
+            least, best, weights = loss_now, number, head.get_weights()
         elif number - best >= PATIENCE:
             break
     head.set_weights(weights)

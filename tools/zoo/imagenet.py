@@ -1,4 +1,4 @@
-"""What is downloaded for a network: ImageNet's weights and the names of its classes."""
+"""Downloads and reads weights of networks, and the names of ImageNet's classes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 from image_classifier.engines.base import first_line
 from tools.shared.errors import ToolError
 
-# TensorFlow's start-up chatter (CPU features, no GPU) is not about any network.
+# Silences TensorFlow's log at start (CPU features, no GPU).
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 __all__ = [
@@ -26,14 +26,14 @@ __all__ = [
     "with_weights",
 ]
 
-CLASSES = 1000  # of ImageNet's challenge, which all these networks were trained for
+CLASSES = 1000  # of ImageNet's challenge, for which all these networks were trained
 LABELS_URL = "https://storage.googleapis.com/download.tensorflow.org/data/imagenet_class_index.json"
-DOWNLOAD_TIMEOUT_SECONDS = 10  # without a byte; then the other side counts as not there
+DOWNLOAD_TIMEOUT_SECONDS = 10  # without a byte
 
 
 @contextmanager
 def bounded_waits() -> Iterator[None]:
-    """Downloads by libraries that know no time limit end soon where there is no network."""
+    """Limits the waits of downloads by libraries that have no time limit of their own."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(DOWNLOAD_TIMEOUT_SECONDS)
     try:
@@ -43,16 +43,16 @@ def bounded_waits() -> Iterator[None]:
 
 
 def with_weights(make: Callable[..., Any], weights: str, **options: Any) -> Any:
-    """Makes a network of ``keras.applications`` and gives it its weights.
+    """Makes a network of ``keras.applications`` and loads its weights.
 
     Args:
-        make: one of its functions.
+        make: a function of that module.
         weights: "imagenet" (downloaded once, by Keras), "none" (random), or a file that Keras
-            wrote for this very network.
+            wrote for this network.
         options: for ``make``.
 
     Raises:
-        ToolError: they cannot be downloaded or read, or are of another network.
+        ToolError: the weights cannot be downloaded or read, or are of another network.
     """
     if weights == "imagenet":
         try:
@@ -79,23 +79,23 @@ def load_weights(network: Any, path: str) -> None:
     """Reads weights from a file that Keras wrote.
 
     Raises:
-        ToolError: there is no such file, or it is another network's.
+        ToolError: there is no such file, or it belongs to another network.
     """
     if not Path(path).is_file():
         raise ToolError(f"{path} is no file with weights.")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what it then raises
+            warnings.simplefilter("ignore")  # the exception says the same
             network.load_weights(path)
     except (ValueError, OSError, KeyError) as exc:
         raise ToolError(f"{path} does not fit this network: {first_line(exc)}.") from exc
 
 
 def imagenet_labels(report: Callable[[str], None] = print) -> list[str]:
-    """ImageNet's 1000 names, each once; numbers if the list cannot be downloaded.
+    """Returns ImageNet's 1000 names, each once; numbers if the list cannot be downloaded.
 
     Args:
-        report: hears that it could not.
+        report: called with a sentence if the download failed.
     """
     import keras
 
@@ -114,5 +114,5 @@ def imagenet_labels(report: Callable[[str], None] = print) -> list[str]:
 
 
 def numbered(count: int) -> list[str]:
-    """Labels for classes that have no names."""
+    """Makes labels for classes without names."""
     return [f"class {index}" for index in range(count)]

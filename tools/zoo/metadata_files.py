@@ -1,4 +1,4 @@
-"""What stands beside a built model: the names of its tensors, and what it was built from."""
+"""Writes the files beside a built model: the names of its tensors, and its recipe."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def write_signatures(folder: Path) -> dict[str, Signature]:
     Clients of Azure ML's accelerated models looked tensors up by these names.
 
     Args:
-        folder: has the ``saved_model.pb``, which is read, not run.
+        folder: has the ``saved_model.pb``, which is read and not run.
 
     Returns:
         The signatures.
@@ -35,14 +35,14 @@ def write_signatures(folder: Path) -> dict[str, Signature]:
     signatures = {
         name: signature_of(definition)
         for name, definition in sorted(graph.signature_def.items())
-        if not name.startswith("__")  # TensorFlow's own, which nobody calls
+        if not name.startswith("__")  # internal to TensorFlow
     }
     _write(folder / SIGNATURES_FILE, signatures_as_dict(signatures))
     return signatures
 
 
 def write_recipe(folder: Path, **what: Any) -> None:
-    """Writes ``zoo.json``: what would build the same again."""
+    """Writes ``zoo.json``, the data to build the same model again."""
     import keras
 
     _write(folder / RECIPE_FILE, {**what, "keras": keras.__version__})

@@ -1,4 +1,4 @@
-"""The classifiers of the zoo: which network of Keras each is, and how its weights are fed."""
+"""Lists the classifiers of the zoo: their networks in Keras and their preprocessing."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tools.zoo.imagenet import CLASSES, with_weights
 __all__ = ["NETWORKS", "PREPROCESSING", "Network", "Recipe", "fingerprint", "with_head"]
 
 SIZE = 224  # pixels, of every classifier here
-SMALLEST = 32  # for these networks to have any pixels left at their end
-# What Microsoft's own checkpoints were trained without: R, G, B (facts of azureml-accel-models).
+SMALLEST = 32  # below, these networks have no pixels left at their end
+# The mean that Microsoft's checkpoints expect to be subtracted: R, G, B (azureml-accel-models).
 MICROSOFT_MEAN_RGB = (123.68, 116.779, 103.939)
 PREPROCESSING = ("keras", "microsoft")
 
@@ -27,8 +27,8 @@ class Network:
         application: its function in ``keras.applications``.
         preset: the preprocessing that Keras's weights were trained with, see ``tools.export``.
         features: the layer before the classifier.
-        width: how many features that gives.
-        microsoft_scale: what Microsoft's checkpoint wants pixels multiplied with.
+        width: the number of features of that layer.
+        microsoft_scale: the factor for pixels that Microsoft's checkpoint expects.
     """
 
     application: str
@@ -48,13 +48,13 @@ NETWORKS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """All that it takes to make a network again, weights included.
+    """The data to make a network again, with the same weights.
 
     Attributes:
         network: a key of ``NETWORKS``.
         weights: "imagenet", "none" or a file.
-        preprocessing: "keras" (what Keras's weights want) or "microsoft" (what the checkpoints of
-            Azure ML's accelerated models wanted).
+        preprocessing: "keras" (of Keras's weights) or "microsoft" (of the checkpoints of Azure
+            ML's accelerated models).
         size: height and width of its input in pixels.
         seed: of random weights.
     """
@@ -66,18 +66,18 @@ class Recipe:
     seed: int = 1
 
     def input_spec(self) -> InputSpec:
-        """Size and preprocessing, as ``model.json`` says them."""
+        """Returns size and preprocessing, for ``model.json``."""
         network, size = NETWORKS[self.network], (self.size, self.size)
         if self.preprocessing == "keras":
             return preset(network.preset, size=size)
         plain = preset("none", size=size, resize="accel")
         return replace(plain, mean=MICROSOFT_MEAN_RGB, scale=network.microsoft_scale)
 
-    def whole(self) -> Any:
-        """The Keras model with ImageNet's head: images [N, size, size, 3] -> [N, 1000].
+    def complete(self) -> Any:
+        """Makes the Keras model with ImageNet's head: images [N, size, size, 3] -> [N, 1000].
 
         Raises:
-            ToolError: its weights cannot be had.
+            ToolError: the weights are not available.
         """
         import keras
 
@@ -89,27 +89,27 @@ class Recipe:
             classes=CLASSES,
         )
 
-    def featuriser(self, whole: Any) -> Any:
-        """The part of ``whole`` before its head: images -> float32 [N, number of features]."""
+    def featuriser(self, network: Any) -> Any:
+        """Cuts off the head of a network: images -> float32 [N, number of features]."""
         import keras
 
-        layer = whole.get_layer(NETWORKS[self.network].features)
-        return keras.Model(whole.inputs[0], layer.output, name=f"{self.network}_features")
+        layer = network.get_layer(NETWORKS[self.network].features)
+        return keras.Model(network.inputs[0], layer.output, name=f"{self.network}_features")
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Returns the recipe for JSON."""
         return asdict(self)
 
 
 def with_head(featuriser: Any, head: Any) -> Any:
-    """A featuriser and what classifies its features, as one model."""
+    """Joins a featuriser and the classifier of its features to one model."""
     import keras
 
     return keras.Model(featuriser.inputs[0], head(featuriser.output))
 
 
 def fingerprint(model: Any) -> str:
-    """SHA-256 of all weights, in their order: tells whether two models are the same."""
+    """Returns the SHA-256 of all weights, in their order, to compare models."""
     digest = hashlib.sha256()
     for variable in model.variables:
         digest.update(variable.numpy().tobytes())

@@ -1,6 +1,6 @@
-"""SSD300 on VGG16 as a Keras model: "SSD: Single Shot MultiBox Detector", Liu et al., 2016.
+"""Builds SSD300 on VGG16 in Keras: "SSD: Single Shot MultiBox Detector", Liu et al., 2016.
 
-With Microsoft's shapes: six maps of 37, 19, 10, 5, 3 and 1 cells, 4 or 6 boxes in each cell.
+The shapes are Microsoft's: six maps of 37, 19, 10, 5, 3 and 1 cells, 4 or 6 boxes in each cell.
 """
 
 from __future__ import annotations
@@ -13,15 +13,16 @@ from tools.zoo.anchors import LEVELS, SIDE
 
 __all__ = ["ssd300", "take_backbone"]
 
-L2_SCALE = 20.0  # what the first map's normalised features start from, in the paper
-# VGG16's convolutions: how many in each block, and their channels.
+L2_SCALE = 20.0  # the initial scale of the first map's normalised features, in the paper
+# VGG16's convolutions: the number in each block, and their channels.
 _BLOCKS = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
 
 
 class L2Normalization(keras.layers.Layer):  # type: ignore[misc]
-    """Each place's features to length 1, then by a factor that is learned for each channel."""
+    """Scales the features of each cell to length 1, and then by a learned factor a channel."""
 
     def build(self, input_shape: Any) -> None:
+        """Adds the factors."""
         self.scale = self.add_weight(
             name="scale",
             shape=(input_shape[-1],),
@@ -29,14 +30,15 @@ class L2Normalization(keras.layers.Layer):  # type: ignore[misc]
         )
 
     def call(self, features: Any) -> Any:
+        """Scales features, float32 [N, height, width, channels]."""
         return keras.ops.normalize(features, axis=-1) * self.scale
 
 
 def ssd300(classes: int, *, width: float = 1.0) -> Any:
-    """The network.
+    """Builds the network.
 
     Args:
-        classes: with the background, which is class 0.
+        classes: the number with the background, which is class 0.
         width: factor for all channels; for tests.
 
     Returns:
@@ -58,11 +60,11 @@ def ssd300(classes: int, *, width: float = 1.0) -> Any:
             x = convolved(x, count, 3, f"block{block}_conv{layer}")
         if block == 4:
             maps.append(L2Normalization(name="block4_norm")(x))
-        # 75 cells become 37, as in VGG16 itself; after that nothing may be lost: 37 become 19.
+        # 75 cells become 37, as in VGG16 itself; after that the padding keeps all: 37 become 19.
         size, stride, padding = (3, 1, "same") if block == 5 else (2, 2, "valid")
         padding = "same" if block == 4 else padding
         x = keras.layers.MaxPooling2D(size, stride, padding, name=f"block{block}_pool")(x)
-    # VGG16's two fully connected layers, made convolutions; the first one with holes.
+    # VGG16's two fully connected layers as convolutions, of which the first is dilated.
     x = convolved(x, 1024, 3, "block6_conv", dilation_rate=6)
     x = convolved(x, 1024, 1, "block7_conv")
     maps.append(x)
@@ -91,7 +93,7 @@ def ssd300(classes: int, *, width: float = 1.0) -> Any:
 
 
 def take_backbone(ssd: Any, vgg16: Any) -> None:
-    """Gives the detector the convolutions of a VGG16 without its top, by their names."""
+    """Copies the convolutions of a VGG16 without its top into the detector, by their names."""
     for layer in vgg16.layers:
         if layer.weights:
             ssd.get_layer(layer.name).set_weights(layer.get_weights())

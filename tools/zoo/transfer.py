@@ -1,4 +1,4 @@
-"""Transfer learning by command: ``tools.zoo features`` and ``tools.zoo head``."""
+"""Implements transfer learning: the verbs ``features`` and ``head``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from tools.shared.errors import ToolError
 from tools.shared.steps import Steps
 from tools.zoo.build import write_classifier
-from tools.zoo.commands import images_of, prove_and_write, recipe_of, show
+from tools.zoo.commands import images_of, recipe_of, show, write_and_verify
 from tools.zoo.features import Features, check_place, extract, read_features
 from tools.zoo.head import Trained, accuracy, train_head
 from tools.zoo.networks import Recipe, fingerprint, with_head
@@ -24,18 +24,18 @@ def features(args: argparse.Namespace) -> None:
     recipe = recipe_of(args)
     check_place(args.output)
     with Steps(1)(f"make {recipe.network}, weights: {recipe.weights}"):
-        featuriser = recipe.featuriser(recipe.whole())
-    found, bad = extract(featuriser, recipe, args.folder)
+        featuriser = recipe.featuriser(recipe.complete())
+    features, bad = extract(featuriser, recipe, args.folder)
     for name, reason in bad.items():
         print(f"  left out: {name}: {reason}")
-    found.save(args.output)
-    count, width = found.values.shape
-    labels = sorted(set(found.labels) - {""})
+    features.save(args.output)
+    count, width = features.values.shape
+    labels = sorted(set(features.labels) - {""})
     print(f"  {args.output}: {width} features of each of {count} images, {len(labels)} labels")
 
 
 def head(args: argparse.Namespace) -> None:
-    """Trains a classifier on features, and joins both to a version to serve."""
+    """Trains a classifier on features, and writes both as one model."""
     found = read_features(args.features)
     others = read_features(args.test) if args.test else None
     if others and others.sha256 != found.sha256:
@@ -59,7 +59,7 @@ def head(args: argparse.Namespace) -> None:
     with steps(f"make {recipe.network}, weights: {recipe.weights}"):
         featuriser = _same_featuriser(recipe, found)
     joined = with_head(featuriser, trained.head)
-    folder = prove_and_write(
+    folder = write_and_verify(
         steps,
         lambda **more: write_classifier(
             joined,
@@ -79,7 +79,7 @@ def head(args: argparse.Namespace) -> None:
 
 
 def _same_featuriser(recipe: Recipe, found: Features) -> Any:
-    featuriser = recipe.featuriser(recipe.whole())
+    featuriser = recipe.featuriser(recipe.complete())
     if fingerprint(featuriser) != found.sha256:
         raise ToolError(
             "These weights are not those that the features were made with: name the same file "

@@ -22,7 +22,7 @@ from tools.export.classifier import TOLERANCE
 from tools.shared.steps import Steps
 from tools.zoo.__main__ import main
 from tools.zoo.build import write_classifier, write_featuriser
-from tools.zoo.commands import images_of, prove_and_write
+from tools.zoo.commands import images_of, write_and_verify
 from tools.zoo.networks import NETWORKS, PREPROCESSING, Recipe, with_head
 
 # Keras's way of reading a variable, which NumPy warns of.
@@ -137,7 +137,7 @@ def test_what_it_was_built_from_stands_beside_it_and_builds_the_same(
     about = json.loads((resnet50 / "zoo.json").read_text())
     sha256, _ = about.pop("features_sha256"), about.pop("keras")
     recipe = Recipe(**about)
-    featuriser = recipe.featuriser(recipe.whole())
+    featuriser = recipe.featuriser(recipe.complete())
     assert recipe == Recipe(network="resnet50", weights="none", size=SIZE)
     assert fingerprint(featuriser) == sha256
 
@@ -202,7 +202,7 @@ def test_every_network_is_kerass_and_has_the_features_it_says() -> None:
     for network in NETWORKS.values():
         assert callable(getattr(keras.applications, network.application))
     vgg = Recipe(network="vgg16", weights="none", size=32)
-    assert vgg.featuriser(vgg.whole()).output_shape == (None, NETWORKS["vgg16"].width)
+    assert vgg.featuriser(vgg.complete()).output_shape == (None, NETWORKS["vgg16"].width)
 
 
 def test_a_featuriser_alone_is_served_and_is_no_classifier(
@@ -299,7 +299,7 @@ def test_a_damaged_image_is_named_and_left_out(
     (images / "cut.png").write_bytes((images / "0.png").read_bytes()[:60])
     args = Namespace(images=images, tolerance=TOLERANCE, quantized=quantized)
 
-    folder = prove_and_write(
+    folder = write_and_verify(
         Steps(1), lambda **more: written(small, tmp_path, **more), args, images_of(args)
     )
     assert (folder / "model.onnx").is_file() is quantized

@@ -73,7 +73,7 @@ def test_the_file_says_what_each_image_is_and_what_the_features_are_of(
     assert found.files[0] == "blue/0.png"
     assert found.recipe == RECIPE
 
-    featuriser = RECIPE.featuriser(RECIPE.whole())
+    featuriser = RECIPE.featuriser(RECIPE.complete())
     rgb = np.array(image_pixel(images / found.files[-1]), np.float32)
     fed = keras.applications.vgg16.preprocess_input(np.tile(rgb, (1, 32, 32, 1)))
     assert found.values[-1] == pytest.approx(np.asarray(featuriser(fed))[0], abs=1e-4)
