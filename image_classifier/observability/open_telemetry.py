@@ -158,12 +158,12 @@ class OpenTelemetry:
             "image_classifier.requests", "{request}", "Requests by endpoint, model and outcome"
         )
         self._images = meter.create_counter(
-            "image_classifier.images", "{image}", "Image files that were looked into"
+            "image_classifier.images", "{image}", "Image files that were opened"
         )
         self._durations = meter.create_histogram(
             "image_classifier.request.duration",
             "s",
-            "From a request to its answer",
+            "Duration of a request, until its answer",
             explicit_bucket_boundaries_advisory=_REQUEST_BOUNDS,
         )
         self._http = meter.create_histogram(
@@ -175,7 +175,7 @@ class OpenTelemetry:
         self._stages = meter.create_histogram(
             "image_classifier.stage.duration",
             "s",
-            "What each stage of a request took: fetch, decode, preprocess, infer",
+            "Duration of each stage of a request: fetch, decode, preprocess, infer",
             explicit_bucket_boundaries_advisory=_STAGE_BOUNDS,
         )
 

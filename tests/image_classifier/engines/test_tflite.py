@@ -300,7 +300,7 @@ for path in sorted(Path(sys.argv[1]).iterdir()):
     print(path.name, file=sys.stderr, flush=True)
     try:
         engine = tflite.load(path, None, EngineOptions(threads=1))
-        size = engine.input specification.height, engine.input specification.width
+        size = engine.input_spec.height, engine.input_spec.width
         engine.predict(np.zeros((1, *size, 3), np.float32))
         ran += 1
     except ModelError as exc:
