@@ -1,4 +1,4 @@
-"""Queue ``images``: an image's URL in, its tag out to every page that watches over SignalR."""
+"""Queue ``images``: an image's URL in, its tag out to every page connected over SignalR."""
 
 import azure.functions as func
 
@@ -9,7 +9,7 @@ CLASSIFIER = http.current_classifier()
 
 
 def main(message: func.QueueMessage, signalr: func.Out[str], failed: func.Out[str]) -> None:
-    """Raises what another try may mend; what none can mend goes to ``images-failed``."""
+    """Raises transient failures, for a retry; other failures go to ``images-failed``."""
     outcome = classify_message(message, CLASSIFIER)
     signalr.set(outcome.signalr)
     if outcome.failed is not None:

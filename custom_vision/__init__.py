@@ -8,5 +8,5 @@ SERVICE = custom_vision.custom_vision(http.current_classifier())
 
 
 def main(req: func.HttpRequest) -> func.HttpResponse:
-    """Answers the prediction API's clients: classify an image or a URL, v3.0 and v3.1."""
+    """Answers the prediction API's clients: classifies an image or a URL, v3.0 and v3.1."""
     return custom_vision.answer(req, SERVICE)

@@ -1,4 +1,4 @@
-"""``POST|OPTIONS /api/negotiate``: where a page hears the results of the queue, and its ticket."""
+"""``POST|OPTIONS /api/negotiate``: connection info for pages that show the queue's results."""
 
 import azure.functions as func
 
@@ -10,5 +10,5 @@ CLASSIFIER = http.current_classifier()
 
 # async, so that it is answered on the loop: pages connect while every thread classifies.
 async def main(req: func.HttpRequest, info: str) -> func.HttpResponse:
-    """Answers what a SignalR client's ``withUrl("…/api")`` asks for."""
+    """Answers the first request of a SignalR client's ``withUrl("…/api")``."""
     return negotiate(req, info, CLASSIFIER)

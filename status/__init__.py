@@ -9,5 +9,5 @@ CLASSIFIER = http.current_classifier()
 
 
 def main(req: func.HttpRequest) -> func.HttpResponse:
-    """Answers 200 when an image sent now would be classified, else 503 with the reason."""
+    """Answers 200 when the app can classify an image now, else 503 with the reason."""
     return http.answer(req, status, service=CLASSIFIER, function="status", methods="GET, OPTIONS")

@@ -1,4 +1,4 @@
-"""``warmupTrigger``: loads the model before an instance that Azure adds gets its first request."""
+"""``warmupTrigger``: loads the model of a new instance before its first request."""
 
 from azure.functions.warmup import WarmUpContext
 
@@ -8,5 +8,5 @@ CLASSIFIER = http.current_classifier()
 
 
 def main(warmup_context: WarmUpContext) -> None:
-    """Runs once on each new instance, on plans that have this trigger; elsewhere never."""
+    """Runs once on each instance that Azure adds, on plans that have this trigger."""
     CLASSIFIER.warm_up()

@@ -1,4 +1,4 @@
-"""The key of an HTTP request."""
+"""Checks the key of an HTTP request."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ __all__ = ["check_key"]
 
 
 def check_key(req: func.HttpRequest, settings: Settings) -> None:
-    """Lets the request through or raises.
+    """Checks the key of a request.
 
     Args:
-        req: may carry a key as ``x-functions-key``, ``Prediction-Key`` (or what the samples of
-            Azure's AI services call it, ``Ocp-Apim-Subscription-Key``), ``Authorization: Bearer``
-            or ``?code=``; the first of these that is there counts.
-        settings: the keys, and whether none are needed.
+        req: may carry a key as ``x-functions-key``, ``Prediction-Key`` (or the name that samples
+            of Azure's AI services use, ``Ocp-Apim-Subscription-Key``), ``Authorization: Bearer``
+            or ``?code=``; the first of these counts.
+        settings: the keys, and whether one is needed.
 
     Raises:
         Unauthorized: a key is needed and this request has none, or a wrong one.

@@ -1,4 +1,4 @@
-"""The rule of ``/api/classify``: read the request, classify, render."""
+"""Answers ``/api/classify``: reads the request, classifies, renders."""
 
 from __future__ import annotations
 
@@ -13,10 +13,14 @@ __all__ = ["classify"]
 
 def classify(req: func.HttpRequest, classifier: Classifier) -> func.HttpResponse:
     """Classifies the request's image; raises ClassifierError."""
-    asked = read_image_request(req)
-    if asked.url is not None:
-        prediction = classifier.classify_url(asked.url, model=asked.model, version=asked.version)
+    image_request = read_image_request(req)
+    if image_request.url is not None:
+        prediction = classifier.classify_url(
+            image_request.url, model=image_request.model, version=image_request.version
+        )
     else:
-        data = asked.data or b""
-        prediction = classifier.classify_bytes(data, model=asked.model, version=asked.version)
+        data = image_request.data or b""
+        prediction = classifier.classify_bytes(
+            data, model=image_request.model, version=image_request.version
+        )
     return json_response(prediction.as_dict(), headers=prediction_headers(prediction))

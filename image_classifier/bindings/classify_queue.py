@@ -1,8 +1,8 @@
-"""The rule of the queue ``images``: classify, tell the page, and sort failures by what may help.
+"""Processes the queue ``images``: classifies, notifies pages, separates transient failures.
 
-A message is delivered at least once. What another try may mend (a timeout, a server that is down)
-is raised: the host then shows the message again, and moves it to ``images-poison`` in the end. What
-no try can mend (a page that is not there, bytes that are no image) goes to ``images-failed``.
+A message is delivered at least once. A transient failure (a timeout, a server that is down) is
+raised: the host then shows the message again, and finally moves it to ``images-poison``. Any other
+failure (an unknown page, bytes that are no image) goes to ``images-failed``: a retry cannot help.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ _LONGEST_TEXT = 2000
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a message became, as JSON for the output bindings.
+    """The result of a message, as JSON for the output bindings.
 
     Attributes:
-        signalr: ``newResult`` or ``newFailure``, for every page that watches.
+        signalr: ``newResult`` or ``newFailure``, for every connected page.
         failed: for the queue ``images-failed``; None when the image was classified.
     """
 
@@ -57,7 +57,7 @@ def classify_message(message: func.QueueMessage, classifier: Classifier) -> Outc
     """Classifies the image that a message names.
 
     Raises:
-        ClassifierError: one that is ``transient``: the message is to be tried again.
+        ClassifierError: a ``transient`` one: the message must be retried.
     """
     with telemetry.request("queue", f"process {_QUEUE}", attributes=_MESSAGING):
         return _classify_message(message, classifier)
@@ -65,27 +65,27 @@ def classify_message(message: func.QueueMessage, classifier: Classifier) -> Outc
 
 def _classify_message(message: func.QueueMessage, classifier: Classifier) -> Outcome:
     started = time.perf_counter()
-    asked = read_message(message)
+    queued = read_message(message)
     try:
-        if asked.problem is not None or asked.url is None:
-            raise InvalidRequest(asked.problem or "The message has no URL.")
-        prediction = classifier.classify_url(asked.url, model=asked.model, version=asked.version)
+        if queued.problem is not None or queued.url is None:
+            raise InvalidRequest(queued.problem or "The message has no URL.")
+        prediction = classifier.classify_url(queued.url, model=queued.model, version=queued.version)
     except ClassifierError as exc:
         if exc.transient:
             tries = message.dequeue_count
-            logger.warning("%s, try %s: %s: %s", asked.id, tries, exc.code, exc.message)
-            # The host prints the traceback: fetching's inner frames would tell nobody anything.
+            logger.warning("%s, try %s: %s: %s", queued.id, tries, exc.code, exc.message)
+            # The host prints the traceback, in which the inner frames of fetching are noise.
             raise exc.with_traceback(None) from None
         telemetry.set_error(exc.code)
-        logger.warning("%s failed: %s: %s", asked.id, exc.code, exc.message)
-        failure = _failure(asked, exc, message.dequeue_count)
+        logger.warning("%s failed: %s: %s", queued.id, exc.code, exc.message)
+        failure = _failure(queued, exc, message.dequeue_count)
         return Outcome(_signalr("newFailure", failure), failed=_json(failure))
     milliseconds = (time.perf_counter() - started) * 1000
-    result = _result(asked, prediction, milliseconds)
+    result = _result(queued, prediction, milliseconds)
     logger.info(
         "%s: %s is %s (%.4f), %.0f ms",
-        asked.id,
-        without_query(asked.url),
+        queued.id,
+        without_query(queued.url),
         result["predictedTagName"],
         result["probability"] or 0.0,
         milliseconds,
@@ -93,11 +93,11 @@ def _classify_message(message: func.QueueMessage, classifier: Classifier) -> Out
     return Outcome(_signalr("newResult", result))
 
 
-def _result(asked: QueuedImage, prediction: Prediction, milliseconds: float) -> dict[str, Any]:
+def _result(queued: QueuedImage, prediction: Prediction, milliseconds: float) -> dict[str, Any]:
     answer = prediction.as_dict()
     return {
-        "id": asked.id,
-        "url": asked.url,
+        "id": queued.id,
+        "url": queued.url,
         "predictedTagName": answer["predictedTagName"],
         "probability": max((tag.probability for tag in prediction.tags), default=None),
         "prediction": answer["prediction"],
@@ -106,17 +106,19 @@ def _result(asked: QueuedImage, prediction: Prediction, milliseconds: float) -> 
     }
 
 
-def _failure(asked: QueuedImage, exc: ClassifierError, dequeue_count: int | None) -> dict[str, Any]:
-    """The one shape of failures. Whole, so that the image can be queued again from it."""
-    failure: dict[str, Any] = {"id": asked.id, "url": asked.url}
-    failure |= {"model": asked.model} if asked.model else {}
-    failure |= {"version": asked.version} if asked.version is not None else {}
-    words = exc.message[:_LONGEST_TEXT]
-    if asked.url is None:
-        failure["text"] = asked.text[:_LONGEST_TEXT]
-        if len(asked.text) > _LONGEST_TEXT:
-            words += f" Of its {len(asked.text)} characters the first {_LONGEST_TEXT} are kept."
-    failure["error"] = {"code": exc.code, "message": words}
+def _failure(
+    queued: QueuedImage, exc: ClassifierError, dequeue_count: int | None
+) -> dict[str, Any]:
+    """Describes a failure completely, so that the image can be queued again from it."""
+    failure: dict[str, Any] = {"id": queued.id, "url": queued.url}
+    failure |= {"model": queued.model} if queued.model else {}
+    failure |= {"version": queued.version} if queued.version is not None else {}
+    text = exc.message[:_LONGEST_TEXT]
+    if queued.url is None:
+        failure["text"] = queued.text[:_LONGEST_TEXT]
+        if len(queued.text) > _LONGEST_TEXT:
+            text += f" Of its {len(queued.text)} characters the first {_LONGEST_TEXT} are kept."
+    failure["error"] = {"code": exc.code, "message": text}
     failure["dequeueCount"] = dequeue_count
     failure["failedAt"] = datetime.now(UTC).isoformat(timespec="milliseconds")
     return failure

@@ -1,7 +1,7 @@
-"""The two routes of Custom Vision's exported container, without its faults.
+"""Answers the two routes of Custom Vision's exported container, without its faults.
 
 That container answered failures with 200 or 500 and a text, opened files of its own disk for
-whoever sent a path, and rebuilt its graph for every image.
+callers that sent a path, and rebuilt its graph for every image.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["custom_vision_container"]
 
 
 def custom_vision_container(req: func.HttpRequest, classifier: Classifier) -> func.HttpResponse:
-    """Classifies the image, or the one that the URL leads to; raises ClassifierError."""
+    """Classifies the request's image, or the one at its URL; raises ClassifierError."""
     model, version = read_choice(req)
     content_type, body = req.headers.get("content-type", ""), req.get_body()
     if req.route_params["kind"].lower() == "url":

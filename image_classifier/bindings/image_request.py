@@ -20,17 +20,17 @@ WAYS_IN = (
     'one file, or as JSON {"img": URL} or {"image": base64}.'
 )
 
-# Each comma or bracket in JSON may be an object of 70 bytes: 28 MB of "{}," become 700 MB. Base64
-# has none of them.
+# Each comma or bracket in JSON may become an object of 70 bytes: 28 MB of "{}," take 700 MB. Base64
+# has neither.
 _MOST_MARKS = 1000
 
 
 @dataclass(frozen=True)
 class ImageRequest:
-    """What a caller asked for: exactly one of ``url`` and ``data`` is given.
+    """A request to classify: exactly one of ``url`` and ``data`` is given.
 
     Attributes:
-        url: where the image is.
+        url: of the image.
         data: the bytes of an image file.
         model: name, or None for the default model.
         version: or None for the highest.
@@ -46,14 +46,14 @@ def read_image_request(req: func.HttpRequest) -> ImageRequest:
     """Parses a request.
 
     Raises:
-        InvalidRequest: there is no image, more than one, or a part that cannot be understood.
+        InvalidRequest: there is no image, more than one, or a part that cannot be read.
     """
     url, data = _image_of(req)
     return ImageRequest(url, data, *read_choice(req))
 
 
 def read_choice(req: func.HttpRequest) -> tuple[str | None, int | None]:
-    """Model and version that ``?model=`` and ``?version=`` choose; None where they do not.
+    """Reads ``?model=`` and ``?version=``; None for each that is missing.
 
     Raises:
         InvalidRequest: the version is no number.
@@ -76,7 +76,7 @@ def _image_of(req: func.HttpRequest) -> tuple[str | None, bytes | None]:
         return None, _only_file(header, body)
     if content_type == "application/json" or content_type.endswith("+json"):
         return _from_json(body)
-    # Whatever the type says, the bytes decide: curl --data-binary calls everything a form.
+    # The bytes decide, not the type: curl --data-binary calls everything a form.
     return None, body
 
 

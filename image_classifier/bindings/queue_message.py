@@ -24,15 +24,15 @@ _HIGHEST_VERSION = 10**18
 
 @dataclass(frozen=True)
 class QueuedImage:
-    """What a message asks for, as far as it can be understood.
+    """A message of the queue, as far as it can be read.
 
     Attributes:
-        id: its own, so that a repeat can be recognised; else the one that the queue gave it.
-        url: of the image, as it was queued; None if the message has none that can be read.
+        id: its own, so that a repeat can be recognised; else the one from the queue.
+        url: of the image, as it was queued; None if the message has no readable one.
         model: name, or None for the default model.
         version: or None for the highest.
-        text: the whole message.
-        problem: why it cannot be classified, in words; None if it can be tried.
+        text: the complete message.
+        problem: the reason why it cannot be classified; None if there is none so far.
     """
 
     id: str
@@ -44,36 +44,36 @@ class QueuedImage:
 
 
 def read_message(message: func.QueueMessage) -> QueuedImage:
-    """Parses a message, whatever is in it; never raises."""
-    own_id = message.id or "unknown"
+    """Parses any message; never raises."""
+    queue_id = message.id or "unknown"
     body = message.get_body()
     try:
         text = body.decode("utf-8-sig").strip()
     except UnicodeDecodeError:
         text = body.decode("utf-8", "replace")
-        return QueuedImage(own_id, text, problem=f"The message is not UTF-8 text. {_SHAPE}")
+        return QueuedImage(queue_id, text, problem=f"The message is not UTF-8 text. {_SHAPE}")
     if text.startswith("{"):
-        return _from_json(own_id, text)
+        return _from_json(queue_id, text)
     if not text:
-        return QueuedImage(own_id, text, problem=f"The message is empty. {_SHAPE}")
+        return QueuedImage(queue_id, text, problem=f"The message is empty. {_SHAPE}")
     if not _may_be_url(text):
-        return QueuedImage(own_id, text, problem=f"The message is not a URL. {_SHAPE}")
-    return QueuedImage(own_id, text, url=text)
+        return QueuedImage(queue_id, text, problem=f"The message is not a URL. {_SHAPE}")
+    return QueuedImage(queue_id, text, url=text)
 
 
-def _from_json(own_id: str, text: str) -> QueuedImage:
+def _from_json(queue_id: str, text: str) -> QueuedImage:
     try:
         value: dict[str, Any] = json.loads(text)
     except (ValueError, RecursionError):
         problem = f"The message starts as JSON does, and is not valid JSON. {_SHAPE}"
-        return QueuedImage(own_id, text, problem=problem)
+        return QueuedImage(queue_id, text, problem=problem)
     given = {name: value[name] for name in _FIELDS if value.get(name) not in (None, "")}
     wrong = [name for name, field in given.items() if not _FIELDS[name].accepts(field)]
     right = {name: field for name, field in given.items() if name not in wrong}
     problems = [f'"{name}" must be {_FIELDS[name].words}.' for name in wrong]
     if not problems and "url" not in right:
         problems = [f'The JSON has no "url". {_SHAPE}']
-    right["id"] = str(right.get("id", own_id))
+    right["id"] = str(right.get("id", queue_id))
     return QueuedImage(text=text, problem=" ".join(problems) or None, **right)
 
 
@@ -92,7 +92,7 @@ def _is_name(value: Any) -> bool:
 
 
 def _may_be_url(value: Any) -> bool:
-    """What else a URL may not be is found when it is parsed; this keeps messages small."""
+    """Checks length and control characters, to keep messages small; fetch parses the URL."""
     if not isinstance(value, str) or len(value) > MAX_URL_LENGTH:
         return False
     return not re.search(r"[\x00-\x1f\ud800-\udfff]", value)

@@ -1,4 +1,4 @@
-"""The rule of ``/api/status``: what is there, and does it work; shorter for probes."""
+"""Answers ``/api/status``: models, engines and readiness; shorter for health probes."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from image_classifier.observability import telemetry
 
 __all__ = ["PROBES", "status"]
 
-# live: the process answers. ready: an image sent now would be classified.
+# live: the process answers. ready: the app can classify an image now.
 PROBES = ("live", "ready")
 
 
 def status(req: func.HttpRequest, classifier: Classifier) -> func.HttpResponse:
-    """Loads the default model if that has not happened yet: 200 means an image will be answered.
+    """Loads the default model unless it is loaded: 200 means that images can be classified.
 
-    The first call in a process therefore takes as long as the model takes to load. With
-    ``?probe=live`` nothing is loaded or looked at, and ``?probe=ready`` leaves out the lists.
+    The first call in a process therefore takes as long as loading the model. ``?probe=live`` loads
+    and checks nothing, and ``?probe=ready`` omits the lists.
 
     Raises:
-        InvalidRequest: there is no such probe.
+        InvalidRequest: the probe is unknown.
     """
     telemetry.mark_probe()
     probe = req.params.get("probe")
@@ -64,7 +64,10 @@ def _describe_all(classifier: Classifier) -> dict[str, Any]:
 
 
 def _describe_engine(kind: EngineKind) -> dict[str, Any]:
-    """Looked for, not imported, which takes seconds: what fails is known once a model needed it."""
+    """Checks whether an engine is installed, without importing it, which would take seconds.
+
+    A failed import is reported once a model needed the engine.
+    """
     message = kind.failure
     described = {"name": kind.name, "installed": kind.is_installed()}
     return described | ({"message": message} if message else {})
@@ -79,7 +82,7 @@ def _why_not_ready(classifier: Classifier) -> str | None:
 
 
 def _describe(model: Model, classifier: Classifier) -> dict[str, Any]:
-    """Labels and engine are read without loading, so that a long list of models stays cheap."""
+    """Reads labels and engine without loading the model, so that long lists stay cheap."""
     described: dict[str, Any] = {"version": model.version, "labels": [], "engine": None}
     message = model.failure
     if not model.is_local:  # it is downloaded when it is first asked for

@@ -68,9 +68,8 @@ class PixelBudget:
             while not (self._queue[0] is ticket and self._has_room(pixels)):
                 if not self._changed.wait(deadline - time.monotonic()):
                     raise TooManyRequests(
-                        "The app is decoding as many images as it has memory for "
-                        f"(MAX_IMAGE_PIXELS), and was for {self._wait_seconds:g} s. Try again a "
-                        "little later."
+                        f"For {self._wait_seconds:g} s the app has been decoding as many images as "
+                        "its memory allows (MAX_IMAGE_PIXELS). Try again a little later."
                     )
         finally:
             self._queue.remove(ticket)

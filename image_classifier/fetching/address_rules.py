@@ -1,18 +1,18 @@
-"""The pure rule: may this IP address and port be connected to, and if not, why not.
+"""Decides whether an IP address and port may be connected to, and gives the reason if not.
 
-No sockets and no names here: ``connect.py`` asks for the very address that it is about to connect
-to.
+The rule has no sockets and no names: ``connect.py`` applies it to the very address that it is about
+to connect to.
 
-The ranges are those of IANA's special-purpose registries, plus the addresses at which clouds keep
-their metadata services. They are written down here, because ``ipaddress``'s own ``is_global``
-changes its answer for some of them between patch releases of Python 3.11 to 3.13. For IPv6 the
-list is one of what is allowed: global unicast (2000::/3) less its special parts; all else is out.
+The ranges are those of IANA's special-purpose registries, plus the addresses of the clouds'
+metadata services. They are listed here, because ``ipaddress``'s own ``is_global`` changes its
+answer for some of them between patch releases of Python 3.11 to 3.13. For IPv6 the list names the
+allowed addresses: global unicast (2000::/3) less its special parts; all others are refused.
 
-An IPv6 address can carry an IPv4 address. IPv4-mapped ones are judged as the IPv4 address that
+An IPv6 address can carry an IPv4 address. IPv4-mapped ones are treated as the IPv4 address that
 the system really connects to. NAT64 ones may be fetched when the IPv4 address inside is public
-(they are all that a network without IPv4 has). Every other form is refused whole: 6to4, Teredo,
-ISATAP, IPv4-compatible and IPv4-translated addresses, and NAT64 with a local prefix. What cannot be
-known from an address is a NAT64 gateway on a prefix of a network's own.
+(networks without IPv4 have no others). Every other form is refused: 6to4, Teredo, ISATAP,
+IPv4-compatible and IPv4-translated addresses, and NAT64 with a local prefix. An address does not
+reveal a NAT64 gateway on a prefix of a network's own.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ IPAddress = IPv4Address | IPv6Address
 
 
 class Kind(Enum):
-    """What an address is, as far as the rule is concerned."""
+    """The kinds of addresses that the rule distinguishes."""
 
     PUBLIC = "public"
     """May be fetched."""
@@ -36,7 +36,7 @@ class Kind(Enum):
     METADATA = "metadata"
     """Never fetched: it may hand out the machine's own credentials."""
     RESERVED = "reserved"
-    """Never fetched: no web server can have it, or it is a tunnel to an address that is hidden."""
+    """Never fetched: no web server can have it, or it is a tunnel to a hidden address."""
 
 
 _Range = tuple[IPv4Network | IPv6Network, Kind, str]
@@ -99,7 +99,7 @@ _ISATAP = {0x00005EFE, 0x02005EFE}
 
 
 def kind_of(address: IPAddress) -> tuple[Kind, str]:
-    """Says what an address is, and the same in words.
+    """Classifies an address; returns its kind, and a phrase that describes it.
 
     Example:
         ``kind_of(IPv6Address("::ffff:127.0.0.1"))`` is
@@ -111,7 +111,7 @@ def kind_of(address: IPAddress) -> tuple[Kind, str]:
         return kind_of(address.ipv4_mapped)
     if address in _NAT64:
         kind, words = kind_of(IPv4Address(int(address) & 0xFFFFFFFF))
-        # Private ones too: the gateway is not on this machine, so neither is what is behind it.
+        # Private ones, too: they are behind the gateway, which is not on this machine.
         return (Kind.RESERVED if kind is Kind.PRIVATE else kind), f"the NAT64 form of {words}"
     kind, words = _look_up(address, _IPV6)
     if kind is Kind.PUBLIC and (int(address) >> 32) & 0xFFFFFFFF in _ISATAP:
@@ -131,7 +131,7 @@ def refusal(
     host_is_listed: bool = False,
     allow_private: bool = False,
 ) -> str | None:
-    """Decides on one address and port together.
+    """Decides on an address and a port together.
 
     Args:
         address: the address that would be connected to.
@@ -142,7 +142,7 @@ def refusal(
             open on any port.
 
     Returns:
-        None if it may be connected to; else the reason and what is allowed, to follow a colon.
+        None if it may be connected to; else the reason and the rule, to follow a colon.
     """
     kind, words = kind_of(address)
     if kind is Kind.PRIVATE and allow_private:

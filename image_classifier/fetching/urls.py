@@ -1,8 +1,8 @@
-r"""URLs of images: parsed so narrowly that no two parsers could read them differently.
+r"""Parses URLs of images so narrowly that no two parsers could read them differently.
 
-What a URL parser makes of an odd spelling is where attackers look first: ``http://2130706433/``,
+Attackers first try spellings that parsers read in several ways: ``http://2130706433/``,
 ``http://good.example\@evil.example/``, a full stop from another script. So a host is a plain name
-in ASCII, four decimal numbers, or an IPv6 address in brackets, and everything else is refused
+in ASCII, four decimal numbers, or an IPv6 address in brackets, and everything else is rejected
 rather than repaired. Paths and queries are harmless and are only percent-encoded.
 """
 
@@ -37,9 +37,9 @@ _LOOKALIKE_SCRIPTS = {"ARMENIAN", "CHEROKEE", "COPTIC", "CYRILLIC", "GREEK", "LA
 
 @dataclass(frozen=True)
 class Url:
-    """A URL that may be asked for, if its host's address allows it.
+    """A URL that may be fetched, if its host's address is allowed.
 
-    ``str()`` leaves the query out, which may hold a key, so a Url is safe to log and to show.
+    ``str()`` omits the query, which may hold a key, so a Url is safe to log and to show.
 
     Attributes:
         scheme: http or https.
@@ -59,12 +59,12 @@ class Url:
 
     @property
     def target(self) -> str:
-        """What stands in the request line: path and query."""
+        """Path and query, as in the request line."""
         return self.path + self.query
 
     @property
     def full(self) -> str:
-        """The whole URL with its query. Not for logs and messages."""
+        """The complete URL with its query. Not for logs and messages."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         port = "" if self.port == _DEFAULT_PORTS[self.scheme] else f":{self.port}"
         return f"{self.scheme}://{host}{port}{self.target}"
@@ -77,14 +77,14 @@ class Url:
 
 
 def parse_url(text: str) -> Url:
-    """Takes a URL apart.
+    """Parses a URL.
 
-    Spaces and other letters are percent-encoded in path and query, and refused in the host. The
-    fragment is dropped: servers never see it.
+    Spaces and other letters are percent-encoded in path and query, and rejected in the host. The
+    fragment is dropped: servers never receive it.
 
     Raises:
         InvalidRequest: it is not a URL, or has no host.
-        FetchBlocked: its scheme, its credentials or the spelling of its host are refused.
+        FetchBlocked: its scheme, its credentials or the spelling of its host are rejected.
     """
     if len(text) > MAX_URL_LENGTH:
         raise InvalidRequest(
@@ -116,11 +116,11 @@ def parse_url(text: str) -> Url:
 
 
 def join_url(base: Url, location: str) -> Url:
-    """Where a redirect leads: a whole URL, or a part of one that completes the URL it came from.
+    """Resolves the target of a redirect: a complete URL, or one relative to the redirecting URL.
 
     Raises:
         InvalidRequest: it is not a URL.
-        FetchBlocked: it is refused, as ``parse_url`` would.
+        FetchBlocked: as ``parse_url``.
     """
     if not _SCHEME.match(location):
         try:
@@ -131,12 +131,12 @@ def join_url(base: Url, location: str) -> Url:
 
 
 def without_query(text: str) -> str:
-    """A URL, parsed or not, as it may be logged and shown.
+    """Makes a URL, parsed or not, safe to log and to show.
 
-    User name, password, query and fragment are left out, also a query whose question mark is
-    percent-encoded; characters that would disturb a log are replaced; it is shortened.
+    User name, password, query and fragment are removed, also a query whose question mark is
+    percent-encoded; characters that would disturb a log are replaced; long URLs are shortened.
     """
-    # Cut before matching: the text may be as long as somebody likes.
+    # Shortened before matching: the text may have any length.
     head = re.split(r"[?#]|%3f|%23", text[:MAX_URL_LENGTH], maxsplit=1, flags=re.IGNORECASE)[0]
     match = re.match(r"([A-Za-z][A-Za-z0-9+.-]*:)?([/\\]*)([^/\\]*)", head)
     assert match is not None  # every part of the pattern may be empty
@@ -211,7 +211,7 @@ def _parse_host(host: str) -> tuple[str, IPAddress | None]:
 
 
 def _check_international(label: str) -> None:
-    """Refuses what no registry hands out: bad Punycode, and scripts mixed to look like others."""
+    """Rejects labels that no registry grants: bad Punycode, and scripts mixed to deceive."""
     try:
         text = idna.decode(label)
     except UnicodeError:
@@ -226,5 +226,5 @@ def _bad_host(what: str, instead: str) -> FetchBlocked:
 
 
 def _encode(text: str) -> str:
-    # A percent sign that starts no escape stands for itself; those that do are left as they are.
+    # A percent sign that starts no escape is encoded; escapes stay as they are.
     return quote(_STRAY_PERCENT.sub("%25", text), safe="%/:@!$&'()*+,;=?[]~-._")

@@ -1,9 +1,9 @@
 """Describes and runs the four signatures that every image classifier is served with.
 
-``serving_default`` takes web-safe base64 text, as the articles on TensorFlow Serving send it, and
-gives the label; ``bytes`` takes the bytes of an image file and gives the label; ``probabilities``
-gives all scores too; ``tensors`` is the graph itself. A ``signatures.json`` beside the model can
-give ``serving_default`` another form: ``images``, bytes of image files, in.
+``serving_default`` takes web-safe base64 text, as in the articles on TensorFlow Serving, and gives
+the label; ``bytes`` takes the bytes of an image file and gives the label; ``probabilities`` gives
+all scores, too; ``tensors`` is the graph itself. A ``signatures.json`` beside the model can change
+the input of ``serving_default`` to ``images``, bytes of image files.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ TENSORS = "tensors"
 BYTES = "bytes"
 PROBABILITIES = "probabilities"
 IMAGE, _LABEL, _SCORES = "image", "label", "probabilities"
-IMAGES = "images"  # what serving_default takes, as bytes, if a signatures.json says so
-_OUTPUT = "output_0"  # what the articles' clients read the label from
+IMAGES = "images"  # the input of serving_default, as bytes, if a signatures.json names it
+_OUTPUT = "output_0"  # the articles' clients read the label from it
 TENSOR_IN, TENSOR_OUT = "input", "output"
 
 _WEB_SAFE_TO_STANDARD = bytes.maketrans(b"-_", b"+/")
 
 
 def image_signatures(input_spec: InputSpec, labels: Sequence[str]) -> dict[str, Signature]:
-    """The four signatures of one classifier.
+    """Makes the four signatures of a classifier.
 
     Args:
         input_spec: names and sizes of the graph's tensors.
@@ -78,10 +78,10 @@ def image_signatures(input_spec: InputSpec, labels: Sequence[str]) -> dict[str, 
 
 
 def check_runnable(default: Signature, folder: Path) -> None:
-    """Whether ``run_image_signature`` can answer a ``serving_default`` from a ``signatures.json``.
+    """Checks that ``run_image_signature`` can run a ``serving_default`` from a ``signatures.json``.
 
     Raises:
-        ModelError: it takes or gives something else than image files, label and scores.
+        ModelError: its inputs or outputs are not image files, label and scores.
     """
     if set(default.inputs) not in ({IMAGE}, {IMAGES}) or not set(default.outputs) <= {
         _OUTPUT,
@@ -137,7 +137,7 @@ def run_image_signature(
         row, _ = pipeline.run(image, engine)
         rows.append(row)
     scores = np.array(rows, np.float32).reshape(-1, len(loaded.labels))
-    # The first of equals, as everywhere in the app.
+    # The first of equal scores, as everywhere in the app.
     best: Array = np.empty(len(scores), object)
     best[:] = [loaded.labels[int(row.argmax())].encode() for row in scores]
     results: dict[str, Array] = {_OUTPUT: best, _LABEL: best, _SCORES: scores}
@@ -145,17 +145,17 @@ def run_image_signature(
 
 
 def _batch(tensor: Array, input_spec: InputSpec) -> Array:
-    wanted = (input_spec.height, input_spec.width, CHANNELS[input_spec.channels])
-    if tensor.ndim != 4 or tensor.shape[1:] != wanted:
+    shape = (input_spec.height, input_spec.width, CHANNELS[input_spec.channels])
+    if tensor.ndim != 4 or tensor.shape[1:] != shape:
         raise InvalidRequest(
             f"The input {TENSOR_IN} has shape {list(tensor.shape)}; the model takes "
-            f"[number of images, {', '.join(map(str, wanted))}]."
+            f"[number of images, {', '.join(map(str, shape))}]."
         )
     return tensor
 
 
 def _from_base64(text: bytes) -> bytes:
-    """Web-safe base64, or the standard kind, with or without padding, as clients send either."""
+    """Decodes web-safe or standard base64, with or without padding: clients send all of these."""
     text = text.translate(_WEB_SAFE_TO_STANDARD).rstrip(b"=")
     try:
         return pybase64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
