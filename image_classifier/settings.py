@@ -241,10 +241,9 @@ class Settings:
         # The switch counts only in Development: a published copy of local settings stays safe.
         values["fetch_allow_private_addresses"] &= development
         storage = StorageSettings.from_environ(environ)
-        opened = values["fetch_blob_containers"]
-        own_blobs = (
-            OwnBlobs.from_environ(environ, opened) if values["fetch_blob_identity"] else None
-        )
+        own_blobs = None
+        if values["fetch_blob_identity"]:
+            own_blobs = OwnBlobs.from_environ(environ, storage, values["fetch_blob_containers"])
         return cls(development=development, storage=storage, own_blobs=own_blobs, **values)
 
     def __repr__(self) -> str:

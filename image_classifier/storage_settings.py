@@ -151,18 +151,20 @@ class OwnBlobs:
     client_id: str
 
     @classmethod
-    def from_environ(cls, environ: Mapping[str, str], containers: frozenset[str]) -> OwnBlobs:
-        """Reads ``AzureWebJobsStorage`` and the platform's variables.
+    def from_environ(
+        cls, environ: Mapping[str, str], storage: StorageSettings, containers: frozenset[str]
+    ) -> OwnBlobs:
+        """Reads the platform's variables for the app's identity.
 
         Args:
-            environ: app settings and the variables that the platform adds to them.
+            environ: the variables that the platform sets.
+            storage: names the account.
             containers: the setting ``FETCH_BLOB_CONTAINERS``.
 
         Raises:
             SettingsError: no storage account is named, or not one with a blob host over https; or
                 no container is named, which never stands for all of them.
         """
-        storage = StorageSettings.from_environ(environ)
         host = _host(storage)
         if not containers:
             raise SettingsError(

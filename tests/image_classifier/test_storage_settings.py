@@ -51,7 +51,7 @@ CONNECTION = "DefaultEndpointsProtocol=https;AccountName=store;AccountKey=c2Vjcm
 def test_the_account_is_the_one_that_the_host_uses(environ: dict[str, str], host: str) -> None:
     named = {f"AzureWebJobsStorage{name}": value for name, value in environ.items()}
 
-    assert OwnBlobs.from_environ(named, IMAGES).host == host
+    assert own_blobs_in(named).host == host
 
 
 @pytest.mark.parametrize(
@@ -105,9 +105,7 @@ def test_models_and_images_are_in_the_account_that_the_host_uses() -> None:
 
 
 def test_the_endpoints_key_does_not_show() -> None:
-    own = OwnBlobs.from_environ(
-        {"AzureWebJobsStorage__accountName": "store", "IDENTITY_HEADER": "secret"}, IMAGES
-    )
+    own = own_blobs_in({"AzureWebJobsStorage__accountName": "store", "IDENTITY_HEADER": "secret"})
 
     assert own.token_key == "secret"
     assert "secret" not in repr(own)
@@ -227,6 +225,10 @@ def test_a_path_that_is_encoded_many_times_is_soon_done_with() -> None:
 
     assert not own_blobs().has("/images/%" + "25" * 4000)
     assert time.monotonic() - started < 1
+
+
+def own_blobs_in(environ: dict[str, str]) -> OwnBlobs:
+    return OwnBlobs.from_environ(environ, StorageSettings.from_environ(environ), IMAGES)
 
 
 def own_blobs() -> OwnBlobs:
