@@ -49,7 +49,9 @@ def label(client: Client) -> bytes:
 
 
 def test_an_onnx_model_is_served_without_tensorflow_and_ends_in_good_order() -> None:
-    with ModelServer(*DIGITS) as server, Client(server.address) as client:
+    # Where Python does not write each line at once by itself.
+    buffered = {"PYTHONUNBUFFERED": ""}
+    with ModelServer(*DIGITS, env=buffered) as server, Client(server.address) as client:
         assert label(client) == b"9"
         maps = Path(f"/proc/{server.process.pid}/maps").read_text()
         assert "onnxruntime" in maps
