@@ -28,7 +28,7 @@ def test_a_image_is_answered_like_the_tutorial(classifier: Classifier) -> None:
     assert list(body) == ["created", "predictedTagName", "prediction"]
     assert body["predictedTagName"] == "Blue"
     assert response.headers["X-Model"] == "digits/1"
-    assert response.headers["X-Engine"] == "tensorflow"
+    assert response.headers["X-Engine"] == "onnx (CPUExecutionProvider)"
     stages = [part.split(";dur=") for part in response.headers["Server-Timing"].split(", ")]
     assert [name for name, _ in stages] == ["decode", "preprocess", "infer"]
     assert all(float(value) >= 0 for _, value in stages)
@@ -105,12 +105,12 @@ def test_unknown_models_are_404_before_the_image_is_fetched(classifier: Classifi
 
 def test_a_model_that_cannot_load_is_503_and_names_the_file(classifier: Classifier) -> None:
     folder = model_folder(
-        Path(classifier.repository.display_name), "bad", graph=b"no graph", labels="a"
+        Path(classifier.repository.display_name), "bad", onnx=b"no model", labels="a"
     )
     response = ask(request("POST", params={"model": "bad"}, body=colour_image()), classifier)
 
     assert response.status_code == 503
-    assert str(folder / "model.pb") in json.loads(response.get_body())["error"]["message"]
+    assert str(folder / "model.onnx") in json.loads(response.get_body())["error"]["message"]
 
 
 def test_status_is_ready_when_the_default_model_loads(classifier: Classifier) -> None:
@@ -128,13 +128,14 @@ def test_status_is_ready_when_the_default_model_loads(classifier: Classifier) ->
                 {
                     "version": 1,
                     "labels": ["Blue", "Green", "Red"],
-                    "engine": "tensorflow",
+                    "engine": "onnx",
                     "state": "loaded",
+                    "provider": "CPUExecutionProvider",
                 }
             ],
         }
     ]
-    assert {"name": "tensorflow", "installed": True} in body["engines"]
+    assert {"name": "onnx", "installed": True} in body["engines"]
 
 
 def test_status_is_503_with_the_reason_when_it_does_not(classifier: Classifier) -> None:

@@ -71,13 +71,13 @@ def test_tensors_is_the_graph_itself_by_key_and_by_tensor_name(serving: TensorFl
     batch[0, :, :, 2] = 255  # red of B, G, R
 
     by_key = serving.predict(spec, {"input": batch})
-    by_name = serving.predict(spec, {"Placeholder:0": batch})
-    filtered = serving.predict(spec, {"input": batch}, ["model_outputs:0"])
+    by_name = serving.predict(spec, {"data": batch})
+    filtered = serving.predict(spec, {"input": batch}, ["model_output"])
 
     assert list(by_key.outputs) == ["output"]
-    assert list(by_name.outputs) == list(filtered.outputs) == ["model_outputs:0"]
+    assert list(by_name.outputs) == list(filtered.outputs) == ["model_output"]
     assert by_key.outputs["output"][0].argmax() == 2
-    assert np.array_equal(by_key.outputs["output"], by_name.outputs["model_outputs:0"])
+    assert np.array_equal(by_key.outputs["output"], by_name.outputs["model_output"])
 
 
 def test_no_image_is_no_answer(serving: TensorFlowServing) -> None:
