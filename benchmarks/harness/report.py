@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tools.shared.tables import table
+
 
 def header(machine: Mapping[str, str]) -> str:
     """Shows the machine and the versions, one on each line."""
@@ -47,25 +49,6 @@ def sentence(words: str) -> str:
 def bullets(lines: Sequence[str]) -> list[str]:
     """Makes a list of lines."""
     return [f"* {line}" for line in lines]
-
-
-def table(head: Sequence[str], body: Sequence[Sequence[str]], *, right: int = 0) -> str:
-    """Makes a table with aligned columns; the last ``right`` ones are numbers."""
-    widths = [max(3, *(len(row[i]) for row in [head, *body])) for i in range(len(head))]
-    first_right = len(head) - right
-
-    def line(row: Sequence[str]) -> str:
-        cells = [
-            cell.rjust(width) if i >= first_right else cell.ljust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        return f"| {' | '.join(cells)} |"
-
-    rule = [
-        "-" * (width - 1) + ":" if i >= first_right else "-" * width
-        for i, width in enumerate(widths)
-    ]
-    return "\n".join([line(head), line(rule), *map(line, body)])
 
 
 def number(value: float) -> str:

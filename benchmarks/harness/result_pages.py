@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness import plots
-from benchmarks.harness.report import bullets, case_text, goals_table, sentence, table
+from benchmarks.harness.report import bullets, case_text, goals_table, sentence
+from tools.shared.tables import table
 
 INDEX = "README.md"
 

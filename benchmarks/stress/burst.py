@@ -18,6 +18,7 @@ from benchmarks.harness import report
 from benchmarks.harness.machine import describe
 from benchmarks.stress.host import Client, MemorySampler, host, idle_megabytes
 from benchmarks.stress.requests import Request, burst, encoded, noise
+from tools.shared.tables import table
 
 LIMIT_MEGABYTES = 1200
 ALLOWED = {200, 429}
@@ -104,7 +105,7 @@ def text(result: Burst) -> str:
     row = [", ".join(f"{status}: {count}" for status, count in statuses), f"{result.seconds:.1f}"]
     megabytes = (result.before_megabytes, result.peak_megabytes, result.after_megabytes)
     row += [f"{value:.0f} MB" for value in megabytes] + [str(result.status_after)]
-    return report.table(head, [row], right=5)
+    return table(head, [row], right=5)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -22,6 +22,7 @@ from benchmarks import ROOT
 from benchmarks.harness import report
 from benchmarks.harness.machine import describe, load_average
 from benchmarks.stress.fuzz_target import first_inputs, fuzz_classifier, try_input
+from tools.shared.tables import table
 
 CRASHES = ROOT / "benchmarks" / "crashes"
 PROGRESS_SECONDS = 15.0
@@ -139,7 +140,7 @@ def summary(run: Run, minutes: float) -> str:
     row = [run.engine, f"{minutes:g}", str(run.inputs), str(run.crashes)]
     row += [f"{run.slowest_seconds:.2f} s ({run.slowest_bytes} bytes)"]
     row += [f"{run.peak_megabytes:.0f} MB"]
-    return report.table(head, [row], right=5)
+    return table(head, [row], right=5)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -22,6 +22,7 @@ from benchmarks.harness.report import number
 from benchmarks.servers.processes import Program
 from benchmarks.stress.host import Client, MemorySampler, host, idle_megabytes
 from benchmarks.stress.requests import Request, bad, good, huge
+from tools.shared.tables import table
 
 CLIENTS = 8
 # One request in 30 is huge, which still is most of the work.
@@ -135,8 +136,8 @@ def text(soak: Soak) -> str:
     row += [f"{soak.growth:+.1%}", f"{soak.peak_megabytes:.0f} MB"]
     return "\n\n".join(
         [
-            report.table(["requests", "status", "answers"], answers, right=2),
-            report.table(head, [row], right=len(head)),
+            table(["requests", "status", "answers"], answers, right=2),
+            table(head, [row], right=len(head)),
         ]
     )
 
