@@ -17,9 +17,11 @@ from local_host.functions.function_table import FunctionTable
 from local_host.host_config import HostConfig
 from local_host.processes.shared_services import Services
 from local_host.processes.supervisor import FAILED_STARTS, Supervisor
+from local_host.queues.message import WorkerGone
 from tests.support.virtual_time import until
 
 SECONDS = 20
+RESTART_SECONDS = 0.01
 
 
 class Process:
@@ -61,6 +63,8 @@ class SharedServices:
         self.events: list[str] = []
         self.starts: list[tuple[Any, Any]] = []
         self.error: OutputFailed | None = None
+        self.drained = asyncio.Event()
+        self.drained.set()
 
     def start(self, caller: Any, broken: Any) -> None:
         self.starts.append((caller, broken))
@@ -75,6 +79,7 @@ class SharedServices:
 
     async def drain(self, seconds: float) -> None:
         self.events.append(f"drain {seconds}")
+        await self.drained.wait()
 
     async def close(self) -> None:
         self.events.append("close")
@@ -122,7 +127,7 @@ def run_house(
     )
     monkeypatch.setattr("local_host.processes.supervisor.WorkerHandle", Process)
     monkeypatch.setattr("local_host.processes.supervisor.STOP_SIGNALS", ())
-    monkeypatch.setattr("local_host.processes.supervisor.RESTART_SECONDS", 0.01)
+    monkeypatch.setattr("local_host.processes.supervisor.RESTART_SECONDS", RESTART_SECONDS)
 
     def run(scenario: Callable[[House], Coroutine[Any, Any, None]]) -> tuple[int, House]:
         house = House(processes)
@@ -216,9 +221,11 @@ def test_worker_that_ends_while_the_host_stops_is_not_replaced(run_house: Run) -
         first, second = house.processes
         first.say("ready", {})
         second.end()  # another start is due
+        house.services.drained.clear()
         house.stop()
         first.end()
-        await asyncio.sleep(0)
+        # Set after that other start was due: timers run in the order of their times.
+        asyncio.get_running_loop().call_later(5 * RESTART_SECONDS, house.services.drained.set)
 
     _, house = run_house(scenario)
     assert len(house.processes) == 2 and "Worker 1" not in house.text
@@ -248,7 +255,7 @@ def test_lines_of_a_worker_are_shown_as_they_are(run_house: Run) -> None:
     assert house.text == "one\ntwo\n"
 
 
-def test_outcome_of_a_call_reaches_the_one_who_waits_for_it(run_house: Run) -> None:
+def test_call_ends_with_its_outcome_or_with_its_worker(run_house: Run) -> None:
     async def scenario(house: House) -> None:
         first = house.processes[0]
         first.say("ready", {})
@@ -259,6 +266,11 @@ def test_outcome_of_a_call_reaches_the_one_who_waits_for_it(run_house: Run) -> N
         assert (kind, content) == ("call", "the call")
         first.say("called", number, True)
         assert await call
+        lost = asyncio.create_task(caller.call_function("another call"))
+        await until(lambda: len(first.sent) == 2, SECONDS)
+        first.end()
+        with pytest.raises(WorkerGone):
+            await lost
         house.stop()
 
     run_house(scenario)
