@@ -1,4 +1,4 @@
-"""What the tests of Azure's classic Python worker need, installed once beside `.venv`.
+"""Installs the packages for tests of Azure's classic Python worker, once, beside `.venv`.
 
 Python 3.12 and older run in that worker. It imports packages of its own before the app, among them
 a protobuf that is older than the one TensorFlow wants.
@@ -36,43 +36,46 @@ _STAMP = ".dev-stamp"
 
 
 def classic_python() -> str | None:
-    """An interpreter of the newest version that runs in the classic worker; None without one."""
+    """Finds an interpreter of the newest version of the classic worker; None without one."""
     return find_python(CLASSIC_VERSION)
 
 
 def worker_packages() -> Path:
-    """The folder of what the worker imports of its own; what is in it runs on any Python.
+    """Installs the worker's own packages, which run on any Python, and returns their folder.
 
     Raises:
-        EnvironmentSetupError: it cannot be installed.
+        EnvironmentSetupError: the installation failed.
     """
     _install(_WORKER_FOLDER, sys.executable, _WORKER_PACKAGES, "Azure's classic worker's packages")
     return _WORKER_FOLDER
 
 
 def app_packages(python: str) -> Path:
-    """The folder of the app's packages for that interpreter, as ``classic_python`` gives it.
+    """Installs the app's packages for an interpreter, and returns their folder.
+
+    Args:
+        python: from ``classic_python``.
 
     Raises:
-        EnvironmentSetupError: they cannot be installed.
+        EnvironmentSetupError: the installation failed.
     """
     packages = read_lock((ROOT / "requirements.txt").read_text("utf-8"))
-    wanted = [each.requirement for each in reachable(packages, _APP_NAMES.split())]
+    needed = [each.requirement for each in reachable(packages, _APP_NAMES.split())]
     what = f"TensorFlow for Python {CLASSIC_VERSION} (1.5 GB, once)"
-    _install(_APP_FOLDER, python, wanted, what)
+    _install(_APP_FOLDER, python, needed, what)
     return _APP_FOLDER
 
 
 def _install(folder: Path, python: str, packages: Sequence[str], what: str) -> None:
     stamp = folder / _STAMP
-    wanted = "\n".join([python, *packages])
+    fingerprint = "\n".join([python, *packages])
     with exclusive(folder):
-        if stamp.is_file() and stamp.read_text("utf-8") == wanted:
+        if stamp.is_file() and stamp.read_text("utf-8") == fingerprint:
             return
         shutil.rmtree(folder, ignore_errors=True)
-        own = venv_python(ROOT / ".venv")
+        ours = venv_python(ROOT / ".venv")
         # The environment's pip, run by the other interpreter, which may have none.
-        pip = [str(own) if own.exists() else sys.executable, "-m", "pip", "--python", python]
+        pip = [str(ours) if ours.exists() else sys.executable, "-m", "pip", "--python", python]
         pip += ["--disable-pip-version-check", "--no-input", "install", "--no-compile"]
         run_quietly([*pip, "--target", str(folder), *packages], f"Installing {what}", ADVICE)
-        stamp.write_text(wanted, "utf-8")
+        stamp.write_text(fingerprint, "utf-8")

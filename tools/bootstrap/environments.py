@@ -1,4 +1,4 @@
-"""Virtual environments made once, mended when cut off, and left alone while nothing has changed.
+"""Makes virtual environments once, repairs interrupted ones, and renews them after changes.
 
 Standard library only, and no syntax that Python 3.8 would not read: `dev.py` imports this before
 anything is installed.
@@ -38,11 +38,11 @@ ADVICE = (
 
 
 class EnvironmentSetupError(Exception):
-    """Something that the person at the keyboard has to mend; the message says what and how."""
+    """The environment of the user lacks something; the message has the reason and the advice."""
 
 
 def venv_python(folder: Path) -> Path:
-    """The interpreter of the virtual environment in this folder, whether it is there or not."""
+    """Returns the path of the interpreter of a virtual environment, which may not exist yet."""
     return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
@@ -54,8 +54,8 @@ def is_ready(
     without_dependencies: Sequence[Path] = (),
 ) -> bool:
     """Whether `make_venv` with the same arguments would have nothing to do."""
-    wanted = _fingerprint([version, *packages], [*requirements, *without_dependencies])
-    return venv_python(folder).exists() and _stamp_of(folder) == wanted
+    fingerprint = _fingerprint([version, *packages], [*requirements, *without_dependencies])
+    return venv_python(folder).exists() and _stamp_of(folder) == fingerprint
 
 
 def make_venv(
@@ -66,23 +66,23 @@ def make_venv(
     packages: Sequence[str] = (),
     without_dependencies: Sequence[Path] = (),
 ) -> bool:
-    """Makes or mends a virtual environment.
+    """Makes or repairs a virtual environment.
 
     Args:
-        folder: where it is, or is to be.
+        folder: of the environment.
         python: the interpreter to make it with.
-        version: that interpreter's version, such as 3.12.
+        version: of that interpreter, such as 3.12.
         requirements: requirements files; a change in one installs again.
         packages: requirements that stand in no file, installed after the files: these have hashes,
             and then pip asks for the hashes of all that it installs in the same call.
-        without_dependencies: requirements files whose packages are installed last, and without
-            what they ask for.
+        without_dependencies: requirements files whose packages are installed last, without their
+            dependencies.
 
     Returns:
         Whether there was anything to do.
 
     Raises:
-        EnvironmentSetupError: a step failed; the message holds the last lines and what to do.
+        EnvironmentSetupError: a step failed; the message has its last lines and the advice.
     """
     if is_ready(folder, version, requirements, packages, without_dependencies):
         return False
@@ -102,7 +102,7 @@ def _install_venv(
     packages: Sequence[str],
     without_dependencies: Sequence[Path],
 ) -> None:
-    # Without the stamp, an install that is cut off from here on is repeated next time.
+    # Without the stamp, an installation that is interrupted from here on is repeated next time.
     if (folder / STAMP).exists():
         (folder / STAMP).unlink()
     if not venv_python(folder).exists() or _version_of(folder) != version:
@@ -123,7 +123,7 @@ def _install_venv(
 
 
 def install_page_scripts(frontend: Path) -> bool:
-    """Runs `npm ci` for the pages if Node is there; without, they take their scripts from a CDN.
+    """Runs `npm ci` for the pages if Node is installed; else they use a CDN.
 
     Returns:
         Whether there was anything to do.
@@ -144,25 +144,25 @@ def has_node() -> bool:
 
 
 def install_node_packages(folder: Path, what: str, also: Sequence[Path] = ()) -> bool:
-    """Runs `npm ci` in a folder unless what its lock file names is there already.
+    """Runs `npm ci` in a folder unless the packages of its lock file are installed.
 
     Args:
         folder: it has a package.json and a package-lock.json.
-        what: said on the terminal.
-        also: files whose change installs again, and folders that the install makes.
+        what: the name of the packages on the terminal.
+        also: files whose change installs again, and folders that the installation makes.
 
     Returns:
         Whether there was anything to do.
 
     Raises:
-        EnvironmentSetupError: npm is not there, or it failed; the message holds its last lines.
+        EnvironmentSetupError: npm is missing or failed; the message has its last lines.
     """
     modules = folder / "node_modules"
     files = [path for path in also if path.suffix]
-    wanted = _fingerprint([], [folder / "package-lock.json", folder / "package.json", *files])
+    fingerprint = _fingerprint([], [folder / "package-lock.json", folder / "package.json", *files])
 
     def is_there() -> bool:
-        return _stamp_of(modules) == wanted and all(path.exists() for path in also)
+        return _stamp_of(modules) == fingerprint and all(path.exists() for path in also)
 
     if is_there():
         return False
@@ -180,17 +180,17 @@ def install_node_packages(folder: Path, what: str, also: Sequence[Path] = ()) ->
             "Check the network, then run the same command again.",
             cwd=folder,
         )
-        (modules / STAMP).write_text(wanted, "utf-8")
+        (modules / STAMP).write_text(fingerprint, "utf-8")
     return True
 
 
 def find_python(version: str) -> str | None:
-    """The path of an interpreter of that version, such as 3.13, that really runs; None without."""
+    """Finds the path of an interpreter of a version, such as 3.13, that runs; None without one."""
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
     commands = [[sys.executable], [f"python{version}"], ["py", f"-{version}"]]
     commands += [[str(path)] for path in sorted(pyenv.glob(f"versions/{version}*/bin/python"))]
     commands += [[path] for path in [_output_of(["uv", "python", "find", version])] if path]
-    # Asked by running it: a pyenv shim is on the PATH for versions that are not active, too.
+    # Each is run, because pyenv has shims on the PATH for versions that are not active, too.
     question = "import ensurepip, sys; print('%d.%d' % sys.version_info[:2], sys.executable)"
     for command in commands:
         answer, _, path = _output_of([*command, "-c", question]).partition(" ")
@@ -200,11 +200,10 @@ def find_python(version: str) -> str | None:
 
 
 def run_quietly(command: Sequence[str], what: str, advice: str, cwd: Path = ROOT) -> None:
-    """Runs a command, with its newest line on a terminal and no more.
+    """Runs a command and shows only its newest line, on terminals.
 
     Raises:
-        EnvironmentSetupError: it ended with another status than 0; the message holds its last
-            lines.
+        EnvironmentSetupError: its status is not 0; the message has its last lines.
     """
     print(f"{what} …")
     began = time.monotonic()
@@ -234,7 +233,7 @@ def run_quietly(command: Sequence[str], what: str, advice: str, cwd: Path = ROOT
 
 
 def _output_of(command: Sequence[str]) -> str:
-    """What a command prints; nothing if it is not there or fails."""
+    """Returns the output of a command; empty if it is missing or fails."""
     program = shutil.which(command[0])
     if program is None:
         return ""
@@ -245,20 +244,23 @@ def _output_of(command: Sequence[str]) -> str:
 
 
 def _version_of(folder: Path) -> str:
-    """The Python version that a virtual environment was made with; nothing if it has none."""
+    """Returns the Python version of a virtual environment; empty if it has none."""
     config = folder / "pyvenv.cfg"
     for line in config.read_text("utf-8").splitlines() if config.is_file() else []:
         key, _, value = line.partition("=")
-        if key.strip() in ("version", "version_info"):  # venv's word, virtualenv's and uv's word
+        if key.strip() in (
+            "version",
+            "version_info",
+        ):  # the key of venv, and that of virtualenv and uv
             return ".".join(value.strip().split(".")[:2])
     return ""
 
 
 def _fingerprint(words: Sequence[str], files: Sequence[Path]) -> str:
-    """Changes when what is to be installed changes."""
+    """Returns a digest that changes with the packages to install."""
     digest = hashlib.sha256("\n".join(words).encode())
     for file in files:
-        # A checkout with CRLF asks for the same packages.
+        # A checkout with CRLF names the same packages.
         digest.update(b"\0" + file.read_bytes().replace(b"\r\n", b"\n"))
     return digest.hexdigest()
 

@@ -98,7 +98,7 @@ class BlobRegistry:
 
     def set_tags(self, name: str, version: int | None, tags: Mapping[str, str]) -> None:
         """See ``Registry.set_tags``."""
-        place = name if version is None else self._found(name, version).path
+        place = name if version is None else self._blobs_of(name, version).path
         path = f"{place}/{TAGS_FILE}"
         if tags:
             self._put(path, tags_as_json(tags).encode(), overwrite=True)
@@ -107,7 +107,7 @@ class BlobRegistry:
 
     def delete(self, version: Version) -> None:
         """See ``Registry.delete``."""
-        blobs = self._found(version.name, version.number)
+        blobs = self._blobs_of(version.name, version.number)
         note_deleted(self._container, version.name, version.number)
         last = [blob.name for blob in (blobs.tags, blobs.manifest) if blob]
         weights = [name for name in weights_files() if name in blobs.files]
@@ -117,7 +117,7 @@ class BlobRegistry:
 
     def read(self, version: Version, path: str) -> bytes | None:
         """See ``Registry.read``."""
-        blob = self._found(version.name, version.number).files.get(path)
+        blob = self._blobs_of(version.name, version.number).files.get(path)
         return self._container.read(blob) if blob else None
 
     def with_checksums(self, version: Version) -> Version:
@@ -129,7 +129,7 @@ class BlobRegistry:
         """See ``Registry.working_copy``."""
         with tempfile.TemporaryDirectory(prefix="model-") as temporary:
             folder = Path(temporary)
-            blobs = self._found(version.name, version.number)
+            blobs = self._blobs_of(version.name, version.number)
             download_version(self._container, blobs, folder)
             before = {file.path: file for file in record_folder(folder)}
             yield folder
@@ -150,7 +150,7 @@ class BlobRegistry:
         listing = self._listing = self._listing or self._container.list()
         return listing, versions_in(listing)
 
-    def _found(self, name: str, number: int) -> BlobVersion:
+    def _blobs_of(self, name: str, number: int) -> BlobVersion:
         blobs = self._list()[1].get(name, {}).get(number)
         if blobs is None:
             raise ToolError(f"{name}/{number} is not in {self.where} any more.")

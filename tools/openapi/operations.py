@@ -29,8 +29,8 @@ _WORK = (FetchError, ImageTooLarge, UnknownModel, UnsupportedImage, TooManyReque
 
 
 def _parameter(name: str, where: str, schema: dict[str, Any], words: str) -> dict[str, Any]:
-    found = {"name": name, "in": where, "schema": schema, "description": words}
-    return found | ({"required": True} if where == "path" else {})
+    parameter = {"name": name, "in": where, "schema": schema, "description": words}
+    return parameter | ({"required": True} if where == "path" else {})
 
 
 def _form(field: str) -> dict[str, Any]:
@@ -217,21 +217,21 @@ def _tf_serving() -> dict[str, Any]:
         "classify": ("Classify examples", "ExamplesRequest", "ClassifyResponse"),
         "regress": ("Regress on examples", "ExamplesRequest", "RegressResponse"),
     }
-    found: dict[str, Any] = {}
+    paths: dict[str, Any] = {}
     for ending, more in (
         ("", []),
         ("/versions/{version}", [version | {"example": 1}]),
         ("/labels/{label}", [label | {"example": "stable"}]),
     ):
         path, parameters = f"/v1/models/{{model}}{ending}", [name, *more]
-        found[path] = {
+        paths[path] = {
             "get": {
                 "summary": "How a model's versions are doing",
                 "parameters": parameters,
                 "responses": _ok("ModelStatus", "Each version.") | of_tf_serving(),
             }
         }
-        found[f"{path}/metadata"] = {
+        paths[f"{path}/metadata"] = {
             "get": {
                 "summary": "A model's signatures",
                 "parameters": parameters,
@@ -239,7 +239,7 @@ def _tf_serving() -> dict[str, Any]:
             }
         }
         for verb, (summary, request, response) in verbs.items():
-            found[f"{path}:{verb}"] = {
+            paths[f"{path}:{verb}"] = {
                 "post": {
                     "summary": summary,
                     "parameters": parameters,
@@ -247,7 +247,7 @@ def _tf_serving() -> dict[str, Any]:
                     "responses": _ok(response, "The answer.") | of_tf_serving(),
                 }
             }
-    return found
+    return paths
 
 
 OPERATIONS: Operations = {

@@ -25,20 +25,20 @@ def features(args: argparse.Namespace) -> None:
     check_place(args.output)
     with Steps(1)(f"make {recipe.network}, weights: {recipe.weights}"):
         featuriser = recipe.featuriser(recipe.complete())
-    features, bad = extract(featuriser, recipe, args.folder)
+    extracted, bad = extract(featuriser, recipe, args.folder)
     for name, reason in bad.items():
         print(f"  left out: {name}: {reason}")
-    features.save(args.output)
-    count, width = features.values.shape
-    labels = sorted(set(features.labels) - {""})
+    extracted.save(args.output)
+    count, width = extracted.values.shape
+    labels = sorted(set(extracted.labels) - {""})
     print(f"  {args.output}: {width} features of each of {count} images, {len(labels)} labels")
 
 
 def head(args: argparse.Namespace) -> None:
     """Trains a classifier on features, and writes both as one model."""
-    found = read_features(args.features)
+    training = read_features(args.features)
     others = read_features(args.test) if args.test else None
-    if others and others.sha256 != found.sha256:
+    if others and others.sha256 != training.sha256:
         raise ToolError(f"{args.test} has features of other weights than {args.features}.")
     if not 0 < args.held_out < 1:
         raise ToolError("--held-out must be between 0 and 1.")
@@ -46,18 +46,18 @@ def head(args: argparse.Namespace) -> None:
         raise ToolError("--hidden must be 0 or more, --rounds 1 or more.")
     images = images_of(args)
     steps = Steps(3)
-    with steps(f"train on {len(found.files)} images"):
+    with steps(f"train on {len(training.files)} images"):
         trained = train_head(
-            found, hidden=args.hidden, share=args.held_out, seed=args.seed, rounds=args.rounds
+            training, hidden=args.hidden, share=args.held_out, seed=args.seed, rounds=args.rounds
         )
     report = {"held_out": str(trained.held_out)}
     _tell(trained)
     if others:
         report["test"] = str(accuracy(trained, others))
         print(f"  {args.test}: {report['test']}")
-    recipe = replace(found.recipe, weights=args.weights or found.recipe.weights)
+    recipe = replace(training.recipe, weights=args.weights or training.recipe.weights)
     with steps(f"make {recipe.network}, weights: {recipe.weights}"):
-        featuriser = _same_featuriser(recipe, found)
+        featuriser = _same_featuriser(recipe, training)
     joined = with_head(featuriser, trained.head)
     folder = write_and_verify(
         steps,
@@ -78,9 +78,9 @@ def head(args: argparse.Namespace) -> None:
     show(folder, args.name)
 
 
-def _same_featuriser(recipe: Recipe, found: Features) -> Any:
+def _same_featuriser(recipe: Recipe, features: Features) -> Any:
     featuriser = recipe.featuriser(recipe.complete())
-    if fingerprint(featuriser) != found.sha256:
+    if fingerprint(featuriser) != features.sha256:
         raise ToolError(
             "These weights are not those that the features were made with: name the same file "
             "with --weights, or make the features again."
@@ -89,14 +89,14 @@ def _same_featuriser(recipe: Recipe, found: Features) -> Any:
 
 
 def _tell(trained: Trained) -> None:
-    found = trained.held_out
+    held_out = trained.held_out
     print(f"  learned from {trained.learned_from} images, best after {trained.rounds} rounds")
     print(
-        f"  on those held out: {found}; always naming the most frequent label: "
-        f"{found.of_most_frequent:.1%}"
+        f"  on those held out: {held_out}; always naming the most frequent label: "
+        f"{held_out.of_most_frequent:.1%}"
     )
     for label in trained.labels:
-        print(f"    {label}: {found.right[label]} of {found.images[label]}")
+        print(f"    {label}: {held_out.right[label]} of {held_out.images[label]}")
     print(
         "  They also said when to stop, which flatters a little: measure on images that had no "
         "part in it with --test FILE.npz."
