@@ -21,6 +21,7 @@ from tests.deploy.bicep_files import read_template
 from tests.deploy.dockerfiles import ROOT, read_image
 from tests.deploy.manifests import MANIFESTS, app_settings, container_of, the
 from tests.deploy.test_az_lines import PAGES
+from tools.bootstrap.testing import CONFORMANCE_VERSION
 
 DEPLOY = ROOT / "deploy"
 FUNCTIONS_IMAGE = read_image(DEPLOY / "container" / "functions.Dockerfile")
@@ -248,7 +249,7 @@ def test_one_version_of_python_everywhere() -> None:
     assert created == {PYTHON}
     assert FUNCTIONS_IMAGE.base.endswith(f"-python{PYTHON}")
     assert SERVER_IMAGE.base == f"python:{PYTHON}-slim"
-    assert dev.CONFORMANCE_VERSION == PYTHON
+    assert CONFORMANCE_VERSION == PYTHON
     assert f"Flex Consumption, Python {PYTHON}" in deploy
     assert set(re.findall(r"4-python(3\.\d+)|python:(3\.\d+)-", whole)) <= {
         (PYTHON, ""),

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.frontend.reader import FRONTEND, KEY, ROOT, SAMPLES
+from tools.bootstrap.testing import CHROMIUM_NAMES
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
@@ -34,7 +35,6 @@ CHROMIUM_FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
 @pytest.fixture(scope="package")

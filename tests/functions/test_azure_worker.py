@@ -18,9 +18,9 @@ from typing import Any, NamedTuple
 import pytest
 from PIL import Image
 
-import dev
 from tests.support.app_tree import ROOT, function_folders
 from tests.support.fetch_servers import Server, http, ok
+from tools.bootstrap.testing import CONFORMANCE_VERSION, conformance_python
 
 DRIVER = ROOT.parent / "shared" / "tools" / "conformance.py"
 SAMPLES = ROOT / "frontend" / "samples"
@@ -51,9 +51,9 @@ def a_sample() -> Sample:
 def runtime_python() -> Path:
     if not DRIVER.is_file():
         pytest.skip("../shared/tools/conformance.py is not beside this checkout")
-    python = dev.conformance_python()
+    python = conformance_python()
     if python is None:
-        pytest.skip(f"no Python {dev.CONFORMANCE_VERSION}, which Microsoft's runtime needs")
+        pytest.skip(f"no Python {CONFORMANCE_VERSION}, which Microsoft's runtime needs")
     return python
 
 

@@ -21,6 +21,7 @@ from tests.support.app_tree import ROOT
 from tests.support.servers import free_port
 from tools.bootstrap.environments import EnvironmentSetupError, find_python, has_node
 from tools.bootstrap.host_process import is_free
+from tools.bootstrap.testing import CONFORMANCE_VERSION
 
 START_SECONDS = 90
 
@@ -255,7 +256,7 @@ def test_test_says_what_it_leaves_out_and_why(tmp_path: Path) -> None:
     assert status == 0
     assert said.count("no Chromium") == 2, "once before the run, once after it"
     assert said.count("no Node.js") == 2
-    if dev.running_version() != dev.CONFORMANCE_VERSION:
+    if dev.running_version() != CONFORMANCE_VERSION:
         assert "no Python 3.13" in said or "no ../shared" in said
 
 
