@@ -72,6 +72,7 @@ def test_pipeline_compares_both_ways_and_reports(
     assert all(row["median"] > 0 for row in shown["figures"] + shown["details"])
 
 
+@pytest.mark.slow
 def test_an_implementation_that_swaps_the_channels_is_exit_1(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -158,6 +158,7 @@ def always_cat(workers: int) -> Server:
     )
 
 
+@pytest.mark.process
 @needs_process_groups
 def test_whole_plan_is_measured_and_every_load_is_there(image: Path) -> None:
     small = Plan(
@@ -191,6 +192,7 @@ def test_whole_plan_is_measured_and_every_load_is_there(image: Path) -> None:
     }
 
 
+@pytest.mark.process
 @needs_process_groups
 def test_a_server_that_answers_wrongly_ends_the_run(image: Path) -> None:
     asked = Asked(file=image, tag="dog", probability=1.0)
@@ -199,6 +201,7 @@ def test_a_server_that_answers_wrongly_ends_the_run(image: Path) -> None:
         measure([always_cat(1)], asked, Plan(warm_up_seconds=0.05))
 
 
+@pytest.mark.process
 @needs_process_groups
 def test_a_server_that_does_not_start_ends_the_run_with_its_last_words(image: Path) -> None:
     broken = Server(
@@ -227,6 +230,7 @@ def test_a_reference_is_started_measured_and_ended(tmp_path: Path, image: Path) 
     assert not group.program.is_running()
 
 
+@pytest.mark.process
 def test_a_peers_environment_has_the_packages_that_the_apps_code_imports() -> None:
     """The image of one request goes through the app's own code in each of them."""
     deployed = (ROOT / "requirements.txt").read_text("utf-8")
@@ -245,6 +249,7 @@ def test_packages_are_found_by_the_modules_that_were_imported() -> None:
     assert names == ["pillow", "pybase64"]
 
 
+@pytest.mark.process
 def test_an_environment_whose_stamp_fits_is_not_made_again(tmp_path: Path) -> None:
     folder = tmp_path / ".venv-peer-litserve"
     folder.mkdir()
@@ -257,6 +262,7 @@ def test_an_environment_whose_stamp_fits_is_not_made_again(tmp_path: Path) -> No
     assert [path.name for path in folder.iterdir()] == [environments.STAMP]
 
 
+@pytest.mark.process
 @needs_process_groups
 def test_a_peer_is_measured_beside_the_app(
     demo: Workload, capsys: pytest.CaptureFixture[str]

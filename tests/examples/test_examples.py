@@ -182,6 +182,7 @@ def test_each_runs_as_a_file_from_anywhere(name: str, tmp_path: Path) -> None:
     assert f"usage: python -m examples.{name}" in done.stdout
 
 
+@pytest.mark.tensorflow
 def test_quick_needs_a_second(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     common = ["--quick", "--models-dir", str(tmp_path)]
     folders = [text_sentiment.main(common), tabular_binary.main(common)]

@@ -115,6 +115,7 @@ def test_an_engine_that_does_not_exist_is_found_at_start(app_root: Path) -> None
         Classifier(Settings.from_environ({"ENGINE": "caffe"}), app_root=app_root)
 
 
+@pytest.mark.tensorflow
 def test_the_real_exports_answer_as_the_exporters_own_script(
     fixtures: Path, tmp_path: Path, settings: Settings
 ) -> None:

@@ -57,6 +57,7 @@ def test_the_committed_file_is_what_the_tool_makes() -> None:
     assert TARGET.read_text("utf-8") == text(), "run python -m tools.openapi"
 
 
+@pytest.mark.slow
 def test_it_is_valid_openapi() -> None:
     import jsonschema_rs
     from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR

@@ -19,13 +19,14 @@ from typing import Any
 __all__ = ["TENSORFLOW_PACKAGES", "needs_of"]
 
 TESTS = Path(__file__).resolve().parents[1]
-# Packages that are TensorFlow or cannot be imported without it, and its distributions' names.
-TENSORFLOW_PACKAGES = ("tensorflow", "tensorflow_cpu", "keras", "tf2onnx", "tensorflow_serving")
+# TensorFlow and packages that cannot be imported without it, with the distributions' names.
+TENSORFLOW_PACKAGES = ("tensorflow", "tensorflow_cpu", "keras", "tf2onnx")
 NEED_OF_PACKAGE = {name: "tensorflow" for name in TENSORFLOW_PACKAGES} | {
     "azureml": "tensorflow",  # Azure ML's old client sends TensorFlow's messages
     "multiprocessing": "process",
     "playwright": "browser",
     "subprocess": "process",
+    "tensorflow_serving.apis": "tensorflow",
 }
 # Not ours to read in full: what starts a process wherever a test names it.
 STARTS_A_PROCESS = {"tools.azurite", "tools.bootstrap.azurite_emulator", "benchmarks.servers"}
@@ -42,6 +43,8 @@ def needs_of(functions: Iterator[Any] | list[Any]) -> set[str]:
 
 @functools.cache
 def _needs(function: Any) -> frozenset[str]:
+    if hasattr(function, "hypothesis"):  # which wraps a test in its own way
+        function = function.hypothesis.inner_test
     return frozenset().union(*map(_direct_needs, _reached(inspect.unwrap(function))))
 
 
@@ -64,16 +67,23 @@ def _called(function: FunctionType) -> tuple[Any, ...]:
 
 @functools.cache
 def _direct_needs(function: FunctionType) -> frozenset[str]:
-    needs = set()
-    for name in _names(function.__code__):
-        needs.add(NEED_OF_PACKAGE.get(name.partition(".")[0]))
+    needs = {_need_of(name) for name in _names(function.__code__)}
     for used in _used(function):
         module = used.__name__ if isinstance(used, ModuleType) else getattr(used, "__module__", "")
         if isinstance(module, str):
-            needs.add(NEED_OF_PACKAGE.get(module.partition(".")[0]))
-            if any(f"{module}.".startswith(f"{each}.") for each in STARTS_A_PROCESS):
-                needs.add("process" if callable(used) else None)
+            needs.add(_need_of(module))
+            if callable(used) and any(_is_in(module, each) for each in STARTS_A_PROCESS):
+                needs.add("process")
     return frozenset(need for need in needs if need is not None)
+
+
+def _need_of(module: str) -> str | None:
+    found = (need for package, need in NEED_OF_PACKAGE.items() if _is_in(module, package))
+    return next(found, None)
+
+
+def _is_in(module: str, package: str) -> bool:
+    return f"{module}.".startswith(f"{package}.")
 
 
 @functools.cache

@@ -10,6 +10,7 @@ be imported under both of the first two: so the marks are complete.
 
 from __future__ import annotations
 
+import inspect
 import os
 import random
 import sys
@@ -77,11 +78,13 @@ def _left_out(config: pytest.Config) -> frozenset[str]:
 
 
 def _functions_of(item: pytest.Item) -> list[Any]:
-    """The test's function and its fixtures'."""
+    """The test's function, its fixtures' and those among its parameters."""
     if not isinstance(item, pytest.Function):
         return []
     fixtures = item._fixtureinfo.name2fixturedefs  # pytest has no public name for it
-    return [item.function, *(each.func for row in fixtures.values() for each in row)]
+    found = [item.function, *(each.func for row in fixtures.values() for each in row)]
+    parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    return found + [each for each in parameters if inspect.isfunction(each)]
 
 
 def _shuffled(items: list[pytest.Item], chance: random.Random) -> list[pytest.Item]:

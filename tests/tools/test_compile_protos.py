@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from model_server.grpc import messages
 from model_server.grpc.messages import SERVICES
 from tools.compile_protos import TARGETS, compiled
 
 
+@pytest.mark.process
 def test_the_committed_files_are_what_the_tool_makes() -> None:
     made = compiled()
 

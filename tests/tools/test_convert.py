@@ -18,6 +18,8 @@ from tools.convert.conversion import LARGEST_DIFFERENCE, judge
 from tools.convert.graphs import FrozenModel
 from tools.convert.verification import compare, image_tensors, random_tensors
 
+pytestmark = pytest.mark.tensorflow
+
 CONTRACT = InputSpec(input_name="x", output_name="y", height=8, width=8)
 
 

@@ -24,7 +24,10 @@ from tools.shared.errors import ToolError
 
 ROOT = Path(__file__).resolve().parents[2]
 # Keras's way of reading a variable, which NumPy warns of.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+pytestmark = [
+    pytest.mark.tensorflow,
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+]
 LABELS = ("Red", "Green", "Blue")
 
 

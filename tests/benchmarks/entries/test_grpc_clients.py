@@ -23,6 +23,8 @@ from benchmarks.entries.serving import model_server
 from benchmarks.harness.case import WrongAnswer
 from benchmarks.harness.measure import run_case
 
+pytestmark = pytest.mark.process
+
 pytest.importorskip("azureml", reason="azureml-accel-models, the old client, is not installed")
 
 

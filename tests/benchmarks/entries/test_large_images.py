@@ -55,6 +55,7 @@ def test_the_photo_is_what_phones_write(progressive: bool) -> None:
         assert bool(image.info.get("progressive")) is progressive
 
 
+@pytest.mark.slow
 def test_generated_photos_are_the_same_every_time_and_differ(tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()

@@ -21,6 +21,8 @@ from benchmarks.entries.startup import (
 from benchmarks.harness.case import Case, Measured, WrongAnswer
 from benchmarks.harness.measure import run_case
 
+pytestmark = pytest.mark.process
+
 
 def onnx_only(case: Case) -> Case:
     """TensorFlow's start takes seconds, and is the same code."""

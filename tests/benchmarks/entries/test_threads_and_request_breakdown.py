@@ -52,6 +52,7 @@ def budget(demo: Workload) -> Iterator[Case]:
         yield replace(case, rounds=5, warm_up_rounds=1)
 
 
+@pytest.mark.process
 def test_the_budget_names_every_part_and_what_remains(budget: Case) -> None:
     samples = run_case(budget)
 
@@ -68,6 +69,7 @@ def test_the_budget_names_every_part_and_what_remains(budget: Case) -> None:
     assert medians["preprocess"] == pytest.approx(float(verdict.measured.split()[0]), rel=0.01)
 
 
+@pytest.mark.process
 def test_a_served_answer_unlike_the_one_in_process_is_wrong(budget: Case) -> None:
     wrong = {"predictedTagName": "x", "prediction": [{"tagName": "x", "probability": 1.0}]}
 

@@ -27,6 +27,8 @@ from benchmarks.harness.measure import run_case
 from benchmarks.harness.records import case_record, verdicts
 from image_classifier.engines.registry import ENGINES
 
+pytestmark = pytest.mark.tensorflow
+
 
 @pytest.fixture(scope="module")
 def case(demo: Workload) -> Iterator[Case]:

@@ -161,6 +161,7 @@ def test_open_loop_keeps_its_schedule_whatever_the_answers_take(
     assert min(outcome.latencies) >= 300
 
 
+@pytest.mark.process
 def test_the_load_process_does_one_load_after_the_other(answers: Answers, image: Path) -> None:
     load = Load(
         port=answers.port, path="/", file=str(image), tag="cat", probability=0.75, seconds=0.05

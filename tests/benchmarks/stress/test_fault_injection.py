@@ -9,6 +9,8 @@ from benchmarks.servers.queue_pipeline import FAILED, POISON
 from benchmarks.stress.fault_injection import RESULT, Ends, messages, run
 from tools.bootstrap.environments import has_node
 
+pytestmark = pytest.mark.process
+
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="SIGKILL and SIGSTOP are not on Windows")
 @pytest.mark.skipif(not has_node(), reason="the storage emulator needs Node.js with npm")

@@ -8,6 +8,8 @@ from benchmarks.stress import burst, fuzz, fuzz_process, requests, soak
 from benchmarks.stress.fuzz_target import IMAGE, first_inputs
 from benchmarks.stress.requests import Request, encoded, noise
 
+pytestmark = pytest.mark.process
+
 
 def test_a_short_fuzz_run_tries_inputs_and_finds_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]

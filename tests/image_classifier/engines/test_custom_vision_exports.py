@@ -263,6 +263,7 @@ def test_the_graphs_have_the_real_nodes_in_the_real_order() -> None:
     assert sizes == [-1, 224, 224, 3]
 
 
+@pytest.mark.tensorflow
 @pytest.mark.parametrize("make", [exports.general_graph, exports.s1_graph, exports.detection_graph])
 def test_the_graphs_are_the_same_each_time(make: Any) -> None:
     assert make.__wrapped__() == make()

@@ -97,6 +97,7 @@ CASES: dict[str, tuple[Callable[[Path], bytes], str]] = {
 }
 
 
+@pytest.mark.tensorflow
 @pytest.mark.parametrize("case", CASES)
 def test_what_is_no_frozen_classifier_is_refused_in_one_sentence(case: str, tmp_path: Path) -> None:
     make, words = CASES[case]
@@ -130,6 +131,7 @@ def test_the_s1_kind_is_rgb_and_cropped_by_its_shorter_side(tmp_path: Path) -> N
     assert not any(input_spec.mean)
 
 
+@pytest.mark.tensorflow
 def test_the_five_real_exports_load(fixtures: Path) -> None:
     folders = [path for path in (fixtures / "custom_vision").iterdir() if path.is_dir()]
     assert len(folders) == 5

@@ -174,6 +174,7 @@ def test_batches_run(tmp_path: Path) -> None:
     assert scores.dtype == np.float32
 
 
+@pytest.mark.tensorflow
 def test_the_demo_model_answers_alike_in_both_formats() -> None:
     answers = {}
     for engine in ("onnx", "tensorflow"):

@@ -10,7 +10,7 @@ import pytest
 
 from image_classifier import Classifier, Settings
 from image_classifier.engines.base import EngineOptions
-from image_classifier.engines.tensorflow import load_saved_model
+from image_classifier.engines.registry import ENGINES
 from image_classifier.errors import InvalidRequest, ModelError
 from image_classifier.model_files.signatures import NUMPY_DTYPES, TensorInfo
 from image_classifier.models.model import Model
@@ -59,7 +59,7 @@ def test_a_shape_other_than_the_signatures_is_the_graphs_business(half: Path) ->
 
 @pytest.mark.parametrize("name", sorted(set(NUMPY_DTYPES) - {"DT_COMPLEX64", "DT_COMPLEX128"}))
 def test_every_dtype_goes_in_and_comes_out(types: Path, name: str) -> None:
-    saved = load_saved_model(types / "saved_model.pb", EngineOptions())
+    saved = ENGINES["tensorflow"].load_saved_model(types / "saved_model.pb", EngineOptions())
     spelled = {"DT_FLOAT": "float32", "DT_DOUBLE": "float64", "DT_HALF": "float16"}
     signature = "echo_" + spelled.get(name, name.removeprefix("DT_").lower())
     dtype = NUMPY_DTYPES[name]
@@ -76,7 +76,7 @@ def test_every_dtype_goes_in_and_comes_out(types: Path, name: str) -> None:
 
 
 def test_an_input_that_the_graph_refuses_is_the_callers_mistake(half: Path) -> None:
-    saved = load_saved_model(half / "saved_model.pb", EngineOptions())
+    saved = ENGINES["tensorflow"].load_saved_model(half / "saved_model.pb", EngineOptions())
     examples = np.array([b"no example"], object)
 
     with pytest.raises(InvalidRequest, match="Could not parse example input"):

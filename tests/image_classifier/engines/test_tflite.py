@@ -221,22 +221,27 @@ def pixels_model(quantised: Quantised, *, is_inside: bool = False) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("data", "words"),
+    ("make", "words"),
     [
-        (b"", "is not a TensorFlow Lite model: it is empty"),
-        (b"hello, this is no model", "is not a TensorFlow Lite model"),
-        (b"\x18\0\0\0TFL3", "is damaged: it holds no graph"),
-        (colours()[:-40], "damaged, cut short"),
-        (colours(input_name="x"), r"does not say how it is fed \(its inputs: x\).*model\.json"),
-        (colours(output_name="probabilities"), r"does not say how it is fed.*model\.json"),
-        (colours(rank=4), "object detection"),
-        (exports.tflite(exports.detection_graph("general")), "object detection"),
-        (exports.tflite(exports.detection_graph("s1")), "object detection"),
-        (colours(width=4), "gives 4 scores but labels.txt beside it has 3"),
+        (lambda: b"", "is not a TensorFlow Lite model: it is empty"),
+        (lambda: b"hello, this is no model", "is not a TensorFlow Lite model"),
+        (lambda: b"\x18\0\0\0TFL3", "is damaged: it holds no graph"),
+        (lambda: colours()[:-40], "damaged, cut short"),
+        (
+            lambda: colours(input_name="x"),
+            r"does not say how it is fed \(its inputs: x\).*model\.json",
+        ),
+        (lambda: colours(output_name="probabilities"), r"does not say how it is fed.*model\.json"),
+        (lambda: colours(rank=4), "object detection"),
+        (lambda: exports.tflite(exports.detection_graph("general")), "object detection"),
+        (lambda: exports.tflite(exports.detection_graph("s1")), "object detection"),
+        (lambda: colours(width=4), "gives 4 scores but labels.txt beside it has 3"),
     ],
 )
-def test_what_cannot_be_served_is_refused_in_words(tmp_path: Path, data: bytes, words: str) -> None:
-    folder = tflite_folder(tmp_path / "models", data)
+def test_what_cannot_be_served_is_refused_in_words(
+    tmp_path: Path, make: Callable[[], bytes], words: str
+) -> None:
+    folder = tflite_folder(tmp_path / "models", make())
 
     with pytest.raises(ModelError, match=words) as error:
         Model("m", 1, folder).load()

@@ -41,6 +41,7 @@ def photo(seed: int, size: tuple[int, int] = (3600, 2700)) -> bytes:
     return stream.getvalue()
 
 
+@pytest.mark.slow
 def test_large_photos_get_the_same_tag_and_nearly_the_same_probabilities() -> None:
     exact, fast = both(ROOT)
     for seed in range(8):
@@ -63,6 +64,7 @@ def test_images_of_ordinary_size_are_equal_to_the_bit(kind: str) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_large_jpeg_is_really_decoded_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = []
 
@@ -77,6 +79,7 @@ def test_a_large_jpeg_is_really_decoded_smaller(monkeypatch: pytest.MonkeyPatch)
     assert sizes == [((1800, 1350), (3600, 2700))]
 
 
+@pytest.mark.tensorflow
 def test_a_real_export_gives_the_same_tags_for_photos_of_many_kinds(
     fixtures: Path, tmp_path: Path
 ) -> None:

@@ -49,6 +49,7 @@ def difference(data: bytes, wanted: InputSpec, turned: Image.Transpose | None = 
     return float(np.sqrt(np.mean((tensors[0] - tensors[1]) ** 2)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("size", "side"),
     [((3333, 2501), 227), ((2500, 3201), 224), ((3400, 3400), 64), ((6401, 1800), 227)],

@@ -78,6 +78,7 @@ def test_card_is_about_this_very_model() -> None:
         assert f"| {variant.name} |" in card
 
 
+@pytest.mark.tensorflow
 def test_held_out_digits_are_named_rightly_as_the_card_says() -> None:
     row = re.search(rf"\| {re.escape(VARIANTS[0].name)} \| (\d+) \| (\d+) \|", _card())
     assert row is not None
@@ -92,6 +93,7 @@ def test_held_out_digits_are_named_rightly_as_the_card_says() -> None:
     assert measured.total - measured.right <= total - right
 
 
+@pytest.mark.tensorflow
 @pytest.mark.parametrize(
     "variant",
     [v for v in VARIANTS if re.search("white on black|pen, thin|any light|small|photo", v.name)],

@@ -115,6 +115,7 @@ def test_what_cannot_be_used_is_an_invalid_argument_in_words(
     assert caught.value.code is Code.INVALID_ARGUMENT
 
 
+@pytest.mark.tensorflow
 def test_the_real_exports_answer_as_their_exporter_does(fixtures: Path, tmp_path: Path) -> None:
     expected = json.loads((fixtures / "expected.json").read_text("utf-8"))["predictions"]
     for folder in (fixtures / "custom_vision").iterdir():

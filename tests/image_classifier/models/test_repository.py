@@ -141,6 +141,7 @@ def test_the_tutorials_pair_in_classify_is_the_default(tmp_path: Path, colours_p
     assert found.get().load().labels == ("Blue", "Green", "Red")
 
 
+@pytest.mark.tensorflow
 def test_half_of_the_tutorials_pair_is_reported_not_overlooked(tmp_path: Path) -> None:
     model_folder(tmp_path / "models", "digits")
     (tmp_path / "classify").mkdir()

@@ -294,6 +294,7 @@ def test_a_version_can_be_loaded_again_after_it_was_unloaded(
     assert again is not None and again.version == 1
 
 
+@pytest.mark.slow
 def test_sixteen_threads_never_fail_while_versions_come_and_go(
     folder: Path, publish: Callable[..., Path]
 ) -> None:

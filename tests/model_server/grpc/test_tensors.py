@@ -93,6 +93,7 @@ SIZES = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(ANY_TENSOR, SIZES, st.booleans())
 def test_any_message_gives_a_tensor_of_its_shape_or_a_sentence(

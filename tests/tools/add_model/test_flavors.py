@@ -33,6 +33,7 @@ REAL = (
 )
 
 
+@pytest.mark.tensorflow
 @pytest.mark.parametrize("name", REAL)
 def test_a_real_export_is_added_and_answers_as_the_exporter_does(
     name: str, fixtures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -21,6 +21,8 @@ from tools.bootstrap.environments import (
     venv_python,
 )
 
+pytestmark = pytest.mark.process
+
 VERSION = "{}.{}".format(*sys.version_info[:2])
 
 

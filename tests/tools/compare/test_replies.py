@@ -89,6 +89,7 @@ def _nested(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.lists(inner) | st.dictionaries(names, inner)
 
 
+@pytest.mark.slow
 @given(st.binary() | st.recursive(st.none() | st.text() | st.booleans(), _nested).map(json.dumps))
 def test_no_body_breaks_the_readers(body: bytes | str) -> None:
     data = body if isinstance(body, bytes) else body.encode()

@@ -103,6 +103,7 @@ def test_modes_and_extra_files_of_a_zip_file_count_for_nothing(
     }
 
 
+@pytest.mark.slow
 def test_a_large_file_is_never_held_in_memory(tmp_path: Path) -> None:
     """The model takes 24 MB, which zipfile and the copying pass on in small pieces."""
     import tracemalloc
@@ -134,6 +135,7 @@ def changed(data: bytes, seed: int) -> bytes:
     return bytes(copy)
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 2**32))
 @RUN
 def test_a_changed_zip_file_is_registered_whole_or_refused_in_a_sentence(

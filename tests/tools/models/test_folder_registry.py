@@ -439,6 +439,7 @@ def test_a_version_registered_by_hand_is_listed_like_any_other(
     assert lines[2].split()[:3] == ["m", "4", "onnx"]
 
 
+@pytest.mark.tensorflow
 def test_converting_adds_onnx_and_keeps_the_checksums_right(
     registry: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -93,6 +93,7 @@ def test_a_filled_loop_is_not_drawn_with_a_pen() -> None:
     assert not filled_six.has_pen
 
 
+@pytest.mark.slow
 def test_training_draws_dark_on_light_and_light_on_dark() -> None:
     digits = split_digits()[0][:60]
     images = training_images(digits, np.random.default_rng(0))

@@ -26,7 +26,10 @@ from tools.zoo.commands import images_of, write_and_verify
 from tools.zoo.networks import NETWORKS, PREPROCESSING, Recipe, with_head
 
 # Keras's way of reading a variable, which NumPy warns of.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+pytestmark = [
+    pytest.mark.tensorflow,
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+]
 ROOT = Path(__file__).resolve().parents[3]
 SIZE = 64  # pixels: a tenth of the time of 224
 

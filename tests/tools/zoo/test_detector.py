@@ -21,7 +21,10 @@ from tools.zoo.anchors import LEVELS, anchor_boxes
 from tools.zoo.detector import make_detector, write_detector
 
 # Keras's way of reading a variable, which NumPy warns of.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+pytestmark = [
+    pytest.mark.tensorflow,
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+]
 NARROW = 1 / 16  # of the real network's channels
 
 

@@ -17,7 +17,10 @@ from tools.shared.errors import ToolError
 from tools.zoo.imagenet import with_weights
 
 # Keras's way of reading a variable, which NumPy warns of.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+pytestmark = [
+    pytest.mark.tensorflow,
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+]
 FILE = "mobilenet_2_5_224_tf.h5"  # what Keras asks for
 
 

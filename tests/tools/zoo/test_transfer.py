@@ -18,7 +18,10 @@ from tools.zoo.head import accuracy, train_head
 from tools.zoo.networks import Recipe
 
 # Keras's way of reading a variable, which NumPy warns of.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+pytestmark = [
+    pytest.mark.tensorflow,
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+]
 RECIPE = Recipe(network="vgg16", weights="none", size=32)
 
 
