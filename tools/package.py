@@ -27,6 +27,8 @@ from tools.bootstrap.lock_file import (
     write_lock,
 )
 from tools.list_package import list_package
+from tools.shared.command import run_command
+from tools.shared.errors import ToolError
 
 __all__ = ["lay_out", "main", "requirements_for"]
 
@@ -52,10 +54,6 @@ MARK = "# Laid out by python -m tools.package; with --replace it empties this fo
 DEPENDENCIES = Path(".python_packages") / "lib" / "site-packages"
 
 
-class CannotPackage(Exception):
-    """The app cannot run on this engine alone, or the target is not fit; the message says why."""
-
-
 def lay_out(root: Path, target: Path, engine: str, *, replace: bool = False) -> list[Path]:
     """Copies the files to publish.
 
@@ -69,7 +67,7 @@ def lay_out(root: Path, target: Path, engine: str, *, replace: bool = False) -> 
         The files copied, as paths from ``target``.
 
     Raises:
-        CannotPackage: a model has no weights for the engine, or the target has other files in it.
+        ToolError: a model has no weights for the engine, or the target has other files in it.
     """
     _check_target(target, replace)
     files = list_package(root)
@@ -119,7 +117,7 @@ def _check_target(target: Path, replace: bool) -> None:
         hint = "name a new folder"
         if ours:
             hint += ", or say --replace, which empties this one first"
-        raise CannotPackage(f"{target} is not empty: {hint}.")
+        raise ToolError(f"{target} is not empty: {hint}.")
 
 
 def _empty(folder: Path) -> None:
@@ -139,7 +137,7 @@ def _check_models(files: Sequence[Path], engine: str) -> None:
     if missing:
         names = " ".join(path.as_posix() for path in missing)
         hint = f" Convert first: python -m tools.convert {names}" if "model.onnx" in wanted else ""
-        raise CannotPackage(f"There is no {' or '.join(wanted)} in {names}.{hint}")
+        raise ToolError(f"There is no {' or '.join(wanted)} in {names}.{hint}")
 
 
 def _goes_with(path: Path, others: set[str]) -> bool:
@@ -185,18 +183,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="install what requirements.txt names too, as 'func … publish --no-build' wants it",
     )
     args = parser.parse_args(argv)
-    try:
+
+    def work() -> None:
         copied = lay_out(ROOT, args.target, args.engine, replace=args.replace)
-    except CannotPackage as exc:
-        print(f"error: {exc}", file=sys.stderr)
-        return 1
-    print(f"{args.target}: {len(copied)} files, {_megabytes(args.target):.1f} MB")
-    if args.dependencies:
-        print("Installing what requirements.txt names …", flush=True)
-        _install(args.target)
-        print(f"With all that it needs: {_megabytes(args.target):.0f} MB unpacked")
-    print(f"Publish it: cd {args.target} && func azure functionapp publish MY-APP")
-    return 0
+        print(f"{args.target}: {len(copied)} files, {_megabytes(args.target):.1f} MB")
+        if args.dependencies:
+            print("Installing what requirements.txt names …", flush=True)
+            _install(args.target)
+            print(f"With all that it needs: {_megabytes(args.target):.1f} MB unpacked")
+        print(f"Publish it: cd {args.target} && func azure functionapp publish MY-APP")
+
+    return run_command(work)
 
 
 if __name__ == "__main__":

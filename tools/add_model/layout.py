@@ -1,4 +1,4 @@
-"""Finds the model in an export, in whatever folder of it."""
+"""Finds the model and its files in any folder of an export."""
 
 from __future__ import annotations
 

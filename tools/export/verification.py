@@ -105,7 +105,7 @@ def _given(images: Iterable[Path], left_out: dict[Path, str]) -> Iterator[_Image
 
 
 def _unlike(data: bytes) -> str:
-    """The reason why TensorFlow reads an image differently, whatever the export; else empty.
+    """The reason why TensorFlow reads an image differently in any export; else empty.
 
     Its decoder ignores the EXIF orientation and the palette of a BMP, and knows fewer formats.
     """

@@ -185,7 +185,7 @@ class BlobRegistry:
             # This blob claims the number: of two concurrent commands one finds it there.
             self._put(f"{place}/{TAGS_FILE}", tags_as_json(tags).encode())
         except StorageError as exc:
-            raise ToolError(f"{exc.message} Does somebody else register {place}?") from None
+            raise ToolError(f"{exc.message} Does another command register {place}?") from None
         try:
             in_order = sorted(files, key=lambda file: (file.path in weights, file.path))
             total = sum(file.bytes for file in files)

@@ -56,7 +56,7 @@ def servers_of(
         answer = _ask(app, version, key)
         if answer is None and apps is not None:
             raise ToolError(
-                f"{app} does not answer, so nobody knows whether it serves {version}. Start it, "
+                f"{app} does not answer, so it is unknown whether it serves {version}. Start it, "
                 "leave --app out if it is gone, or say --force."
             )
         serves = answer and _serves(answer, version)

@@ -130,8 +130,8 @@ def _introduction() -> str:
     limits = {setting.name: setting for setting in SETTINGS if setting.name in _LIMITS}
     lines = [
         "Classifies images with models exported from Azure Custom Vision, and others.",
-        "In development nobody needs a key. Elsewhere send one of the app's `API_KEYS`, as "
-        f"{_ways()}; who has none gets 401.",
+        "In development no request needs a key. Elsewhere send one of the app's `API_KEYS`, as "
+        f"{_ways()}; a request without one gets 401.",
         "Limits, with their defaults (app settings): "
         + "; ".join(f"`{s.name}` {s.default} ({s.meaning})" for s in limits.values())
         + ".",

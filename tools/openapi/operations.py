@@ -57,7 +57,7 @@ _VERSION = _parameter(
     "version", "query", {"type": "integer", "minimum": 0, "maximum": 10**17}, "Else the highest."
 )
 _IMG = _parameter("img", "query", {"type": "string", "format": "uri"}, "The image's address.")
-_PREDICTED = _ok("Prediction", "What the model sees.", predicted=True)
+_PREDICTED = _ok("Prediction", "The tags of the image.", predicted=True)
 
 _CLASSIFY = {
     "/api/classify": {

@@ -109,7 +109,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     },
     "ImageUrl": _object({"Url": {"type": "string", "minLength": 1, "format": "uri"}}),
     "Error": _object({"error": _object({"code": _TEXT, "message": _TEXT})})
-    | {"description": "What was wrong, what is allowed, what to do. `code` never changes."},
+    | {"description": "The fault, the limit and the advice, in a sentence. `code` never changes."},
     "Status": _object(
         {
             "status": {"enum": ["ready", "unavailable"]},
@@ -205,7 +205,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
             "code": _TEXT,
             "message": _TEXT,
             "error": _object({"code": _TEXT, "message": _TEXT})
-            | {"description": "With 401 only: what Azure's gateway says."},
+            | {"description": "With 401 only: the error of Azure's gateway."},
         },
         optional=("error",),
     ),
