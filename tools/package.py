@@ -148,7 +148,13 @@ def _goes_with(path: Path, others: set[str]) -> bool:
 
 def _install(target: Path) -> None:
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-compile"]
-    command += ["--target", str(target / DEPENDENCIES), "-r", str(target / "requirements.txt")]
+    command += [
+        "--require-hashes",
+        "--target",
+        str(target / DEPENDENCIES),
+        "-r",
+        str(target / "requirements.txt"),
+    ]
     subprocess.run(command, check=True)
 
 

@@ -66,7 +66,7 @@ def from_environ(environ: Mapping[str, str]) -> OpenTelemetry | None:
     if not any(environ.get(name, "").strip() for name in ENDPOINTS):
         raise ValueError(
             "PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY is true, but the host has set nothing up: "
-            "add azure-monitor-opentelemetry to requirements.txt."
+            "add azure-monitor-opentelemetry to requirements.in and run `python -m tools.lock`."
         )
     for name in _PROTOCOLS:
         if environ.get(name, "").strip() not in ("", "http/protobuf"):

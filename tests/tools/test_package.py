@@ -18,6 +18,7 @@ from tests.support.servers import LocalHost
 from tools import package
 from tools.bootstrap.lock_file import DISTRIBUTIONS, read_lock
 from tools.list_package import list_package
+from tools.shared.errors import ToolError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -131,7 +132,7 @@ def test_a_model_that_is_not_converted_is_named(tmp_path: Path) -> None:
     (root / "models" / "cats" / "1" / "model.pb").write_bytes(b"graph")
     (root / "requirements.txt").write_text("numpy==1\n    # via -r requirements.in\n")
 
-    with pytest.raises(package.CannotPackage, match=r"tools\.convert models/cats/1"):
+    with pytest.raises(ToolError, match=r"tools\.convert models/cats/1"):
         package.lay_out(root, tmp_path / "out", "onnx")
     assert not (tmp_path / "out").exists()
 
@@ -153,7 +154,7 @@ def test_an_app_of_tensorflow_lite_models_is_packaged_too(tmp_path: Path) -> Non
     assert "tensorflow-cpu" not in kept
     assert "onnxruntime" not in kept
     assert "\nbackports-strenum==" in kept  # it needs this, and ONNX Runtime does not
-    with pytest.raises(package.CannotPackage, match=r"no model\.tflite in models/digits/1"):
+    with pytest.raises(ToolError, match=r"no model\.tflite in models/digits/1"):
         package.lay_out(ROOT, tmp_path / "demo", "tflite")
 
 
@@ -224,7 +225,7 @@ def test_a_model_without_weights_leaves_what_was_laid_out_before(tmp_path: Path)
     package.lay_out(root, target, "onnx")
     before = files_of(target)
 
-    with pytest.raises(package.CannotPackage, match=r"no model\.pb or saved_model\.pb"):
+    with pytest.raises(ToolError, match=r"no model\.pb or saved_model\.pb"):
         package.lay_out(root, target, "tensorflow", replace=True)
     assert files_of(target) == before
 
