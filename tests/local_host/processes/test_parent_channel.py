@@ -94,6 +94,8 @@ def test_call_that_raises_is_told_as_failed() -> None:
 
 def test_write_waits_for_the_parents_answer_and_raises_its_error() -> None:
     async def scenario(channel: ParentChannel, parent: Parent) -> None:
+        errors: list[Any] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context))
         first = asyncio.create_task(channel.write([]))
         second = asyncio.create_task(channel.write([]))
         kind, one, writes = await parent.receive()
@@ -108,6 +110,11 @@ def test_write_waits_for_the_parents_answer_and_raises_its_error() -> None:
         assert not first.done()
         parent.pipe.send(("written", one, None))
         await first
+        # So is an answer that comes twice; the call shows that it was received.
+        parent.pipe.send(("written", one, None))
+        parent.pipe.send(("call", 7, CALL))
+        assert await parent.receive() == ("called", 7, True)
+        assert errors == []
 
     run_channel(scenario)
 
@@ -130,16 +137,17 @@ def test_message_for_a_parent_that_has_died_raises_nothing() -> None:
 
 def test_messages_of_several_threads_do_not_mix() -> None:
     async def scenario(channel: ParentChannel, parent: Parent) -> None:
-        text = "x" * 20_000
+        # Longer than the pipe holds, so that writers wait amid a message.
+        text = "x" * 500_000
 
         def send() -> None:
-            for _ in range(50):
+            for _ in range(10):
                 channel.send("lines", text)
 
         threads = [threading.Thread(target=send) for _ in range(4)]
         for thread in threads:
             thread.start()
-        for _ in range(200):
+        for _ in range(40):
             assert await parent.receive() == ("lines", text)
 
     run_channel(scenario)

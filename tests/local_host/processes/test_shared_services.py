@@ -140,6 +140,8 @@ def test_nothing_is_read_when_the_host_stops_before_the_imports_are_done(run: Ru
         fixture.services.stop_polling()
         await fixture.services.drain(1)
         await fixture.services.close()
+        for _ in range(20):  # as many turns of the loop as a listener's first look would take
+            await asyncio.sleep(0)
         assert fixture.storage.count("get") == 0
 
     run(scenario)
