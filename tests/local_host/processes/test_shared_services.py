@@ -235,11 +235,13 @@ def test_signalr_message_goes_to_the_service_of_its_setting_and_its_error_fails_
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent: list[tuple[SignalREndpoint, str, Any]] = []
+    made: list[SignalREndpoint] = []
     closed: list[SignalREndpoint] = []
 
     class Sender:
         def __init__(self, endpoint: SignalREndpoint) -> None:
             self._endpoint = endpoint
+            made.append(endpoint)
 
         async def send(self, hub: str, message: Any) -> None:
             if message == {"bad": 1}:
@@ -260,4 +262,4 @@ def test_signalr_message_goes_to_the_service_of_its_setting_and_its_error_fails_
 
     run(scenario)
     assert sent == [(SERVICE, "cats", {"good": 1})]
-    assert closed == [SERVICE], "one connection for each service"
+    assert made == closed == [SERVICE], "one connection for each service"
