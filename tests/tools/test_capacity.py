@@ -1,3 +1,5 @@
+"""The formula is held against a simulation, and the pages against the command."""
+
 from __future__ import annotations
 
 import re

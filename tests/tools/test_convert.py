@@ -147,7 +147,7 @@ def test_a_damaged_image_is_named_and_left_out(
     assert "prove it on 3 images" in out
 
 
-def test_without_a_image_that_can_be_read_nothing_is_begun(
+def test_without_an_image_that_can_be_read_nothing_is_begun(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = model_folder(tmp_path / "models", graph=colour_graph())

@@ -137,7 +137,7 @@ def test_the_verdict_is_one_line() -> None:
 # --- Who is right
 
 
-def test_the_folder_of_a_image_says_who_is_right() -> None:
+def test_the_folder_of_an_image_says_who_is_right() -> None:
     found = correctness_of(
         [
             answers("cat/1.png", cat(0.75), cat(0.75)),  # both

@@ -96,7 +96,7 @@ def test_everybody_waits_as_long_as_a_busy_service_wants(compare: Compare, servi
         (Reply({"predictions": [{"tagName": "a"}]}), "answered 200 with a prediction without"),
     ],
 )
-def test_a_image_that_fails_is_listed_and_the_others_are_compared(
+def test_an_image_that_fails_is_listed_and_the_others_are_compared(
     reply: Reply, words: str, compare: Compare, service: Serve, tmp_path: Path
 ) -> None:
     fails_once = service(lambda body: reply if body == b"b.JPG" else cat(body))
@@ -125,7 +125,7 @@ def test_a_file_that_cannot_be_read_is_listed(
     assert "the file cannot be read (No such file or directory)" in ran.out
 
 
-def test_a_image_larger_than_the_cloud_takes_is_noted(
+def test_an_image_larger_than_the_cloud_takes_is_noted(
     compare: Compare, service: Serve, folder: Path
 ) -> None:
     (folder / "a.png").write_bytes(bytes(4 * 1024 * 1024 + 1))

@@ -101,7 +101,7 @@ def test_the_first_answer_of_a_connection_is_told_apart(
     assert "–" not in figure(ran, "… slowest first one, with connecting")
 
 
-def test_the_plot_is_a_image_of_both(compare: Compare, service: Serve, tmp_path: Path) -> None:
+def test_the_plot_is_an_image_of_both(compare: Compare, service: Serve, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="the plots need matplotlib")
     compare(service().url, service(differing).url, plot=True)
     svg = (tmp_path / "out" / "comparison.svg").read_text("utf-8")

@@ -1,3 +1,5 @@
+"""Queues are opened by the name of a setting, and no message holds a secret."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""Digits are drawn in the style that was asked for, and the same each time."""
+
 from __future__ import annotations
 
 from dataclasses import replace
