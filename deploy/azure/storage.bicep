@@ -36,7 +36,7 @@ resource account 'Microsoft.Storage/storageAccounts@2023-05-01' = {
     }
 
     // Private images: FETCH_BLOB_CONTAINERS lets the app fetch from this container and no other.
-    resource images 'containers' = {
+    resource imageContainer 'containers' = {
       name: 'images'
     }
   }
