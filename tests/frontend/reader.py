@@ -53,7 +53,7 @@ def give_key(page: Page, key: str) -> None:
 
 
 def result(page: Page) -> Locator:
-    return page.get_by_role("region", name="What the model sees")
+    return page.get_by_role("region", name="Result")
 
 
 def verdict(page: Page, image: str = "") -> str:

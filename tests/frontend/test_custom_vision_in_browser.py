@@ -113,5 +113,5 @@ def test_a_header_that_the_preflight_does_not_allow_stays_here(
 
     expected_in_console += ["blocked by CORS policy", "net::ERR_FAILED"]
     path = f"/customvision/v3.0/Prediction/{PROJECT}/classify/iterations/Iteration1/image"
-    with pytest.raises(Error, match="EnvironmentSetupError to fetch"):
+    with pytest.raises(Error, match="Failed to fetch"):
         shop_page.evaluate(FETCH, [keyed_host.url + path, {"Prediction-Key": KEY, "X-Other": "1"}])

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.browser
 def test_a_url_without_a_image_is_explained(
     page: Page, host: LocalHost, expected_in_console: list[str]
 ) -> None:
-    expected_in_console += ["404 (Not Found)", "424 (EnvironmentSetupError Dependency)"]
+    expected_in_console += ["404 (Not Found)", "424 (Failed Dependency)"]
     open_page(page, host.url)
     type_url(page, f"{host.url}/samples/none.png")
 

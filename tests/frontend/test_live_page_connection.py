@@ -44,7 +44,7 @@ def test_a_lost_connection_comes_back_by_itself(
     assert spoken.inner_text() == "Connected."
 
     live_site.stop_service()
-    page.get_by_text("What is done meanwhile is done all the same").wait_for()
+    page.get_by_text("The work goes on meanwhile").wait_for()
     page.get_by_text(re.compile(r"reconnecting, (next try in \d+ s|trying now…)")).wait_for()
     page.get_by_text(re.compile(r"SignalR service .*:\d+, does not answer\.")).first.wait_for()
     assert "Trying again." in spoken.inner_text()

@@ -86,7 +86,7 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(
             page.locator("table").wait_for()
 
     assert reached == [
-        "One pict", "Live", "API", reached[3], "The same", "region", "Pause", "Clear", "region",
+        "One imag", "Live", "API", reached[3], "The same", "region", "Pause", "Clear", "region",
     ]  # fmt: skip
     assert reached[3].startswith("API")
     assert page.get_by_text("counting goes on").is_visible()

@@ -56,7 +56,7 @@ function readAnswer(document, status, given) {
   };
 }
 
-/** What a "$ref" leads to. */
+/** Resolves a "$ref". */
 export function resolve(document, given) {
   return given.$ref ? given.$ref.slice(2).split('/').reduce((found, name) => found[name], document) : given;
 }

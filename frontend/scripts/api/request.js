@@ -20,7 +20,7 @@ export function missing({ parameters }, values) {
   return parameters.filter(({ required, name }) => required && !String(values[name] ?? '').trim()).map(({ name }) => name);
 }
 
-/** What fetch() gets. `file` is a Blob with a name, `text` what stands in the box for JSON. */
+/** The arguments for fetch(). `file` is a Blob with a name, `text` the content of the box for JSON. */
 export async function requestOf(method, body, { file, text, key }) {
   const headers = key ? { 'x-functions-key': key } : {};
   if (!body) return { method, headers };

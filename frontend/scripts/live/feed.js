@@ -1,6 +1,6 @@
 // The connection over which the results come: SignalR, kept up for as long as the page is open.
 
-/** What went wrong, in words for people. `status` is HTTP's if the API answered; `wantsKey` says that it was for want of a key. */
+/** A failure, with a message for people. `status` is HTTP's if the API answered; `wantsKey` says that it was for want of a key. */
 class Problem extends Error {
   constructor(message, details = {}) {
     super(message);

@@ -33,7 +33,7 @@ function percent(probability) {
 
 const clockTime = (at) => new Date(at).toLocaleTimeString('en-GB');
 
-/** What may be shown as an image: an address of the web, or an image that is its own address. */
+/** The URLs that may be shown as an image: those of the web, and data URLs of images. */
 function imageSource(url) {
   if (/^data:image\/[a-z0-9.+-]+[;,]/i.test(url)) return url;
   return webUrl(url)?.href ?? '';
@@ -47,7 +47,7 @@ function shortUrl(text) {
 
 // --- Parts
 
-/** An image that stands in for itself when it cannot be shown. */
+/** An image with a placeholder for one that cannot be shown. */
 const resultImage = {
   props: { url: { type: String, required: true } },
   setup: ({ url }) => ({ src: imageSource(url), isBroken: ref(false) }),
@@ -143,7 +143,7 @@ function setup() {
       onState(state) {
         connection.value = state;
         now.value = performance.now();
-        // Whoever is busy elsewhere on the page stays there.
+        // A user who is busy elsewhere on the page stays there.
         if (state.name === 'refused' && document.activeElement === document.body) nextTick(() => keyField.value?.focus());
       },
     });
@@ -183,7 +183,7 @@ function setup() {
     return problem && name === 'waiting' ? `${problem.message} Trying again.` : '';
   });
 
-  // --- What is shown of it
+  // --- The view
 
   const tagBars = computed(() => {
     const { top, others, total } = counts.value.tags;

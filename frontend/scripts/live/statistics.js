@@ -66,7 +66,7 @@ export function createTally(clock = () => performance.now()) {
       rates.add(second(), 1);
       const { code, message: reason } = asObject(error);
       codes.add(text(code) || 'Error');
-      // What is no URL at all has its own text instead.
+      // A text that is no URL is shown itself.
       keep(failures, { what: text(url) || text(queued) || 'a message without text', code: text(code) || 'Error', reason: text(reason) || 'No reason was given.' });
     },
 

@@ -44,7 +44,7 @@ export const throughputPlot = {
       return `Average ${this.number(sum(this.both) / seconds)}, peak ${this.number(peak)} per second in the last ${window}; `
         + `${sum(failed) ? this.number(sum(failed)) : 'none'} failed.`;
     },
-    /** What is under the pointer, and where. */
+    /** The point under the pointer, and its position. */
     point() {
       if (this.pointed === null) return null;
       const ago = plotSeconds - this.pointed;

@@ -31,7 +31,7 @@ MISSING_LIBRARY = (
 LONG = (
     'ImportError("Traceback (most recent call last):\\n  File \\"x.py\\", line 1, in <module>\\n'
     "    from x import *\\nImportError: libx.so: undefined symbol: y\\n\\n\\n"
-    'EnvironmentSetupError to load the native TensorFlow runtime.\\nSee https://example.com.")'
+    'Failed to load the native TensorFlow runtime.\\nSee https://example.com.")'
 )
 
 
