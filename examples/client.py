@@ -31,11 +31,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"client: {exc}", file=sys.stderr)
         return 2
     try:
-        found = _over_grpc(args, row) if args.format == "GRPC" else _over_rest(args, row)
+        answer = _over_grpc(args, row) if args.format == "GRPC" else _over_rest(args, row)
     except (ConnectionError, RuntimeError) as exc:
         print(f"client: {exc}", file=sys.stderr)
         return 1
-    print(json.dumps(found, ensure_ascii=False) if isinstance(found, dict) else found)
+    print(json.dumps(answer, ensure_ascii=False) if isinstance(answer, dict) else answer)
     return 0
 
 
@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _row(args: argparse.Namespace) -> dict[str, Any]:
-    """One value for each input of the model."""
+    """Makes one value for each input of the model."""
     if args.columns:
         row = json.loads(args.columns)
         if not isinstance(row, dict):
@@ -97,12 +97,12 @@ def _over_grpc(args: argparse.Namespace, row: Mapping[str, Any]) -> Any:
             answer = predict(request, timeout=TIMEOUT_SECONDS, metadata=metadata)
         except grpc.RpcError as exc:
             raise RuntimeError(f"{exc.code().name}: {exc.details()}") from exc
-    found = {name: _first(tensor) for name, tensor in sorted(answer.outputs.items())}
-    return found if len(found) > 1 else next(iter(found.values()))
+    outputs = {name: _first(tensor) for name, tensor in sorted(answer.outputs.items())}
+    return outputs if len(outputs) > 1 else next(iter(outputs.values()))
 
 
 def _first(tensor: Any) -> Any:
-    """The answer for the one row that was sent."""
+    """Reads the answer for the only row."""
     values = [each.decode("utf-8", "replace") for each in tensor.string_val]
     values = values or [round(value, 6) for value in tensor.float_val]
     return values if len(tensor.tensor_shape.dim) > 1 else values[0]

@@ -1,4 +1,4 @@
-"""What all examples share: their options, and the lines that they end with."""
+"""Holds the options of all examples, and prints the commands at their end."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tools.shared.arguments import local_folder
 
-# TensorFlow's start-up chatter is not what an example is about.
+# Silences TensorFlow's start-up messages.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 __all__ = ["ROOT", "parser", "seeded", "show_how_to_serve"]
@@ -21,13 +21,13 @@ ROOT = Path(__file__).resolve().parents[1]
 def parser(
     name: str, description: str, *, epochs: int | None, quick: str
 ) -> argparse.ArgumentParser:
-    """The options of every example.
+    """Makes the parser with the options of every example.
 
     Args:
         name: of the example, and of its model if no other is given.
         description: for ``--help``.
         epochs: how often it sees its data; None if it trains nothing.
-        quick: what ``--quick`` does.
+        quick: the effect of ``--quick``.
     """
     made = argparse.ArgumentParser(prog=f"python -m examples.{name}", description=description)
     made.add_argument(
@@ -45,7 +45,7 @@ def parser(
 
 
 def seeded(seed: int) -> None:
-    """The same run gives the same model."""
+    """Sets the seeds, so that the same run gives the same model."""
     import keras
 
     keras.utils.set_random_seed(seed)

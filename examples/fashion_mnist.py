@@ -35,7 +35,7 @@ CLOTHES = (
     "Ankle boot",
 )
 DIGITS = tuple("0123456789")
-# Where Keras has the data set from; the files are those of its authors.
+# Keras's source of the data set, with the files of its authors.
 SOURCE = "https://storage.googleapis.com/tensorflow/tf-keras-datasets"
 FILES = (
     "train-images-idx3-ubyte.gz",
@@ -90,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> Path:
 
 
 def save_image(pixels: np.ndarray, folder: Path) -> Path:
-    """Puts an image to ask with beside the model, where servers do not look."""
+    """Writes an image for requests beside the model, where servers do not look."""
     from PIL import Image
 
     path = folder / "assets.extra" / "sample.png"
@@ -100,7 +100,7 @@ def save_image(pixels: np.ndarray, folder: Path) -> Path:
 
 
 def network(classes: int) -> Any:
-    """Two convolutions and a layer on top, with probabilities as its output."""
+    """Makes two convolutions and a layer on top, with probabilities as its output."""
     import keras
 
     made = keras.Sequential(
@@ -120,10 +120,10 @@ def network(classes: int) -> Any:
 
 
 def fashion_or_digits(source: str) -> Data:
-    """Fashion-MNIST, or what is there without a network."""
+    """Loads Fashion-MNIST, or the digits without a network."""
     try:
         return fashion(source)
-    except Exception as exc:  # what Keras raises for a failed download
+    except Exception as exc:  # raised by Keras for a failed download
         print(f"Fashion-MNIST cannot be downloaded ({exc}): taking scikit-learn's digits instead.")
         return digits()
 
@@ -154,21 +154,21 @@ def fashion(source: str) -> Data:
 
 
 def digits() -> Data:
-    """scikit-learn's digits, 8 x 8, made as large as Fashion-MNIST's images."""
+    """Loads scikit-learn's digits, 8 x 8, scaled to the size of Fashion-MNIST's images."""
     from PIL import Image
     from sklearn.datasets import load_digits
 
-    found = load_digits()
-    pixels = (found.images * (255 / 16)).astype(np.uint8)
+    digits = load_digits()
+    pixels = (digits.images * (255 / 16)).astype(np.uint8)
     size = (SIZE, SIZE)
     large = [Image.fromarray(each).resize(size, Image.Resampling.BILINEAR) for each in pixels]
     images = np.stack([np.asarray(each) for each in large])[..., None]
     split = len(images) * 4 // 5
     return Data(
         images[:split],
-        found.target[:split],
+        digits.target[:split],
         images[split:],
-        found.target[split:],
+        digits.target[split:],
         DIGITS,
     )
 

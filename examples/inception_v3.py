@@ -17,7 +17,7 @@ from tools.export import export_classifier, preset
 from tools.zoo.imagenet import CLASSES, imagenet_labels, numbered, with_weights
 
 SIZE = 299
-SMALLEST = 75  # pixels, for the network to have any left at its end
+SMALLEST = 75  # pixels: the least that the network can take
 
 
 def main(argv: Sequence[str] | None = None) -> Path:
@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> Path:
 
 
 def network(weights: str, size: int, classes: int) -> Any:
-    """The network; exits with a sentence if its weights cannot be downloaded."""
+    """Loads the network; exits with a sentence if its weights cannot be downloaded."""
     import keras
 
     shape = (size, size, 3)

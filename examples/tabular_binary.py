@@ -72,19 +72,19 @@ def main(argv: Sequence[str] | None = None) -> Path:
 
 
 def read_table() -> Table:
-    """The columns that the example uses, and the area as a word: a third of the rows each."""
+    """Loads the columns of the example, with the area as a word: a third of the rows each."""
     from sklearn.datasets import load_breast_cancer
 
-    found = load_breast_cancer()
-    names = [name.replace(" ", "_") for name in found.feature_names]
-    columns = {name: found.data[:, names.index(name)].astype(np.float32) for name in NUMBERS}
-    area = found.data[:, names.index("mean_area")]
+    data_set = load_breast_cancer()
+    names = [name.replace(" ", "_") for name in data_set.feature_names]
+    columns = {name: data_set.data[:, names.index(name)].astype(np.float32) for name in NUMBERS}
+    area = data_set.data[:, names.index("mean_area")]
     columns[WORD] = np.array(WORDS, object)[np.digitize(area, np.quantile(area, [1 / 3, 2 / 3]))]
-    return Table(columns, found.target)
+    return Table(columns, data_set.target)
 
 
 def make_module(averages: Mapping[str, float], spreads: Mapping[str, float], layer: Any) -> Any:
-    """Normalising, looking up and scoring, as one ``tf.Module``."""
+    """Normalises, looks up and scores, as one ``tf.Module``."""
     import tensorflow as tf
 
     columns = {name: tf.TensorSpec([None], tf.float32, name) for name in NUMBERS}
@@ -103,7 +103,7 @@ def make_module(averages: Mapping[str, float], spreads: Mapping[str, float], lay
             self.classes = tf.constant(CLASSES)
 
         def features(self, given: Mapping[str, Any]) -> Any:
-            """float32 [N, 7]: four numbers, normalised, and three for the word."""
+            """Returns float32 [N, 7]: four numbers, normalised, and three for the word."""
             numbers = [
                 (tf.convert_to_tensor(given[name]) - averages[name]) / spreads[name]
                 for name in NUMBERS
@@ -112,7 +112,7 @@ def make_module(averages: Mapping[str, float], spreads: Mapping[str, float], lay
             return tf.concat([tf.stack(numbers, 1), tf.one_hot(word, len(WORDS))], 1)
 
         def scores(self, given: Mapping[str, Any]) -> Any:
-            """float32 [N, 2]: a probability for each class."""
+            """Returns float32 [N, 2]: a probability for each class."""
             benign = layer(self.features(given))
             return tf.concat([1 - benign, benign], 1)
 
@@ -135,7 +135,7 @@ def make_module(averages: Mapping[str, float], spreads: Mapping[str, float], lay
 
         @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "inputs")])  # type: ignore[untyped-decorator]
         def examples(self, inputs: Any) -> dict[str, Any]:
-            """For Classify: serialized tf.Examples in, all classes with their scores out."""
+            """Answers Classify: serialized tf.Examples in, all classes with their scores out."""
             kinds = {name: tf.io.FixedLenFeature([], spec.dtype) for name, spec in columns.items()}
             scores = self.scores(tf.io.parse_example(inputs, kinds))
             count = tf.shape(scores)[0]

@@ -1,4 +1,4 @@
-"""Trains a model that tells whether a sentence is pleased or not: text in, label and score out.
+"""Trains a model of the sentiment of sentences: text in, label and score out.
 
 Words are split and looked up inside the graph, so clients send the text as it is. The labelled
 sentences are in sentences.tsv beside this file.
@@ -63,14 +63,14 @@ def main(argv: Sequence[str] | None = None) -> Path:
 
 
 def read_sentences() -> tuple[list[str], np.ndarray]:
-    """The sentences, and 1 for the pleased ones."""
+    """Reads the sentences, and 1 for the pleased ones."""
     with SENTENCES.open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file, delimiter="\t"))
     return [text for _, text in rows], np.array([LABELS.index(label) for label, _ in rows])
 
 
 def vocabulary(texts: Sequence[str]) -> list[str]:
-    """The words that come more than once, as the graph splits them."""
+    """Lists the words that come more than once, as the graph splits them."""
     counts = Counter(word for text in texts for word in "".join(map(_letter, text.lower())).split())
     return sorted(word for word, count in counts.items() if count >= LEAST_COUNT)
 
@@ -80,7 +80,7 @@ def _letter(letter: str) -> str:
 
 
 def make_module(words: Sequence[str], layer: Any) -> Any:
-    """Splitting, looking up and scoring, as one ``tf.Module``."""
+    """Splits, looks up and scores, as one ``tf.Module``."""
     import tensorflow as tf
 
     class Sentiment(tf.Module):  # type: ignore[misc]
@@ -96,10 +96,10 @@ def make_module(words: Sequence[str], layer: Any) -> Any:
             self.labels = tf.constant(LABELS)
 
         def words_in(self, texts: Any) -> Any:
-            """Which words are in each text: float32 [N, number of words]."""
+            """Marks the words in each text: float32 [N, number of words]."""
             lower = tf.strings.lower(tf.convert_to_tensor(texts))
-            found = tf.strings.split(tf.strings.regex_replace(lower, "[^a-z']", " "))
-            numbers = self.table.lookup(found).to_tensor(default_value=-1)
+            words = tf.strings.split(tf.strings.regex_replace(lower, "[^a-z']", " "))
+            numbers = self.table.lookup(words).to_tensor(default_value=-1)
             times = tf.reduce_sum(tf.one_hot(numbers, len(words)), axis=1)
             return tf.minimum(times, 1.0)
 

@@ -1,4 +1,4 @@
-"""The client for asyncio: each call is awaited; notebooks can do that in a cell."""
+"""Provides the client for asyncio: each call is awaited; notebooks can do that in a cell."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 class AsyncPredictionClient(BaseClient):
-    """Asks a model server. Takes what ``PredictionClient`` takes, and gives it when awaited.
+    """Asks a model server. Its methods take the arguments of ``PredictionClient``, and are awaited.
 
     It connects with the first call, and may be made before there is an event loop. In another loop,
     as of a second ``asyncio.run``, it connects anew.
@@ -46,7 +46,7 @@ class AsyncPredictionClient(BaseClient):
         await self.close()
 
     async def close(self) -> None:
-        """Ends the connection; calls that run are given up, with a ValueError."""
+        """Ends the connection; running calls end with a ValueError."""
         self._is_closed = True
         if self._channel is not None and self._loop is asyncio.get_running_loop():
             await self._channel.close()
@@ -153,7 +153,7 @@ class AsyncPredictionClient(BaseClient):
         outputs: str | Names | None = None,
         timeout: float | None = None,
     ) -> Array | list[Array]:
-        """Sends arrays: what the graph itself is fed, for an image classifier a batch of floats.
+        """Sends arrays, the graph's own inputs: for an image classifier a batch of floats.
 
         Args:
             input_map: an array for each input. Python's own numbers go as float32 and int32.
@@ -172,7 +172,7 @@ class AsyncPredictionClient(BaseClient):
     async def classify(
         self, image: Image, top: int = 5, timeout: float | None = None
     ) -> list[Classification]:
-        """Says what is in an image, whatever signature the client has.
+        """Classifies an image, whatever signature the client has.
 
         Args:
             image: as for ``score_image``.
@@ -190,11 +190,11 @@ class AsyncPredictionClient(BaseClient):
         return await self._ask(calls.classify(self._connection, file, top), timeout)
 
     async def metadata(self, timeout: float | None = None) -> ModelMetadata:
-        """The model's name, version and signatures; raises PredictionError."""
+        """Returns the model's name, version and signatures; raises PredictionError."""
         return await self._ask(calls.metadata(self._connection), timeout)
 
     async def status(self, timeout: float | None = None) -> list[VersionStatus]:
-        """How the model's versions are doing, the highest first; raises PredictionError."""
+        """Returns the status of the model's versions, the highest first; raises PredictionError."""
         return await self._ask(calls.status(self._connection), timeout)
 
     async def _score_image(
@@ -222,9 +222,9 @@ class AsyncPredictionClient(BaseClient):
             await asyncio.sleep(pause)
 
     async def _answer(self, sent: Any) -> Any:
-        """What a call of gRPC's gives or raises.
+        """Waits for a call of gRPC's.
 
-        ``close`` cancels it, which is not to look as if the task that waits had been cancelled: so
+        ``close`` cancels it, which must not look as if the waiting task had been cancelled: so
         the call has a task of its own. (Only from Python 3.11 on does a task know which it was.)
         """
         answer: Any
@@ -239,7 +239,7 @@ class AsyncPredictionClient(BaseClient):
             del answer  # an error would hold the frames that hold it, and the request
 
     def _open(self) -> Any:
-        """The channel of the loop that runs: gRPC's belong to one."""
+        """Returns the channel of the running loop: a channel of gRPC belongs to one loop."""
         if self._is_closed:
             raise ValueError(CLOSED)
         loop = asyncio.get_running_loop()

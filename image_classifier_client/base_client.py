@@ -1,4 +1,4 @@
-"""What both clients are made from."""
+"""Holds the code that both clients share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is sent for each question, and how its answer is read; whoever sends it."""
+"""Makes the request of each kind of call, and reads its answer; both clients send it."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ Names = list[str] | tuple[str, ...]
 _PREDICTION = "/tensorflow.serving.PredictionService"
 _MODEL = "/tensorflow.serving.ModelService"
 _IMAGES = "images"
-# Of an image classifier, whoever names no signature can have both.
+# An image classifier gives both to requests without a signature.
 _PROBABILITIES, _LABELS = "probabilities", "labels"
 _NAMES = {number: name for name, number in messages.DATA_TYPES.items()}
 
 
 @dataclass(frozen=True)
 class Call(Generic[T]):
-    """A question.
+    """One call of the server.
 
     Attributes:
         method: full name of gRPC's method.
         request: the message to send.
-        response_class: of the message that comes back.
-        read: makes of it what the caller gets; ServerError if it cannot.
+        response_class: of the answer.
+        read: makes the caller's result of it, or raises ServerError.
     """
 
     method: str
@@ -77,24 +77,24 @@ def score(
         raise InvalidInput("outputs has an empty name. Leave it out for the only output.")
 
     def read(answer: Any) -> Array | list[Array]:
-        found = _arrays(answer, names)
+        arrays = _arrays(answer, names)
         if is_one_image:
-            found = {name: _first(array) for name, array in found.items()}
+            arrays = {name: _first(array) for name, array in arrays.items()}
         if outputs is not None and not isinstance(outputs, str):
-            return [found[name] for name in names]
-        if is_one_image and _PROBABILITIES in found:
-            return found[_PROBABILITIES]  # a model that gives its label too, or has more names
-        if len(found) != 1:
-            listed = ", ".join(sorted(found)) or "none"
+            return [arrays[name] for name in names]
+        if is_one_image and _PROBABILITIES in arrays:
+            return arrays[_PROBABILITIES]  # a model that gives its label too, or has more names
+        if len(arrays) != 1:
+            listed = ", ".join(sorted(arrays)) or "none"
             raise InvalidInput(f"There are several outputs: {listed}. Name one or more in outputs.")
-        return next(iter(found.values()))
+        return next(iter(arrays.values()))
 
     request = _predict_request(connection, connection.signature, inputs, names)
     return Call(f"{_PREDICTION}/Predict", request, messages.PredictResponse, read)
 
 
 def classify(connection: Connection, file: bytes, top: int) -> Call[list[Classification]]:
-    """Names what is in an image.
+    """Classifies an image.
 
     Args:
         connection: names the model, which must be an image classifier.
@@ -106,11 +106,11 @@ def classify(connection: Connection, file: bytes, top: int) -> Call[list[Classif
     """
     if top < 1:
         raise InvalidInput(f"top is {top}; it must be 1 or more.")
-    wanted = [_PROBABILITIES, _LABELS]
+    outputs = [_PROBABILITIES, _LABELS]
 
     def read(answer: Any) -> list[Classification]:
-        found = _arrays(answer, wanted)
-        scores, labels = found[_PROBABILITIES].reshape(-1), found[_LABELS].reshape(-1)
+        arrays = _arrays(answer, outputs)
+        scores, labels = arrays[_PROBABILITIES].reshape(-1), arrays[_LABELS].reshape(-1)
         if len(scores) != len(labels):
             raise ServerError(f"There are {len(scores)} probabilities for {len(labels)} labels.")
         order = sorted(range(len(scores)), key=lambda index: -scores[index])[:top]
@@ -119,7 +119,7 @@ def classify(connection: Connection, file: bytes, top: int) -> Call[list[Classif
             for index in order
         ]
 
-    request = _predict_request(connection, "", {_IMAGES: [file]}, wanted)
+    request = _predict_request(connection, "", {_IMAGES: [file]}, outputs)
     return Call(f"{_PREDICTION}/Predict", request, messages.PredictResponse, read)
 
 
@@ -180,7 +180,7 @@ def _arrays(answer: Any, names: Sequence[str]) -> dict[str, Array]:
 
 
 def _first(array: Array) -> Array:
-    """One image's part; ``labels``, say, has none."""
+    """Takes the only image's part, where an output such as ``labels`` has one."""
     return array[0] if array.shape[:1] == (1,) else array
 
 

@@ -1,4 +1,4 @@
-"""The client for programs and notebooks: each call waits for its answer."""
+"""Provides the client for programs and notebooks: each call waits for its answer."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ class PredictionClient(BaseClient):
         signature: of the model; "" means the one that takes the inputs.
         timeout: seconds for a call, its retries included, where the call does not say.
         retries: attempts after the first, where the server is not available or busy.
-        root_certificates: whom to trust with TLS, PEM as bytes or a file's path; None means those
-            that gRPC brings.
+        root_certificates: trusted authorities with TLS, PEM as bytes or a file's path; None means
+            those that gRPC brings.
 
     Raises:
-        ValueError: one of them cannot be; the message says which.
+        ValueError: an argument is invalid; the message says which.
         OSError: the file with the root certificates cannot be read.
     """
 
@@ -58,7 +58,7 @@ class PredictionClient(BaseClient):
         self.close()
 
     def close(self) -> None:
-        """Ends the connection; calls that run are given up."""
+        """Ends the connection and running calls."""
         with self._lock:
             self._is_closed = True
             channel, self._channel = self._channel, None
@@ -167,7 +167,7 @@ class PredictionClient(BaseClient):
         outputs: str | Names | None = None,
         timeout: float | None = None,
     ) -> Array | list[Array]:
-        """Sends arrays: what the graph itself is fed, for an image classifier a batch of floats.
+        """Sends arrays, the graph's own inputs: for an image classifier a batch of floats.
 
         Args:
             input_map: an array for each input. Python's own numbers go as float32 and int32.
@@ -186,7 +186,7 @@ class PredictionClient(BaseClient):
     def classify(
         self, image: Image, top: int = 5, timeout: float | None = None
     ) -> list[Classification]:
-        """Says what is in an image, whatever signature the client has.
+        """Classifies an image, whatever signature the client has.
 
         Args:
             image: as for ``score_image``.
@@ -203,11 +203,11 @@ class PredictionClient(BaseClient):
         return self._ask(calls.classify(self._connection, file_bytes(image), top), timeout)
 
     def metadata(self, timeout: float | None = None) -> ModelMetadata:
-        """The model's name, version and signatures; raises PredictionError."""
+        """Returns the model's name, version and signatures; raises PredictionError."""
         return self._ask(calls.metadata(self._connection), timeout)
 
     def status(self, timeout: float | None = None) -> list[VersionStatus]:
-        """How the model's versions are doing, the highest first; raises PredictionError."""
+        """Returns the status of the model's versions, the highest first; raises PredictionError."""
         return self._ask(calls.status(self._connection), timeout)
 
     def _score_image(

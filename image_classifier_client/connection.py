@@ -1,4 +1,4 @@
-"""Where the server is, and what each call is sent with: the same for both clients."""
+"""Holds the address of the server and the options of each call, for both clients."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _OPTIONS = [
     # Load balancers (Azure's after four minutes) drop idle connections without a word: so after
     # two minutes the next call gets a new one.
     ("grpc.client_idle_timeout_ms", 120_000),
-    # Finds a server that has vanished while it is asked. Servers allow a ping every five minutes,
+    # Detects a server that vanishes during a call. Servers allow a ping every five minutes,
     # unless told otherwise, and end the calls of a client that sends more ("Too many pings").
     ("grpc.keepalive_time_ms", 330_000),
     ("grpc.keepalive_timeout_ms", 10_000),
@@ -53,11 +53,11 @@ class Connection:
         model: the model; "" means ``service_name``, or the server's default.
         signature: of the model; "" means the one that takes the inputs.
         timeout: seconds for a call, its retries included.
-        retries: attempts after the first, of what may be tried again.
-        root_certificates: whom to trust with TLS; None means those that gRPC brings.
+        retries: attempts after the first, where a retry may help.
+        root_certificates: trusted authorities with TLS; None means those that gRPC brings.
 
     Raises:
-        ValueError: one of them cannot be; the message says which.
+        ValueError: an argument is invalid; the message says which.
         OSError: the file with the root certificates cannot be read.
     """
 
@@ -101,19 +101,19 @@ class Connection:
         self._roots = _pem(root_certificates)
 
     def attempts(self, timeout: float | None) -> Attempts:
-        """Those of a call that begins now.
+        """Starts the attempts of a call.
 
         Args:
-            timeout: seconds; None means what the client has.
+            timeout: seconds; None means the client's.
 
         Raises:
-            ValueError: it is no time.
+            ValueError: the timeout is no number of seconds.
         """
         seconds = self.timeout if timeout is None else _seconds(timeout)
         return Attempts(seconds, self.retries, self.target, self.use_ssl)
 
     def channel(self, kind: Any) -> Any:
-        """A new channel, which connects when it is used.
+        """Makes a channel, which connects when it is used.
 
         Args:
             kind: the module that makes it: ``grpc`` or ``grpc.aio``.
@@ -124,7 +124,7 @@ class Connection:
         return kind.secure_channel(self.target, credentials, _OPTIONS)
 
     def described(self, kind: str) -> str:
-        """For ``repr``: all but the token."""
+        """Describes the connection for ``repr``, without the token."""
         parts = [repr(self.target)]
         parts += ["use_ssl=True"] if self.use_ssl else []
         parts += ["access_token=…"] if self.has_token else []
@@ -144,7 +144,7 @@ def _seconds(timeout: float | None) -> float:
 
 
 def _target(address: str, port: int | None, default_port: int) -> str:
-    """What gRPC connects to. It would take any port modulo 65536, and keep trying any address."""
+    """Makes the target for gRPC, which itself takes any port modulo 65536 and any address."""
     if address.startswith("unix:"):
         return address
     host, given = (f"[{address}]", None) if _is_ipv6(address) else _split(address)
@@ -160,13 +160,13 @@ def _target(address: str, port: int | None, default_port: int) -> str:
 
 
 def _split(address: str) -> tuple[str, str | None]:
-    found = _HOST_AND_PORT.fullmatch(address)
-    if found is None or (found["ipv6"] and not _is_ipv6(found["ipv6"])):
+    match = _HOST_AND_PORT.fullmatch(address)
+    if match is None or (match["ipv6"] and not _is_ipv6(match["ipv6"])):
         raise ValueError(
             f"The address is {address!r}. Pass a name or an IP address, alone or with a port, such "
             "as name:8500 or [::1]:8500."
         )
-    return found["host"], found["port"]
+    return match["host"], match["port"]
 
 
 def _is_ipv6(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""Everything that can go wrong while a server is asked.
+"""Defines the errors of a call and translates those of gRPC.
 
 PredictionError
     InvalidInput        the image, a tensor or a name is not what the model takes
@@ -8,10 +8,10 @@ PredictionError
     DeadlineExceeded    no answer within the timeout
     Unavailable         the server cannot be reached, is starting or has just ended
     Busy                the server has as much work as it takes on at once
-    ServerError         the server failed, or answered what cannot be understood
+    ServerError         the server failed, or its answer cannot be read
 
 Only ``Unavailable`` and ``Busy`` are tried again, within the timeout: the same call may well
-succeed a little later. What the caller has to mend fails at once.
+succeed a little later. All others fail at once.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class InvalidInput(PredictionError):
 
 
 class Unauthorized(PredictionError):
-    """The server wants a token, and was given none or a wrong one."""
+    """The server requires a token, and got none or a wrong one."""
 
 
 class NotFound(PredictionError):
@@ -97,7 +97,7 @@ class Busy(PredictionError):
 
 
 class ServerError(PredictionError):
-    """The server failed, or answered what cannot be understood; its log may say more."""
+    """The server failed, or its answer cannot be read; its log may say more."""
 
 
 _KINDS: Mapping[str, type[PredictionError]] = MappingProxyType(
@@ -131,7 +131,7 @@ _PLAIN_ADVICE = (
 
 
 def error_of(rpc_error: Any, target: str, timeout: float, use_ssl: bool) -> PredictionError:
-    """The error that a call ended with, as one of this tree.
+    """Translates the error of a call to one of this tree.
 
     Args:
         rpc_error: what gRPC raised.

@@ -1,4 +1,4 @@
-"""An image in whatever form it is at hand, as the bytes of an image file."""
+"""Turns images of every form into the bytes of an image file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Image", "file_bytes"]
 
 
 class PillowImage(Protocol):
-    """What is used of a ``PIL.Image.Image``; Pillow itself is not needed."""
+    """The part of ``PIL.Image.Image`` that is used; Pillow itself is not needed."""
 
     @property
     def mode(self) -> str:
@@ -45,7 +45,7 @@ _COLOUR_TYPES = {1: 0, 3: 2, 4: 6}  # channels -> PNG's grey, RGB and RGBA
 
 
 def file_bytes(image: Image) -> bytes:
-    """The image as a file: JPEG, PNG … as it is, pixels as PNG, which loses nothing.
+    """Returns the image as a file: JPEG, PNG … as it is, pixels as PNG, which loses nothing.
 
     Args:
         image: the bytes of a file, the path of one, a Pillow image, or an array of pixels: uint8,
@@ -83,9 +83,9 @@ def _png_of_pillow(image: PillowImage) -> bytes:
 
 
 def _which_side_is_up(image: PillowImage) -> bytes:
-    """EXIF with the orientation, so that a photograph is turned as it is when its file is sent.
+    """Makes EXIF data with the orientation, so that a photograph is turned as its file would be.
 
-    And with nothing else: Pillow reads metadata that it cannot write.
+    All else is left out: Pillow reads metadata that it cannot write.
     """
     try:
         orientation = image.getexif().get(_ORIENTATION)

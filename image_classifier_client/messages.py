@@ -1,7 +1,7 @@
-"""TensorFlow Serving's messages, as far as the client needs them.
+"""Makes classes of TensorFlow Serving's messages, as far as the client needs them.
 
-In a pool of their own, so that they can live in one process with TensorFlow's and with those of
-``tensorflow-serving-api``, which have the same names.
+They have a pool of their own, so that they can live in one process with TensorFlow's and with
+those of ``tensorflow-serving-api``, which have the same names.
 """
 
 from __future__ import annotations

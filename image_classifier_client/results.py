@@ -1,4 +1,4 @@
-"""What answers hold besides arrays."""
+"""Defines the results of calls that are no arrays."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class TensorInfo:
 
 @dataclass(frozen=True)
 class Signature:
-    """What a model takes and gives under one signature name.
+    """The inputs and outputs of a model under one signature name.
 
     Attributes:
         inputs: by the name that callers use.
@@ -51,7 +51,7 @@ class Signature:
 
 @dataclass(frozen=True)
 class ModelMetadata:
-    """What a model is.
+    """A model and its signatures.
 
     Attributes:
         name: of the model.
@@ -66,7 +66,7 @@ class ModelMetadata:
 
 @dataclass(frozen=True)
 class VersionStatus:
-    """How one version is doing.
+    """The status of one version.
 
     Attributes:
         version: its number.

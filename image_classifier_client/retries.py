@@ -1,4 +1,4 @@
-"""When a call is tried again: never after its deadline, nor what the caller has to mend."""
+"""Decides when a call is retried: only transient errors, never after the deadline."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Attempts:
         self._pause = _FIRST_PAUSE_SECONDS
 
     def seconds_left(self) -> float:
-        """What an attempt that begins now may take."""
+        """Seconds that an attempt may take that begins now."""
         return max(0.0, self._deadline - time.monotonic())
 
     def pause_after(self, rpc_error: Any) -> float:
@@ -44,8 +44,8 @@ class Attempts:
             rpc_error: what gRPC raised in the last one.
 
         Raises:
-            PredictionError: there is no next one: no attempt is left, or no time for it, or it
-                would fare no better.
+            PredictionError: there is no next one: no attempt is left, no time for it, or the
+                error is not transient.
         """
         error: PredictionError = error_of(rpc_error, self._target, self._timeout, self._use_ssl)
         self._failed += 1

@@ -1,4 +1,4 @@
-"""Arrays to TensorFlow's messages and back."""
+"""Converts arrays to TensorFlow's messages and back."""
 
 from __future__ import annotations
 
@@ -145,16 +145,16 @@ def _values(proto: Any, kind: str, count: int) -> Array:
         little = np.frombuffer(content, dtype.newbyteorder("<"))
         return little.astype(dtype)  # a copy, which its owner may write to
     values = getattr(proto, _FIELD[kind])
-    found: Array
+    array: Array
     if kind == "DT_STRING":
-        found = np.empty(len(values), object)
-        found[:] = list(values)
+        array = np.empty(len(values), object)
+        array[:] = list(values)
     elif kind == "DT_HALF":
-        found = np.array(values, np.int32).astype(np.uint16).view(np.float16)
+        array = np.array(values, np.int32).astype(np.uint16).view(np.float16)
     elif dtype.kind == "c":
-        found = np.array(values, f"f{dtype.itemsize // 2}").view(dtype)
+        array = np.array(values, f"f{dtype.itemsize // 2}").view(dtype)
     else:
-        found = np.array(values, dtype)
-    if 0 < len(found) < count:  # values that are not written out are copies of the last
-        found = np.concatenate([found, np.full(count - len(found), found[-1], dtype)])
-    return found
+        array = np.array(values, dtype)
+    if 0 < len(array) < count:  # values that are not written out are copies of the last
+        array = np.concatenate([array, np.full(count - len(array), array[-1], dtype)])
+    return array

@@ -1,4 +1,4 @@
-"""TensorFlow Serving as a process: ``python -m model_server``, with gRPC and REST."""
+"""Serves TensorFlow Serving's API over gRPC and REST: ``python -m model_server``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``python -m model_server``."""
+"""Runs the model server: ``python -m model_server``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     for name in ("image_classifier", "model_server"):
         logging.getLogger(name).setLevel(logging.INFO)
-    # Until the endpoints are open, being told to stop is Ctrl+C.
+    # Until the endpoints are open, SIGTERM is handled as Ctrl+C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         flags, remarks = parse_flags(sys.argv[1:] if arguments is None else arguments)

@@ -1,4 +1,4 @@
-"""The command line: ``tensorflow_model_server``'s flags, and a sentence for each that is wrong."""
+"""Reads the command line: ``tensorflow_model_server``'s flags, with a sentence for each mistake."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class FlagError(Exception):
 
 
 class Flags(argparse.Namespace):
-    """What the command line says; each attribute is the flag of its name."""
+    """The values of the command line; each attribute is the flag of its name."""
 
     port: int
     rest_api_port: int
@@ -57,7 +57,7 @@ class Flags(argparse.Namespace):
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> None:  # type: ignore[override]
-        # argparse's own words of a flag without its value
+        # argparse's own message about a flag without its value
         message = message.replace("expected one argument", "it needs a value")
         raise FlagError(message.removeprefix("argument "))
 
@@ -80,12 +80,12 @@ def parse_flags(arguments: Sequence[str]) -> tuple[Flags, list[str]]:
 
 
 def channel_arguments(text: str) -> dict[str, int | str]:
-    """``--grpc_channel_arguments``: ``name=value,name=value``; whole numbers are numbers.
+    """Reads ``--grpc_channel_arguments``: ``name=value,name=value``; whole numbers become int.
 
     Raises:
         FlagError: a part has no ``=``, or a number that gRPC cannot take.
     """
-    found: dict[str, int | str] = {}
+    arguments: dict[str, int | str] = {}
     for part in filter(None, text.split(",")):
         name, sign, value = part.partition("=")
         if not sign or not name:
@@ -95,8 +95,8 @@ def channel_arguments(text: str) -> dict[str, int | str]:
         is_number = re.fullmatch(r"-?[0-9]+", value) is not None
         if is_number and not -(2**31) <= int(value) < 2**31:
             raise FlagError(f"--grpc_channel_arguments: {value} is too large; 2147483647 is not.")
-        found[name] = int(value) if is_number else value
-    return found
+        arguments[name] = int(value) if is_number else value
+    return arguments
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,4 +1,4 @@
-"""Flags of ``tensorflow_model_server``'s that are taken and do nothing, each with the reason."""
+"""Lists flags of ``tensorflow_model_server``'s that have no effect here, each with the reason."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ WITHOUT_EFFECT = {
 
 
 def set_aside(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Takes out the flags that do nothing, with their values; returns what is left, and them."""
+    """Separates the flags without effect, with their values; returns the others, and these."""
     left: list[str] = []
     idle: list[str] = []
     has_value_next = False

@@ -1,4 +1,4 @@
-"""The protocol, with the time that models run and the examples that they are asked about."""
+"""Counts the runs of models, their time and their rows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SESSION = "TF1"
 
 
 class InstrumentedService(TensorFlowServing):
-    """Tells the metrics of each run.
+    """The protocol, which tells the metrics of each run.
 
     Args:
         classifier: has the models.
@@ -39,12 +39,13 @@ class InstrumentedService(TensorFlowServing):
         inputs: Mapping[str, Array],
         outputs: Sequence[str],
     ) -> dict[str, Array]:
+        """Runs a signature and counts the run, its time and its rows."""
         started = time.perf_counter()
-        found = super().run_signature(loaded, signature_name, inputs, outputs)
+        arrays = super().run_signature(loaded, signature_name, inputs, outputs)
         seconds = time.perf_counter() - started
         runtime = _SESSION if loaded.engine_name == "tensorflow" else loaded.engine_name
         if loaded.provider:
             runtime = f"{runtime}:{loaded.provider}"
         rows = max((array.shape[0] for array in inputs.values() if array.ndim), default=1)
         self._metrics.add_run(loaded.name, runtime, seconds, rows)
-        return found
+        return arrays

@@ -1,6 +1,6 @@
-"""Counts and times of requests, in Prometheus's text format under TensorFlow Serving's names.
+"""Counts and times requests, in Prometheus's text format under TensorFlow Serving's names.
 
-What TensorFlow Serving does not count (stages, requests that run now) has names of our own.
+Figures that TensorFlow Serving does not have (stages, running requests) have names of our own.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _EXAMPLES = tuple(float(2**power) for power in range(15))
 _STAGE_SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25]
 _STAGE_SECONDS += [0.5, 1.0, 2.5, 5.0, 10.0]
 
-# Looking at a model is not work, and is not counted by TensorFlow Serving either.
+# Requests for status and metadata are not counted, as in TensorFlow Serving.
 _COUNTED = frozenset({"Predict", "Classify", "Regress", "MultiInference"})
 _ABOUT_EXAMPLES = _COUNTED - {"Predict"}
 
@@ -110,12 +110,12 @@ class Metrics:
 
     def know(self, names: Collection[str]) -> None:
         """Counts these models by name from now on, and all others together, as the name ""."""
-        # Who asks for a thousand models that do not exist must not fill the memory.
+        # Requests for a thousand unknown models must not fill the memory.
         self._names = frozenset(names)
 
     @contextmanager
     def calling(self, api: str) -> Iterator[None]:
-        """Says for what the models run that this thread runs in the ``with`` block."""
+        """Names the API for the runs of this thread in the ``with`` block."""
         self._calling.api = api
         self._calling.wants_examples = api in _ABOUT_EXAMPLES
         try:
@@ -125,7 +125,7 @@ class Metrics:
 
     @contextmanager
     def measured(self, model: str, api: str, entrypoint: str) -> Iterator[None]:
-        """Counts what happens in the ``with`` block: an error by its code."""
+        """Counts the ``with`` block as a request, an error by its code."""
         started = time.perf_counter()
         code = Code.OK
         try:
@@ -155,17 +155,17 @@ class Metrics:
         with self._lock:
             self._runs.add((model, self._calling.api, runtime), seconds * 1e6)
             if self._calling.wants_examples:
-                self._calling.wants_examples = False  # several tasks are about the same examples
+                self._calling.wants_examples = False  # several tasks have the same examples
                 self._examples.add((model,), rows)
                 self._all_examples.add((model,), rows)
 
     def began(self, record: Record) -> None:
-        """A request has come, by whichever endpoint."""
+        """Counts a request that has begun, by any endpoint."""
         with self._lock:
             self._active.add((record.endpoint.upper(),), 1)
 
     def ended(self, record: Record) -> None:
-        """It is answered, and its stages are known."""
+        """Counts its end and its stages."""
         with self._lock:
             self._active.add((record.endpoint.upper(),), -1)
             if record.model is not None and record.model in self._names:
@@ -173,7 +173,7 @@ class Metrics:
                     self._stages.add((record.model, stage), milliseconds / 1000)
 
     def text(self) -> str:
-        """All of them, as Prometheus reads them."""
+        """Returns all of them in Prometheus's text format."""
         shown = {_PREFIX + name: each for name, each in self._shown.items()}
         shown |= {_OUR_PREFIX + name: each for name, each in self._ours.items()}
         with self._lock:

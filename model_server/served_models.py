@@ -1,4 +1,4 @@
-"""What the server serves: a classifier whose models are loaded beforehand and watched."""
+"""Loads the configured models beforehand, and watches their folders."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ logger = logging.getLogger(__name__)
 
 
 class ServedModels:
-    """The models of a configuration, kept as it says.
+    """The models of a configuration, kept in step with it.
 
     Args:
         settings: of the classifier.
-        models: what to serve at first.
+        models: the first configuration.
         metrics: are told of each run, and which models there are.
-        poll_seconds: between two looks at the version folders.
+        poll_seconds: between two scans of the version folders.
         allow_unavailable_labels: a label may stand for a version that is not loaded.
     """
 
@@ -56,15 +56,15 @@ class ServedModels:
 
     @property
     def names(self) -> list[str]:
-        """What is configured, in order."""
+        """The configured models, in order."""
         return [model.name for model in self._models]
 
     def start(self) -> None:
-        """Loads what is wanted; what fails is logged, and tried again when its files change."""
+        """Loads the models; a failure is logged, and retried when the files change."""
         self._watcher.start(self._models)
 
     def describe(self) -> list[str]:
-        """A line for each model: which versions answer, or why none does."""
+        """Describes each model in a line: the versions that answer, or the reason why none does."""
         lines = []
         for model in self._models:
             name, base = model.name, model.base_path
@@ -111,10 +111,10 @@ class ServedModels:
                     )
 
     def follow(self, path: Path, *, root: Path, poll_seconds: float) -> None:
-        """Reads a configuration file again and again, and serves what it says when it changes."""
+        """Watches a configuration file and applies its changes."""
         known = path.read_text("utf-8-sig")
 
-        def look() -> None:
+        def watch() -> None:
             nonlocal known
             while not self._stopped.wait(poll_seconds):
                 try:
@@ -126,10 +126,10 @@ class ServedModels:
                 except (OSError, ValueError, ServingError) as exc:
                     logger.error("%s cannot be taken over: %s", path, exc)
 
-        threading.Thread(target=look, name="watch configuration", daemon=True).start()
+        threading.Thread(target=watch, name="watch configuration", daemon=True).start()
 
     def close(self) -> None:
-        """Stops looking for changes."""
+        """Stops watching."""
         self._stopped.set()
         self._watcher.close()
 

@@ -1,4 +1,4 @@
-"""The process: models first, then the endpoints; ended in good order."""
+"""Runs the process: loads models, opens the endpoints, ends in good order."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _BACKLOG = 2048
 
 
 def run(flags: Flags, settings: Settings) -> int:
-    """Serves until it is told to stop.
+    """Serves until a signal ends it.
 
     Raises:
         FlagError: a file, a port or a model that a flag names cannot be used.
@@ -113,7 +113,7 @@ def run(flags: Flags, settings: Settings) -> int:
 
 
 def _address(settings: Settings) -> str:
-    """Only this machine, unless who may call was thought about."""
+    """Chooses the address: this machine only, unless the settings say who may call."""
     everywhere = "0.0.0.0"  # noqa: S104 - as TensorFlow Serving, once callers were thought about
     return everywhere if settings.api_keys or settings.allow_anonymous else "127.0.0.1"
 
@@ -144,7 +144,7 @@ def _credentials(flags: Flags) -> grpc.ServerCredentials | None:
         config.custom_ca.encode() or None,
         config.client_verify,
     )
-    try:  # gRPC looks at the texts only when it opens a port
+    try:  # gRPC reads the PEM texts only when it opens a port
         grpc.server(ThreadPoolExecutor(1)).add_secure_port("127.0.0.1:0", credentials)
     except RuntimeError as exc:
         raise FlagError(
@@ -175,7 +175,7 @@ def _text_message(path: str, flag: str, message: Any) -> Any:
 
 @contextmanager
 def _reserved(address: str, ports: Sequence[int]) -> Iterator[None]:
-    """Finds out before models are loaded whether the ports can be had."""
+    """Checks before models are loaded that the ports are free."""
     sockets = [_socket(address, port) for port in ports if port]
     try:
         yield
@@ -186,7 +186,7 @@ def _reserved(address: str, ports: Sequence[int]) -> Iterator[None]:
 
 @contextmanager
 def _rest_socket(address: str, port: int) -> Iterator[socket.socket | None]:
-    """The socket of the REST endpoint, which is open from now on but answers later."""
+    """Opens the socket of the REST endpoint, which answers later."""
     rest = _socket(address, port) if port else None
     try:
         yield rest
@@ -228,7 +228,7 @@ def _listen(endpoint: GrpcServer, address: str, credentials: grpc.ServerCredenti
 def _open(rest: socket.socket) -> None:
     try:
         rest.listen(_BACKLOG)
-    except OSError as exc:  # two that start together can both reserve a port
+    except OSError as exc:  # two servers that start together can both reserve a port
         raise FlagError(
             f"REST cannot listen: {exc.strerror}. Choose another port with --rest_api_port."
         ) from exc
@@ -274,7 +274,7 @@ def _serve_until_stopped(
         else:
             _wait_for_signal()
     except KeyboardInterrupt:
-        pass  # uvicorn passes Ctrl+C on once it has ended in good order
+        pass  # uvicorn raises Ctrl+C again once it has ended in good order
     finally:
         stopped.set()
 

@@ -1,8 +1,8 @@
-"""Clients of Azure ML's accelerated models: they name no signature, and no outputs either.
+"""Answers clients of Azure ML's accelerated models, which name neither signature nor outputs.
 
 The old ``PredictionClient`` sends one tensor, usually called ``images``, and looks its answer up
-under a name that the server is not told. So which signature is meant, and what its outputs are
-called, follows from what the caller calls the input. docs/accelerated-clients.md has the table.
+under a name that the server is not told. So the signature and the names of its
+outputs follow from the caller's name of the input. docs/accelerated-clients.md has the table.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _ROUTE_STARTS = "/api/v1/service/"
 
 
 def with_service(spec: ModelSpec, metadata: Metadata, serving: TensorFlowServing) -> ModelSpec:
-    """Where no model is named but a service is, and a model is called so, that model."""
+    """Names the model after the service if the request names none and such a model is served."""
     service = metadata.get(ROUTE, "").removeprefix(_ROUTE_STARTS).strip("/")
     if spec.name or not service or not serving.serves(service):
         return spec
@@ -43,7 +43,7 @@ def with_service(spec: ModelSpec, metadata: Metadata, serving: TensorFlowServing
 
 
 def is_from_accelerated_client(spec: ModelSpec, inputs: Iterable[str], metadata: Metadata) -> bool:
-    """Whether a request is of the kind that TensorFlow Serving's clients do not send.
+    """Whether a request is of a kind that TensorFlow Serving's clients do not send.
 
     Args:
         spec: as the request has it.
@@ -72,26 +72,26 @@ def predict_for_accelerated(
         metadata: of the call.
 
     Raises:
-        ServingError: INVALID_ARGUMENT for whatever the caller can mend. The old client tries
-            again, for 15 seconds, whatever is refused with another code.
+        ServingError: INVALID_ARGUMENT for every mistake of the caller. The old client retries
+            any other code for 15 seconds.
     """
     loaded = serving.find(spec)
     for match in matching_signatures(loaded, inputs, metadata):
-        wanted = _chosen(match.outputs, output_filter)
-        if wanted is not None:
+        keys_by_name = _chosen(match.outputs, output_filter)
+        if keys_by_name is not None:
             break
     else:
         raise _fits_none(loaded, inputs, output_filter)
-    there = loaded.signatures[match.signature_name].outputs
-    keys = [key for key in there if key in wanted.values()]
+    signature_outputs = loaded.signatures[match.signature_name].outputs
+    keys = [key for key in signature_outputs if key in keys_by_name.values()]
     spec = replace(spec, signature_name=match.signature_name)
-    found = serving.predict(spec, match.inputs, keys, loaded=loaded)
-    arrays = {LABELS: _texts(loaded.labels), **found.outputs}
-    return replace(found, outputs={name: arrays[key] for name, key in wanted.items()})
+    result = serving.predict(spec, match.inputs, keys, loaded=loaded)
+    arrays = {LABELS: _texts(loaded.labels), **result.outputs}
+    return replace(result, outputs={name: arrays[key] for name, key in keys_by_name.items()})
 
 
 def _chosen(outputs: Sequence[Output], output_filter: Sequence[str]) -> dict[str, str] | None:
-    """The name to answer with -> the output's key; None if one asked for is not there."""
+    """Maps the names of the answer to keys of outputs; None if a requested one is missing."""
     if not output_filter:
         return {name: output.key for output in outputs for name in output.names}
     known = {name: each.key for each in outputs for name in (*each.names, *each.others)}

@@ -1,6 +1,7 @@
-"""What a client of Azure ML's accelerated models may mean, who names no signature.
+"""Finds the signatures that a request without a signature's name may mean.
 
-Each match is a signature that takes what was sent, and what its outputs are to be called.
+Clients of Azure ML's accelerated models send such requests. Each match is a signature that takes
+the inputs, with the names of its outputs in the answer.
 docs/accelerated-clients.md has the table.
 """
 
@@ -34,7 +35,7 @@ __all__ = [
     "matching_signatures",
 ]
 
-# What a call is sent with, by lower-case name.
+# A call's metadata, by lower-case name.
 Metadata = Mapping[str, str]
 
 ROUTE = "x-ms-aml-grpc-service-route"
@@ -46,12 +47,12 @@ _INPUTS = {IMAGE, IMAGES, TENSOR_IN}
 
 @dataclass(frozen=True)
 class Output:
-    """An output, and what it may be called.
+    """An output and its possible names.
 
     Attributes:
         key: in its signature.
-        names: what it is answered under if the request lists no outputs.
-        others: what the request may list it under as well.
+        names: in the answer if the request lists no outputs.
+        others: further names by which the request may list it.
     """
 
     key: str
@@ -61,12 +62,12 @@ class Output:
 
 @dataclass(frozen=True)
 class SignatureMatch:
-    """A signature that takes what was sent.
+    """A signature that takes the inputs of a request.
 
     Attributes:
         signature_name: its name.
-        inputs: what it is fed, by names that it knows.
-        outputs: what it gives.
+        inputs: arrays by the names of the signature.
+        outputs: in the answer.
     """
 
     signature_name: str
@@ -77,22 +78,22 @@ class SignatureMatch:
 def matching_signatures(
     loaded: LoadedModel, inputs: Mapping[str, Array], metadata: Metadata
 ) -> Iterator[SignatureMatch]:
-    """What may be meant, the likeliest first: the same whichever engine runs the model.
+    """Yields the possible signatures, the likeliest first; the same for every engine.
 
-    An image classifier has four signatures of its own, in its file or made for it. What the caller
-    calls the input says which is meant; a file's further signatures come before a guess.
+    An image classifier has four signatures of its own, in its file or made for it. The caller's
+    name of the input decides among them; a file's further signatures come before a guess.
     """
     of_images = _image_signatures(loaded) if len(inputs) == 1 else {}
     for name, signature in of_images.items():
         yield from _by_tensor_name(name, signature, inputs)
     if DEFAULT_SIGNATURE in of_images:
-        yield from _of_files(of_images[DEFAULT_SIGNATURE], inputs, metadata)
-    yield from _own_offers(loaded, inputs, metadata, without=of_images)
-    yield from _of_any_name(loaded, of_images, inputs, metadata)
+        yield from _by_default_name(of_images[DEFAULT_SIGNATURE], inputs, metadata)
+    yield from _by_file_signature(loaded, inputs, metadata, without=of_images)
+    yield from _by_any_name(loaded, of_images, inputs, metadata)
 
 
 def _image_signatures(loaded: LoadedModel) -> dict[str, Signature]:
-    """Those of the four that have their usual form: one input, called as image classifiers do."""
+    """Selects those of the four that have their usual form: one input with the usual name."""
     if loaded.image_engine is None:
         return {}
     four = (DEFAULT_SIGNATURE, BYTES, PROBABILITIES, TENSORS)
@@ -106,7 +107,7 @@ def _image_signatures(loaded: LoadedModel) -> dict[str, Signature]:
 def _by_tensor_name(
     name: str, signature: Signature, inputs: Mapping[str, Array]
 ) -> Iterator[SignatureMatch]:
-    """For who calls the input as the metadata call the signature's tensor."""
+    """Matches an input named after the signature's tensor in the metadata."""
     ((called, tensor),) = inputs.items()
     ((input_key, info),) = signature.inputs.items()
     if called == info.name and _is_text(tensor) == (info.dtype == "DT_STRING"):
@@ -118,10 +119,10 @@ def _by_tensor_name(
         yield SignatureMatch(name, {input_key: tensor}, outputs)
 
 
-def _of_files(
+def _by_default_name(
     default: Signature, inputs: Mapping[str, Array], metadata: Metadata
 ) -> Iterator[SignatureMatch]:
-    """For who calls the input ``images`` where ``serving_default`` does: the probabilities.
+    """Matches an input ``images`` to ``serving_default``: the probabilities.
 
     The old client without ``outputs`` wants exactly one, and with ``outputs`` it most likely
     wants these. (What the default calls ``image`` is base64, which no such client sends.)
@@ -138,22 +139,24 @@ def _of_files(
         yield SignatureMatch(DEFAULT_SIGNATURE, inputs, [scores, *_others(default, PROBABILITIES)])
 
 
-def _own_offers(
+def _by_file_signature(
     loaded: LoadedModel,
     inputs: Mapping[str, Array],
     metadata: Metadata,
     *,
     without: Collection[str],
 ) -> Iterator[SignatureMatch]:
-    """The signatures of the file itself; who uses tensor names is answered with them.
+    """Matches the signatures of the file itself; requests with tensor names are answered with them.
 
     The old client without ``outputs`` wants exactly one in the answer. If there are several it
     cannot do without a name, and finds each under both.
     """
-    own = _own_signatures(loaded)
-    for name in sorted(own.keys() - without, key=lambda name: (name != DEFAULT_SIGNATURE, name)):
-        signature = own[name]
-        # Of an image classifier another signature takes what is of another kind.
+    signatures = _file_signatures(loaded)
+    for name in sorted(
+        signatures.keys() - without, key=lambda name: (name != DEFAULT_SIGNATURE, name)
+    ):
+        signature = signatures[name]
+        # Inputs of another kind are for another signature of an image classifier.
         if not _takes(signature, inputs, of_its_kind=bool(without)):
             continue
         by_tensor_names = any(name not in signature.inputs for name in inputs)
@@ -165,13 +168,13 @@ def _own_offers(
         yield SignatureMatch(name, inputs, outputs)
 
 
-def _of_any_name(
+def _by_any_name(
     loaded: LoadedModel,
     of_images: Mapping[str, Signature],
     inputs: Mapping[str, Array],
     metadata: Metadata,
 ) -> Iterator[SignatureMatch]:
-    """An image classifier's scores: of text, which is an image file, or of what its graph takes."""
+    """Matches any name to an image classifier's scores, of a file or of the graph's input."""
     if not of_images:
         return
     ((called, tensor),) = inputs.items()
@@ -186,14 +189,14 @@ def _of_any_name(
     yield SignatureMatch(name, {input_key: tensor}, outputs)
 
 
-def _own_signatures(loaded: LoadedModel) -> Mapping[str, Signature]:
-    """Without TensorFlow's own, such as ``__saved_model_init_op``, which nobody is to call."""
-    own = loaded.saved_model.signatures if loaded.saved_model is not None else {}
-    return {name: signature for name, signature in own.items() if not name.startswith("__")}
+def _file_signatures(loaded: LoadedModel) -> Mapping[str, Signature]:
+    """Selects the file's signatures without TensorFlow's own, such as ``__saved_model_init_op``."""
+    signatures = loaded.saved_model.signatures if loaded.saved_model is not None else {}
+    return {name: signature for name, signature in signatures.items() if not name.startswith("__")}
 
 
 def _others(signature: Signature, scores: str) -> list[Output]:
-    """What else may be asked for by its key."""
+    """Lists the outputs that a request may name by key as well."""
     return [Output(key, (), (key,)) for key in (*signature.outputs, LABELS) if key != scores]
 
 
@@ -202,13 +205,13 @@ def _is_text(tensor: Array) -> bool:
 
 
 def _takes(signature: Signature, inputs: Mapping[str, Array], *, of_its_kind: bool) -> bool:
-    """Whether it has inputs of these names, and perhaps takes text where text is sent."""
-    there = signature.inputs
-    keys = {name: key_of(name, there) for name in inputs}
-    if len(inputs) != len(there) or set(keys.values()) != set(there):
+    """Whether a signature has inputs of these names and, if required, text where text is sent."""
+    known = signature.inputs
+    keys = {name: key_of(name, known) for name in inputs}
+    if len(inputs) != len(known) or set(keys.values()) != set(known):
         return False
     return not of_its_kind or all(
-        _is_text(inputs[name]) == (there[key].dtype == "DT_STRING")
+        _is_text(inputs[name]) == (known[key].dtype == "DT_STRING")
         for name, key in keys.items()
         if key is not None
     )

@@ -1,4 +1,4 @@
-"""gRPC's health service, which answers also when every other thread is busy."""
+"""Answers gRPC's health service, also when every other thread is busy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HEALTH_SERVICES = ("", "ModelService", "PredictionService", *SERVICES)
 
 
 class HealthService:
-    """Says whether the server is ready, of all its services alike; not ready at first.
+    """Tells whether the server is ready, for all its services alike; not ready at first.
 
     Args:
         server: gets the service; must not have been started.
@@ -30,14 +30,14 @@ class HealthService:
         self.set_ready(False)
 
     def set_ready(self, ready: bool) -> None:
-        """Tells those who ask, and those who watch, from now on."""
+        """Sets the answer to callers and watchers from now on."""
         status = health_pb2.HealthCheckResponse
         for name in HEALTH_SERVICES:
             self._servicer.set(name, status.SERVING if ready else status.NOT_SERVING)
 
 
 class _Servicer(health.HealthServicer):  # type: ignore[misc]
-    """Google's, with a thread of its own.
+    """Google's servicer with a thread of its own.
 
     On the threads that predict, a probe would stand in the queue of the predictions: a server that
     is merely busy would be taken for a dead one, and its load handed to the next.

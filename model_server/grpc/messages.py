@@ -1,7 +1,7 @@
-"""TensorFlow Serving's messages, as classes: ``messages.PredictRequest()``.
+"""Makes classes of TensorFlow Serving's messages: ``messages.PredictRequest()``.
 
-In a pool of their own, so that they can live in one process with TensorFlow's, which have the same
-names.
+They have a pool of their own, so that they can live in one process with TensorFlow's, which have
+the same names.
 """
 
 from __future__ import annotations

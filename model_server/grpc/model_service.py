@@ -1,4 +1,4 @@
-"""ModelService: the status of models, and a new configuration for the whole server."""
+"""Implements ModelService: the status of models, and a new configuration for the whole server."""
 
 from __future__ import annotations
 
@@ -24,12 +24,13 @@ __all__ = ["ModelService"]
 
 
 class ModelService:
-    """One method for each of the service's: from a request and the metadata that it came with to a
-    response, or ServingError.
+    """The methods of the service: each takes a request and its metadata and returns a response.
+
+    All of them raise ServingError.
 
     Args:
         serving: answers.
-        models: what is served, and can be changed.
+        models: the served models, which can be changed.
     """
 
     def __init__(self, serving: TensorFlowServing, models: ServedModels) -> None:
@@ -37,6 +38,7 @@ class ModelService:
         self._models = models
 
     def GetModelStatus(self, request: Any, metadata: Metadata) -> Any:
+        """Returns the status of a model's versions."""
         if not request.HasField("model_spec"):
             raise ServingError(Code.INVALID_ARGUMENT, "Missing ModelSpec")
         response = messages.GetModelStatusResponse()
@@ -49,6 +51,7 @@ class ModelService:
         return response
 
     def HandleReloadConfigRequest(self, request: Any, metadata: Metadata) -> Any:
+        """Applies a new configuration; the response has its error, if there is one."""
         chosen = request.config.WhichOneof("config")
         if chosen == "custom_model_config":
             raise ServingError(
@@ -56,7 +59,7 @@ class ModelService:
                 "Cannot transition to requested config. It is only legal to transition from one "
                 "ModelConfigList to another.",
             )
-        if chosen is not None:  # without one there is nothing to do, as in TensorFlow Serving
+        if chosen is not None:  # without a list nothing changes, as in TensorFlow Serving
             listed = [_config(each) for each in request.config.model_config_list.config]
             try:
                 check_models(listed, where="config")

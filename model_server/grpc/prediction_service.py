@@ -1,4 +1,4 @@
-"""PredictionService: from TensorFlow Serving's messages to the protocol and back."""
+"""Implements PredictionService: from TensorFlow Serving's messages to the protocol and back."""
 
 from __future__ import annotations
 
@@ -31,8 +31,9 @@ __all__ = ["PredictionService", "spec_of"]
 
 
 class PredictionService:
-    """One method for each of the service's: from a request and the metadata that it came with to a
-    response, or ServingError.
+    """The methods of the service: each takes a request and its metadata and returns a response.
+
+    All of them raise ServingError.
 
     Args:
         serving: answers.
@@ -44,6 +45,7 @@ class PredictionService:
         self._as_content = as_content
 
     def Predict(self, request: Any, metadata: Metadata) -> Any:
+        """Runs a signature on tensors."""
         # Clients of accelerated models send no model_spec: the default answers.
         spec = with_service(spec_of(request), metadata, self._serving)
         inputs = {name: from_proto(proto, name) for name, proto in request.inputs.items()}
@@ -59,6 +61,7 @@ class PredictionService:
         return response
 
     def Classify(self, request: Any, metadata: Metadata) -> Any:
+        """Runs a signature for classification on tf.Examples."""
         result = classify(self._serving, _asked(request), _examples(request))
         response = messages.ClassificationResponse()
         _fill_spec(response.model_spec, result.spec)
@@ -66,6 +69,7 @@ class PredictionService:
         return response
 
     def Regress(self, request: Any, metadata: Metadata) -> Any:
+        """Runs a signature for regression on tf.Examples."""
         result = regress(self._serving, _asked(request), _examples(request))
         response = messages.RegressionResponse()
         _fill_spec(response.model_spec, result.spec)
@@ -73,6 +77,7 @@ class PredictionService:
         return response
 
     def MultiInference(self, request: Any, metadata: Metadata) -> Any:
+        """Runs several signatures of a model on the same tf.Examples."""
         tasks = [InferenceTask(spec_of(task), task.method_name) for task in request.tasks]
         response = messages.MultiInferenceResponse()
         for result in multi_inference(self._serving, tasks, _examples(request)):
@@ -85,6 +90,7 @@ class PredictionService:
         return response
 
     def GetModelMetadata(self, request: Any, metadata: Metadata) -> Any:
+        """Returns the signatures of a model."""
         asked = with_service(_asked(request), metadata, self._serving)
         if not request.metadata_field:
             raise ServingError(
@@ -104,7 +110,7 @@ class PredictionService:
 
 
 def spec_of(message: Any) -> ModelSpec:
-    """The model that a message with a ``model_spec`` asks for."""
+    """Reads the model from a message with a ``model_spec``."""
     spec = message.model_spec
     version = spec.version.value if spec.HasField("version") else None
     return ModelSpec(spec.name, version, spec.version_label, spec.signature_name)

@@ -1,4 +1,4 @@
-"""The gRPC server: services, keys, health, TLS, sockets."""
+"""Runs the gRPC server: services, keys, health, TLS, sockets."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class GrpcServer:
 
     Args:
         services: for each full name an object with the service's methods, which take a request and
-            the metadata that it came with.
+            its metadata.
         settings: the keys.
         metrics: counts calls.
         threads: calls answered at once.
@@ -89,16 +89,16 @@ class GrpcServer:
         return int(self._server.add_secure_port(address, credentials))
 
     def set_ready(self, ready: bool) -> None:
-        """What the health service says of all services."""
+        """Sets the answer of the health service for all services."""
         if self._health is not None:
             self._health.set_ready(ready)
 
     def start(self) -> None:
-        """Answers from now on."""
+        """Starts to answer calls."""
         self._server.start()
 
     def stop(self, grace_seconds: float) -> None:
-        """Takes no new calls, and waits for those that run."""
+        """Refuses new calls and waits for the running ones."""
         self.set_ready(False)
         self._server.stop(grace_seconds).wait()
 
@@ -110,7 +110,7 @@ def _behaviour(
     name: str,
     metrics: Metrics,
 ) -> Callable[[bytes, grpc.ServicerContext], bytes]:
-    """Calls a method, from bytes to bytes, so that the record has all of it; errors become gRPC's.
+    """Wraps a method from bytes to bytes, so that the record covers all; translates errors.
 
     Args:
         method: takes a request and the metadata.
@@ -127,11 +127,11 @@ def _behaviour(
                 request = kind.FromString(data)
                 with metrics.measured(_model_of(request), name, "GRPC"):
                     answer = method(request, metadata)
-                found: bytes = answer.SerializeToString()
+                reply: bytes = answer.SerializeToString()
             except ServingError as exc:
                 error = exc
             except DecodeError:
-                # The code that gRPC's own rules have for it.
+                # The code that gRPC's specification requires.
                 error = ServingError(
                     Code.INTERNAL, f"The request is no message {kind.DESCRIPTOR.full_name}."
                 )
@@ -143,7 +143,7 @@ def _behaviour(
                 )
             else:
                 _tell(record, _heard(context))
-                return found
+                return reply
             _tell(record, error.code)
         context.abort(_CODES[error.code], _shortened(error.message))
         raise AssertionError("abort raises")
@@ -152,7 +152,7 @@ def _behaviour(
 
 
 def _heard(context: grpc.ServicerContext) -> Code:
-    """OK, or what the caller has been told in the meantime, who then gets no answer."""
+    """OK, or the code that the caller has received already, who then gets no answer."""
     if context.is_active():
         return Code.OK
     left = context.time_remaining()
@@ -160,17 +160,17 @@ def _heard(context: grpc.ServicerContext) -> Code:
 
 
 class _Unknown(grpc.GenericRpcHandler):  # type: ignore[misc]
-    """Takes what no other takes, so that the log has it. gRPC would answer alike, in silence."""
+    """Refuses calls of unknown methods as gRPC would, and logs them."""
 
     def service(self, details: Any) -> grpc.RpcMethodHandler:
-        # Of a stream, because it waits for no request.
+        # As a stream, because that waits for no request.
         return grpc.stream_unary_rpc_method_handler(
             _refusal(details, Code.UNIMPLEMENTED, "Method not found!")
         )
 
 
 def _refusal(details: Any, code: Code, message: str) -> Callable[[Any, grpc.ServicerContext], None]:
-    """Answers a call that reaches no method with an error, and has it in the log."""
+    """Answers a call that reaches no method with an error, and logs it."""
     service, _, method = details.method.lstrip("/").partition("/")
     if method not in SERVICES.get(service, ()):
         service, method = "unknown", "unknown"
@@ -184,7 +184,7 @@ def _refusal(details: Any, code: Code, message: str) -> Callable[[Any, grpc.Serv
 
 
 def _texts_of(metadata: Any) -> dict[str, str]:
-    """What a call was sent with; names are in lower case, and binary values are left out."""
+    """Reads the metadata of a call, with lower-case names and without binary values."""
     return {name: value for name, value in metadata if isinstance(value, str)}
 
 
@@ -204,7 +204,7 @@ def _tell(record: telemetry.Record, code: Code) -> None:
 
 
 def _shortened(message: str) -> str:
-    """As TensorFlow Serving does it: clients refuse answers whose headers are too long."""
+    """Cuts a message as TensorFlow Serving does: clients refuse answers with too long headers."""
     data = message.encode()
     if len(data) <= _LONGEST_MESSAGE_BYTES:
         return message
@@ -220,7 +220,7 @@ def _model_of(request: Any) -> str:
 
 
 class _Keys(grpc.ServerInterceptor):  # type: ignore[misc]
-    """Turns away calls without a key; the health service answers everybody."""
+    """Refuses calls without a key; the health service answers everybody."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

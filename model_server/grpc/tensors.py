@@ -1,4 +1,4 @@
-"""TensorProto <-> NumPy, for every type that the protocol knows."""
+"""Converts TensorProto to NumPy and back, for every type of the protocol."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _FIELDS = {
 # this much memory and no more. It is room for a batch of a hundred images of zeros.
 _MOST_COPIED_BYTES = 2**26
 _MOST_DIMENSIONS = 64  # NumPy has no more
-# What packed fields hold as it is in memory: bytes are many times faster than a list of numbers.
+# Packed fields hold these as memory does: bytes are many times faster than a list of numbers.
 _PACKED = frozenset({"DT_FLOAT", "DT_DOUBLE", "DT_COMPLEX64", "DT_COMPLEX128"})
 
 
@@ -62,10 +62,10 @@ def from_proto(proto: Any, name: str) -> Array:
     if len(shape) > _MOST_DIMENSIONS:
         raise _wrong(name, f"it has {len(shape)} dimensions; {_MOST_DIMENSIONS} are the most")
     count = math.prod(shape)
-    # An empty tensor may have any other sizes, but what NumPy could not address even so is refused.
+    # An empty tensor may have any other sizes, as far as NumPy can address them.
     if math.prod(size or 1 for size in shape) * NUMPY_DTYPES[kind].itemsize >= 2**63:
         raise _wrong(name, f"its shape {list(shape)} is larger than any memory")
-    content = proto.tensor_content  # asked for once: each time it is copied out of the message
+    content = proto.tensor_content  # read once: each access copies it out of the message
     if content:
         return _from_content(content, kind, shape, count, name)
     values = getattr(proto, _FIELDS[kind])
@@ -127,7 +127,7 @@ def _from_content(
             f"its tensor_content has {len(content)} bytes, but {kind} of shape {list(shape)} takes "
             f"{count * dtype.itemsize}",
         )
-    if kind == "DT_BOOL":  # whoever sent another byte than 0 and 1 means true
+    if kind == "DT_BOOL":  # any byte but 0 means true
         flags: Array = np.frombuffer(content, np.uint8) != 0
         return flags.reshape(shape)
     return np.frombuffer(content, dtype.newbyteorder("<")).astype(dtype, copy=False).reshape(shape)
@@ -136,21 +136,21 @@ def _from_content(
 def _from_values(values: Any, kind: str, count: int, name: str) -> Array:
     dtype = NUMPY_DTYPES[kind]
     if kind == "DT_HALF":
-        found: Array = np.array(values, np.int32).astype(np.uint16).view(np.float16)
+        numbers: Array = np.array(values, np.int32).astype(np.uint16).view(np.float16)
     elif kind in ("DT_COMPLEX64", "DT_COMPLEX128"):
         if len(values) % 2:
             raise _wrong(name, "it has half a complex number")
         parts = np.float32 if kind == "DT_COMPLEX64" else np.float64
-        found = np.array(values, parts).view(dtype)
+        numbers = np.array(values, parts).view(dtype)
     else:
-        found = np.array(values).astype(dtype) if len(values) else np.zeros(0, dtype)
-    if len(found) == count:
-        return found
-    if len(found) > count:
-        raise _wrong(name, f"it has {len(found)} values, but its shape takes {count}")
+        numbers = np.array(values).astype(dtype) if len(values) else np.zeros(0, dtype)
+    if len(numbers) == count:
+        return numbers
+    if len(numbers) > count:
+        raise _wrong(name, f"it has {len(numbers)} values, but its shape takes {count}")
     _check_copies(count * dtype.itemsize, name)
-    last = found[-1] if len(found) else dtype.type(0)
-    return np.concatenate([found, np.full(count - len(found), last, dtype)])
+    last = numbers[-1] if len(numbers) else dtype.type(0)
+    return np.concatenate([numbers, np.full(count - len(numbers), last, dtype)])
 
 
 def _extended(values: list[bytes], count: int, name: str) -> list[bytes]:

@@ -1,4 +1,4 @@
-"""The REST server's application: bodies in, the protocol's answers out, and the metrics."""
+"""Answers REST requests as an ASGI application: reads bodies, calls the protocol, counts."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ _GONE = RestAnswer(499, b"", Code.CANCELLED)
 
 
 class RestApplication:
-    """An ASGI application.
+    """The REST API and the metrics as an ASGI application.
 
     Args:
         serving: answers.
         metrics: counts requests.
         threads: requests answered at once.
-        timeout_seconds: without more of the body, or for the answer; then a request is given up.
+        timeout_seconds: the limit for each part of the body, and for the answer.
         metrics_path: where the metrics are, or None.
         cors: pages of other origins may ask.
         largest_body: bytes.
@@ -78,6 +78,7 @@ class RestApplication:
         self._largest_body = largest_body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request; other kinds of connections are ignored."""
         if scope["type"] != "http":
             return
         started = time.perf_counter()
@@ -92,7 +93,7 @@ class RestApplication:
         with _recorded(scope["method"], path, headers) as record:
             try:
                 answer = await self._answer(scope, path, headers, receive)
-            except asyncio.CancelledError:  # the server ends, and has waited for long enough
+            except asyncio.CancelledError:  # the server ends, and its grace period is over
                 answer = error_answer(
                     ServingError(Code.UNAVAILABLE, "The server is being stopped.")
                 )
@@ -117,7 +118,7 @@ class RestApplication:
             return error_answer(exc)
         if body is None:
             return _GONE
-        # With the context, in which the record of the request is.
+        # In the context that holds the record of the request.
         work = partial(copy_context().run, self._handle, scope["method"], path, body)
         running = asyncio.get_running_loop().run_in_executor(self._pool, work)
         try:
@@ -139,14 +140,14 @@ class RestApplication:
                 return error_answer(as_serving_error(exc))
 
     async def _body(self, receive: Receive, headers: dict[bytes, str]) -> bytes | None:
-        """The whole body; None if the caller went away."""
+        """Reads the whole body; None if the caller disconnects."""
         parts: list[bytes] = []
         size, more = 0, True
         while more:
             try:
                 async with asyncio.timeout(self._timeout_seconds):
                     message = await receive()
-            except TimeoutError:  # whoever sends half a body must not be waited for for ever
+            except TimeoutError:  # half a body must not block the request for ever
                 raise ServingError(
                     Code.DEADLINE_EXCEEDED,
                     f"No more of the body has come for {self._timeout_seconds:g} s "
@@ -187,10 +188,10 @@ class RestApplication:
         return None
 
     def _count(self, path: str, code: Code, seconds: float) -> None:
-        found = _NAMED.match(path)
-        if found is None:
+        match = _NAMED.match(path)
+        if match is None:
             return
-        self._metrics.add(unquote(found[1]), _api(path), "REST", code, seconds)
+        self._metrics.add(unquote(match[1]), _api(path), "REST", code, seconds)
 
     async def _send(self, send: Send, answer: RestAnswer) -> None:
         extra = {
@@ -206,9 +207,9 @@ class RestApplication:
 
 
 def _api(path: str) -> str:
-    found = _NAMED.match(path)
-    verb = (found[2] or "").lower() if found else ""
-    return _APIS.get(verb, "GetModelMetadata" if found and found[3] else "GetModelStatus")
+    match = _NAMED.match(path)
+    verb = (match[2] or "").lower() if match else ""
+    return _APIS.get(verb, "GetModelMetadata" if match and match[3] else "GetModelStatus")
 
 
 def _recorded(
