@@ -13,9 +13,11 @@ from __future__ import annotations
 import inspect
 import os
 import random
+import re
 import sys
 from collections.abc import Generator
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,6 +27,7 @@ from tests.support.needs import TENSORFLOW_PACKAGES, needs_of
 
 NOT_QUICK = frozenset({"tensorflow", "browser", "process", "slow"})
 PROCESS_EVENTS = frozenset({"subprocess.Popen", "os.fork", "os.posix_spawn", "os.exec"})
+MODULE_MARKS = re.compile(r"^pytestmark = (?:\[.*?^\]|[^\n]*)", re.MULTILINE | re.DOTALL)
 
 _running: list[str] = []
 
@@ -45,6 +48,16 @@ def pytest_configure(config: pytest.Config) -> None:
         hide_packages_everywhere(TENSORFLOW_PACKAGES)
     if config.getoption("--quick"):
         sys.addaudithook(_trap_processes)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Passes over a file whose ``pytestmark`` leaves all of it out: importing it takes time."""
+    left_out = _left_out(config)
+    if not left_out or not collection_path.match("test_*.py"):
+        return None
+    marks = MODULE_MARKS.search(collection_path.read_text("utf-8"))
+    named = set(re.findall(r"pytest\.mark\.(\w+)", marks[0])) if marks else set()
+    return True if named & left_out else None
 
 
 @pytest.hookimpl(tryfirst=True)
