@@ -111,6 +111,15 @@ def test_a_lock_holds_no_address_and_says_how_it_is_compiled(source: str) -> Non
     assert [line for line in others if not LINE.fullmatch(line)] == []
 
 
+def test_only_an_upgrade_changes_a_version_that_fits() -> None:
+    kept = compile_command("requirements.in")
+
+    assert not any("upgrade" in word for word in kept)
+    assert compile_command("requirements.in", []) == [*kept, "--upgrade"]
+    names = ["--upgrade-package=pillow", "--upgrade-package=idna"]
+    assert compile_command("requirements.in", ["pillow", "idna"]) == [*kept, *names]
+
+
 @pytest.mark.parametrize("source", LOCKS)
 def test_every_line_of_a_source_says_why_it_is_there(source: str) -> None:
     remark = ""
