@@ -34,6 +34,8 @@ def test_an_empty_variable_means_the_default() -> None:
         ("FETCH_TIMEOUT_SECONDS", "soon"),
         ("FETCH_TIMEOUT_SECONDS", "nan"),
         ("FETCH_TIMEOUT_SECONDS", "inf"),
+        ("FETCH_TIMEOUT_SECONDS", "0"),
+        ("FETCH_TIMEOUT_SECONDS", "3600.5"),
         ("ENGINE_THREADS", "-1"),
         ("ENGINE_THREADS", "many"),
         ("FETCH_ALLOWED_PORTS", "http"),
@@ -104,6 +106,14 @@ def test_what_providers_are_told_is_text() -> None:
     assert told == {
         "CUDAExecutionProvider": {"device_id": "1", "use_tf32": "false", "arena": "kSame"}
     }
+
+
+def test_the_largest_values_are_taken() -> None:
+    environ = {"FETCH_TIMEOUT_SECONDS": "3600", "FETCH_ALLOWED_PORTS": "1,65535"}
+    settings = Settings.from_environ(environ)
+
+    assert settings.fetch_timeout_seconds == 3600
+    assert settings.fetch_allowed_ports == {1, 65535}
 
 
 def test_containers_are_named_by_azures_rules() -> None:

@@ -121,6 +121,7 @@ def test_whatever_an_import_raises_is_told_in_one_line(
         f"The package onnxruntime is installed but cannot be imported: {cause}"
     )
     assert "\n" not in sentence
+    assert "Downgrade" not in sentence, "only the first line"
     assert sentence.endswith(".") and not sentence.endswith("..")
     check_that_all_say(said, "onnx", sentence)
 

@@ -42,6 +42,13 @@ def test_everything_that_a_model_json_can_say(tmp_path: Path) -> None:
     assert (input_spec.mean, input_spec.scale, input_spec.resize) == ((127.5,), 0.5, "stretch")
 
 
+@pytest.mark.parametrize("size", [[1, 4096], [4096, 1]])
+def test_the_smallest_and_the_largest_size_are_taken(tmp_path: Path, size: list[int]) -> None:
+    input_spec = read_input_spec(written(tmp_path, {**GOOD, "size": size}))
+
+    assert [input_spec.height, input_spec.width] == size
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -49,6 +56,9 @@ def test_everything_that_a_model_json_can_say(tmp_path: Path) -> None:
         ({"size": [64]}, "size must be"),
         ({"size": [0, 64]}, "size must be"),
         ({"size": "64"}, "size must be"),
+        ({"size": [64, 4097]}, "size must be"),
+        ({"size": [4097, 64]}, "size must be"),
+        ({"size": [64, 0]}, "size must be"),
         ({"channels": "CMYK"}, "channels is 'CMYK', it must be one of BGR, RGB, GRAY"),
         ({"channels": ["RGB"]}, "channels is"),
         ({"resize": "magic"}, "must be one of custom_vision, crop, stretch, accel"),
