@@ -73,7 +73,8 @@ class MemoryQueues(StorageQueues):
         return messages
 
     async def close(self) -> None:
-        """Nothing is open."""
+        """Only counted: nothing is open."""
+        self.operations.append(("close", self._now()))
 
     async def get(self, queue: str, count: int, hidden_seconds: int) -> list[RawMessage]:
         assert 1 <= count <= 32

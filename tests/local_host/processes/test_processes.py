@@ -226,5 +226,5 @@ def test_workers_that_cannot_start_stop_the_host(tmp_path: Path) -> None:
 
 
 def test_start_that_fails_is_told_with_the_log(tmp_path: Path) -> None:
-    with pytest.raises(AssertionError, match="status 1(?s:.*)no host.json"), LocalHost(tmp_path):
+    with pytest.raises(AssertionError, match=r"\(exit 1\)(?s:.*)no host.json"), LocalHost(tmp_path):
         pass

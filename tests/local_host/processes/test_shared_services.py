@@ -170,6 +170,28 @@ def test_message_for_a_queue_that_is_read_here_is_read_at_once(
     run(scenario)
 
 
+def test_no_queue_is_looked_into_after_the_stop_and_its_storage_is_closed(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("local_host.queues.backoff.SHORTEST_POLLING_SECONDS", 2.0 * SECONDS)
+
+    async def scenario(fixture: Fixture) -> None:
+        fixture.services.start(fixture.functions, {})
+        await until(lambda: fixture.storage.count("get") == 2, SECONDS)
+        fixture.services.stop_polling()
+        # Each would wake its listener.
+        await fixture.services.write([QueueWrite(FIRST, "a"), QueueWrite(SECOND, "b")])
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert fixture.storage.count("get") == 2
+        assert fixture.storage.count("close") == 0
+        await fixture.services.drain(1)
+        await fixture.services.close()
+        assert fixture.storage.count("close") == 1
+
+    run(scenario)
+
+
 def test_writes_are_performed_in_order_and_the_first_failure_ends_them(run: Run) -> None:
     async def scenario(fixture: Fixture) -> None:
         await fixture.services.write([QueueWrite(OUT, "a"), QueueWrite(OUT, "b")])

@@ -91,7 +91,7 @@ def test_images_can_only_be_read(host: LocalHost) -> None:
 
 
 def test_folder_is_named_at_the_start(host: LocalHost) -> None:
-    host.wait_for_log(rf"Images: http://localhost:{host.port}/images/ serves those in \S+")
+    host.wait_for_log(rf"Images: http://localhost:{host.port}/images/ serves the images in \S+")
 
 
 def test_folder_that_is_not_there_is_refused(
