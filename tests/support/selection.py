@@ -72,7 +72,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if dropped:
         config.hook.pytest_deselected(items=dropped)
     seed = config.getoption("--shuffle")
-    items[:] = kept if seed is None else _shuffled(kept, random.Random(seed))
+    items[:] = _slow_first(kept) if seed is None else _shuffled(kept, random.Random(seed))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -98,6 +98,13 @@ def _functions_of(item: pytest.Item) -> list[Any]:
     found = [item.function, *(each.func for row in fixtures.values() for each in row)]
     parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
     return found + [each for each in parameters if inspect.isfunction(each)]
+
+
+def _slow_first(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Files with heavy tests first, else as they are: at the end all workers have work to do."""
+    heavy = {"slow", "tensorflow"}
+    paths = {item.path for item in items if any(mark.name in heavy for mark in item.iter_markers())}
+    return sorted(items, key=lambda item: item.path not in paths)
 
 
 def _shuffled(items: list[pytest.Item], chance: random.Random) -> list[pytest.Item]:
