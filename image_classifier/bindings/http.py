@@ -109,12 +109,12 @@ class ErrorResponse(NamedTuple):
 
     Attributes:
         code: for the record of the request and for the log.
-        message: for the log.
+        message: for the log; None where it may repeat data of the caller's.
         response: for the caller.
     """
 
     code: str
-    message: str
+    message: str | None
     response: func.HttpResponse
 
 
@@ -179,7 +179,8 @@ def _handle(
         return handle(req, service)
     except (ClassifierError, ProtocolError) as exc:
         error = on_error(exc)
-        logger.info("%s: %s", error.code, error.message)
+        if error.message is not None:
+            logger.info("%s: %s", error.code, error.message)
     except Exception as exc:
         error = on_error(exc)
         logger.exception("a bug, answered with %s", error.response.status_code)

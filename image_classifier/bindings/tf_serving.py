@@ -33,11 +33,12 @@ def _answer(req: func.HttpRequest, serving: TensorFlowServing) -> func.HttpRespo
 
 
 def _render_error(error: Exception) -> http.ErrorResponse:
-    """Renders an error as TensorFlow Serving does: ``{"error": …}``."""
+    """Renders an error as TensorFlow Serving does: ``{"error": …}``.
+
+    Its messages repeat the JSON that a caller sent, so they are not logged.
+    """
     rendered = as_serving_error(error)
-    return http.ErrorResponse(
-        rendered.code.name, rendered.message, _response(error_answer(rendered))
-    )
+    return http.ErrorResponse(rendered.code.name, None, _response(error_answer(rendered)))
 
 
 def _response(answer: RestAnswer) -> func.HttpResponse:

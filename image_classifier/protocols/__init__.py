@@ -1,1 +1,1 @@
-"""What other systems' clients expect. Knows nothing of Azure, gRPC or sockets."""
+"""Implements the APIs of other products, without Azure, gRPC or sockets."""
