@@ -82,8 +82,10 @@ def test_secrets_are_not_in_the_representation() -> None:
     assert "key of a" not in shown and "sig=" not in shown
 
 
-def test_shared_access_signature_goes_into_the_address_and_nothing_is_signed() -> None:
-    account = StorageAccount.parse(f"QueueEndpoint=https://c;SharedAccessSignature={SAS}", "S")
+@pytest.mark.parametrize("mark", ["", "?"])
+def test_shared_access_signature_goes_into_the_address_and_nothing_is_signed(mark: str) -> None:
+    text = f"QueueEndpoint=https://c;SharedAccessSignature={mark}{SAS}"
+    account = StorageAccount.parse(text, "S")
 
     assert account.url("/q/messages", {"a": "b c&d"}) == f"https://c/q/messages?a=b%20c%26d&{SAS}"
     assert "authorization" not in account.headers("GET", "/q/messages", {}, b"")
