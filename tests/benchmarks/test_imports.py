@@ -35,9 +35,9 @@ def targets_of(source: str) -> Iterator[str]:
 
 def files(sources: Mapping[str, str]) -> dict[str, set[str]]:
     """Module -> the modules of the same package that it imports."""
-    graph = {}
+    graph: dict[str, set[str]] = {}
     for module, source in sources.items():
-        graph[module] = imported = set()
+        imported = graph[module] = set()
         for target in targets_of(source):
             while target and target not in sources:
                 target = target.rpartition(".")[0]

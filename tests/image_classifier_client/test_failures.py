@@ -161,8 +161,8 @@ def test_a_server_that_dies_in_the_middle_of_a_call_and_starts_again(kind: str, 
         os.kill(server.process.pid, signal.SIGSTOP)  # so that the call is under way
         with ThreadPoolExecutor(1) as pool:
             under_way = pool.submit(client.classify, nine, 1)
-            time.sleep(0.3)
-            assert not under_way.done()
+            with pytest.raises(TimeoutError):
+                under_way.result(timeout=0.3)
             server.process.kill()
             server.process.wait()
             server.__enter__()
@@ -174,21 +174,32 @@ def test_no_call_fails_while_the_server_is_ended_in_good_order_and_started_again
     nine: Path,
 ) -> None:
     data, over = nine.read_bytes(), threading.Event()
+    answers: list[str] = []
 
     def ask(client: Asker) -> set[str]:
         labels: set[str] = set()
         while not over.is_set():
             labels.add(client.classify(data, 1)[0].label)
+            answers.append("one")
         return labels
+
+    def wait_for_answers(count: int) -> None:
+        enough, deadline = len(answers) + count, time.monotonic() + 60
+        while len(answers) < enough:
+            assert time.monotonic() < deadline, "no more answers come"
+            for call in calls:
+                if call.done():  # it has failed: its error says more
+                    call.result()
+            time.sleep(0.01)
 
     with ModelServer(*DIGITS, rest=False) as server, ThreadPoolExecutor(4) as pool:
         clients = [Asker("sync", server.address, timeout=60, retries=20) for _ in range(2)]
         calls = [pool.submit(ask, client) for client in clients * 2]
         try:
-            time.sleep(0.3)
+            wait_for_answers(8)
             server.stop()
             server.__enter__()
-            time.sleep(0.3)
+            wait_for_answers(8)
         finally:
             over.set()
         assert [call.result() for call in calls] == [{"9"}] * 4
