@@ -56,7 +56,7 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
     siteConfig: { minTlsVersion: '1.2', ftpsState: 'Disabled', http20Enabled: true }
   }
 
-  // No user name and password opens the deployment: azd and Core Tools deploy as who is signed in.
+  // No user name and password opens the deployment: azd and Core Tools deploy as the signed-in user.
   resource ftp 'basicPublishingCredentialsPolicies' = {
     name: 'ftp'
     properties: { allow: false }
@@ -85,7 +85,7 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
       FETCH_BLOB_IDENTITY: 'true'
       FETCH_BLOB_CONTAINERS: 'images' // nor `packages`, nor the host's secrets
       WARM_UP: 'true'
-      // For who sets the runtime to 3.11 or 3.12: their worker imports a protobuf of its own before the
+      // For a runtime of 3.11 or 3.12: its worker imports a protobuf of its own before the
       // app, too old for TensorFlow. From 3.13 on the worker is always apart, and ignores this.
       PYTHON_ISOLATE_WORKER_DEPENDENCIES: '1'
       PYTHON_THREADPOOL_THREAD_COUNT: '32'

@@ -1,4 +1,4 @@
-// Who the app is. An identity of its own resource is there, with its roles, before the app first starts.
+// The app's identity. It is a resource of its own, so it exists with its roles before the app first starts.
 param name string
 param location string
 param tags object

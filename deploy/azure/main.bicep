@@ -49,7 +49,7 @@ param location string
 @allowed(['centralus', 'eastasia', 'eastus2', 'westeurope', 'westus2'])
 param webLocation string = 'westeurope'
 
-// Not in main.parameters.json, so that azd asks for it and it stands in no file of the project. azd
+// Not in main.parameters.json, so that azd asks for it and no file of the project contains it. azd
 // keeps the answer in your user profile (base64, not encrypted): look after that machine, or change keys.
 @secure()
 @minLength(16)

@@ -1,4 +1,4 @@
-// The static site with the pages of frontend/. They ask the app that stands in their link (?api=).
+// The static site with the pages of frontend/. They call the app that their link names (?api=).
 param name string
 param location string
 param tags object

@@ -15,7 +15,7 @@ ENV AzureWebJobsScriptRoot=/home/site/wwwroot \
     # Both as in local.settings.json.example, where they are explained.
     PYTHON_THREADPOOL_THREAD_COUNT=32 \
     FUNCTIONS_REQUEST_BODY_SIZE_LIMIT=29360128 \
-    # For those who change the base image to Python 3.11 or 3.12; the worker of 3.13 ignores it. The
+    # For base images with Python 3.11 or 3.12; the worker of 3.13 ignores it. The
     # older worker imports its own protobuf 4.25 before the app, and TensorFlow 2.21, which wants
     # 6.31, then cannot be imported. Compose and Kubernetes take the setting from here.
     PYTHON_ISOLATE_WORKER_DEPENDENCIES=1
@@ -27,8 +27,8 @@ COPY requirements.txt tools/bootstrap/lock_file.py ./
 RUN python lock_file.py requirements.txt --engine "$ENGINE" \
     && python -m pip install --no-cache-dir --require-hashes -r requirements.txt
 
-# What is copied is decided by functions.Dockerfile.dockerignore; the health check is moved out, for
-# a function app has no folder of that name. Modules are compiled here: who runs them may not write.
+# functions.Dockerfile.dockerignore chooses the files; the health check is moved out, for
+# a function app has no folder of that name. Modules are compiled here: the user that runs them may not write.
 WORKDIR /home/site/wwwroot
 COPY . ./
 RUN mv deploy/container/healthcheck.py /healthcheck.py \

@@ -27,7 +27,7 @@ WORKDIR /app
 COPY image_classifier ./image_classifier
 COPY model_server ./model_server
 COPY deploy/container/model_server.sh deploy/container/healthcheck.py ./
-# Compiled here: who runs them may not write.
+# Compiled here: the user that runs them may not write.
 RUN useradd --uid 10001 --no-create-home classifier \
     && chmod 755 model_server.sh \
     && /venv/bin/python -m compileall -q .

@@ -1,6 +1,6 @@
 #!/bin/sh
-# What the model server's container runs: TensorFlow Serving's two variables, as flags. `exec`, so
-# that the server itself is told to stop, and its exit status is the container's.
+# Starts the model server in its container: TensorFlow Serving's two variables, as flags. `exec`, so
+# that the server itself gets the signal to stop, and its exit status is the container's.
 set -eu
 
 if [ -z "${API_KEYS:-}${ALLOW_ANONYMOUS:-}" ]; then
@@ -10,7 +10,7 @@ fi
 
 for argument in "$@"; do
     case "$argument" in
-    # Several models, or one at another place: the two variables say nothing then.
+    # Several models, or one at another place: the two variables have no effect then.
     --model_config_file | --model_config_file=* | --model_base_path | --model_base_path=*)
         exec python -m model_server --port=8500 --rest_api_port=8501 "$@"
         ;;

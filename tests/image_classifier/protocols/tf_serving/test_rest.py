@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from image_classifier import Classifier, Settings
 from image_classifier.protocols.tf_serving import rest
-from image_classifier.protocols.tf_serving.errors import ServingError
+from image_classifier.protocols.tf_serving.errors import Code, ServingError
 from image_classifier.protocols.tf_serving.json import parse as json_parse
 from image_classifier.protocols.tf_serving.service import TensorFlowServing
 
@@ -50,3 +51,31 @@ def test_long_bodies_are_parsed_one_at_a_time(
         thread.join(20)
 
     assert most == at_once
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        (Code.CANCELLED, 499),
+        (Code.UNKNOWN, 500),
+        (Code.INVALID_ARGUMENT, 400),
+        (Code.DEADLINE_EXCEEDED, 504),
+        (Code.NOT_FOUND, 404),
+        (Code.ALREADY_EXISTS, 409),
+        (Code.PERMISSION_DENIED, 403),
+        (Code.RESOURCE_EXHAUSTED, 429),
+        (Code.FAILED_PRECONDITION, 400),
+        (Code.ABORTED, 409),
+        (Code.OUT_OF_RANGE, 400),
+        (Code.UNIMPLEMENTED, 501),
+        (Code.INTERNAL, 500),
+        (Code.UNAVAILABLE, 503),
+        (Code.DATA_LOSS, 500),
+        (Code.UNAUTHENTICATED, 401),
+    ],
+)
+def test_an_error_has_the_status_that_tensorflow_serving_gives_it(code: Code, status: int) -> None:
+    answer = rest.error_answer(ServingError(code, "a reason"))
+
+    assert (answer.status, answer.code) == (status, code)
+    assert json.loads(answer.body) == {"error": "a reason"}
