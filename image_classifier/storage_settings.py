@@ -5,16 +5,15 @@ Container Apps name the endpoint that gives an app tokens of its managed identit
 written by the platform or the owner, nothing comes from a caller.
 
 The account also holds the app's code and the host's keys, so the owner names the containers that
-callers may ask about, and a URL must lead into them in whatever way it is read.
+callers may ask about.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from image_classifier.errors import SettingsError
 
@@ -23,9 +22,6 @@ __all__ = ["EMULATOR_ACCOUNT", "BlobAccount", "OwnBlobs", "StorageSettings"]
 _SETTING = "AzureWebJobsStorage"
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
 _HOST = re.compile(r"[a-z0-9.-]+\.[a-z0-9-]+")
-_ODD = re.compile(r"[\x00-\x1f\x7f-\x9f\\]")
-# How often a percent-encoded name is decoded; one that still is encoded then was made to confuse.
-_MOST_READINGS = 4
 # The meaning of UseDevelopmentStorage=true. Microsoft publishes the emulator's account and key.
 EMULATOR_ACCOUNT = "devstoreaccount1"
 _EMULATOR_KEY = (
@@ -179,36 +175,6 @@ class OwnBlobs:
             environ.get("IDENTITY_HEADER", "").strip(),
             storage.client_id,
         )
-
-    def has(self, path: str) -> bool:
-        """Whether a URL's path is that of a blob in one of the containers.
-
-        The service and whatever stands before it may decode a path, fold it or take dots out of it,
-        each in its own way. So the container must be spelled as it is, and what follows must stay
-        inside it in every reading.
-
-        Args:
-            path: percent-encoded, as it goes over the wire.
-        """
-        container, slash, name = path.removeprefix("/").partition("/")
-        return bool(slash) and container in self.containers and _stays_inside(name)
-
-
-def _stays_inside(name: str) -> bool:
-    """Whether no reading of a blob's encoded name has empty segments, or any that lead upwards."""
-    for _ in range(_MOST_READINGS):
-        text = unicodedata.normalize("NFKC", name)
-        segments = (segment.partition(";")[0] for segment in text.split("/"))
-        if _ODD.search(text) or not all(segment.strip(". ") for segment in segments):
-            return False
-        try:
-            decoded = unquote(name, errors="strict")
-        except UnicodeDecodeError:
-            return False
-        if decoded == name:
-            return True
-        name = decoded
-    return False
 
 
 def _host(storage: StorageSettings) -> str:

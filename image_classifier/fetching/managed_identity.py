@@ -13,18 +13,21 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import threading
 import time
+import unicodedata
+from collections.abc import Collection
 from functools import cache
 from http.client import HTTPConnection, HTTPException
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from image_classifier.errors import FetchFailed
 from image_classifier.fetching.deadline import Deadline
 from image_classifier.fetching.urls import Url
 from image_classifier.storage_settings import OwnBlobs
 
-__all__ = ["blob_login", "is_own_blob"]
+__all__ = ["blob_login", "is_own_blob", "leads_into"]
 
 logger = logging.getLogger(__name__)
 
@@ -42,16 +45,50 @@ _MAX_ANSWER_BYTES = 1 << 16
 # These choose a state of the blob. Other names are a signature, which takes precedence, or another
 # operation.
 _PLAIN_QUERY = {"snapshot", "versionid"}
+_ODD = re.compile(r"[\x00-\x1f\x7f-\x9f\\]")
+# A name that is still percent-encoded after so many readings was made to confuse.
+_MOST_READINGS = 4
 
 
 def is_own_blob(url: Url, own: OwnBlobs) -> bool:
     """Whether it is a plain read over https of a blob in one of the containers."""
     if url.scheme != "https" or url.port != 443 or url.host != own.host:
         return False
-    if not own.has(url.path):
+    if not leads_into(url.path, own.containers):
         return False
     names = {name.lower() for name, _ in parse_qsl(url.query[1:], keep_blank_values=True)}
     return names <= _PLAIN_QUERY
+
+
+def leads_into(path: str, containers: Collection[str]) -> bool:
+    """Whether a URL's path is that of a blob in one of the containers, in every reading.
+
+    The service and whatever stands before it may decode a path, fold it or take dots out of it,
+    each in its own way. So the container must be spelled as it is, and the rest must stay inside.
+
+    Args:
+        path: percent-encoded, as it goes over the wire.
+        containers: names of containers.
+    """
+    container, slash, name = path.removeprefix("/").partition("/")
+    return bool(slash) and container in containers and _stays_inside(name)
+
+
+def _stays_inside(name: str) -> bool:
+    """Whether no reading of a blob's encoded name has empty segments, or any that lead upwards."""
+    for _ in range(_MOST_READINGS):
+        text = unicodedata.normalize("NFKC", name)
+        segments = (segment.partition(";")[0] for segment in text.split("/"))
+        if _ODD.search(text) or not all(segment.strip(". ") for segment in segments):
+            return False
+        try:
+            decoded = unquote(name, errors="strict")
+        except UnicodeDecodeError:
+            return False
+        if decoded == name:
+            return True
+        name = decoded
+    return False
 
 
 def blob_login(url: Url, own: OwnBlobs, deadline: Deadline) -> dict[str, str]:
