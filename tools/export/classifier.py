@@ -114,4 +114,4 @@ def _verify(folder: Path, name: str, images: Sequence[Path]) -> Verification:
         loaded = Model(name, int(folder.name), folder, engine="tensorflow").load()
         return verify(loaded, images)
     except ClassifierError as exc:
-        raise ToolError(f"What was written cannot be served: {exc.message}") from exc
+        raise ToolError(f"The written version cannot be served: {exc.message}") from exc

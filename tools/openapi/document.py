@@ -59,7 +59,7 @@ _HEADERS = {
         "example": "pets/1",
     },
     "X-Engine": {
-        "description": "What ran it.",
+        "description": "The engine that ran the model.",
         "schema": {"type": "string"},
         "example": "onnx",
     },

@@ -145,7 +145,8 @@ SCHEMAS: dict[str, dict[str, Any]] = {
             "labels": _list_of(_TEXT),
             "engine": {"enum": [*ENGINES, None]},
             "state": _TEXT,
-            "provider": _TEXT | {"description": "What ONNX Runtime runs it on, once it is loaded."},
+            "provider": _TEXT
+            | {"description": "The provider of ONNX Runtime, once the model is loaded."},
             "message": _TEXT,
         },
         optional=("provider", "message"),
