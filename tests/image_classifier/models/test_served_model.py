@@ -361,3 +361,21 @@ def test_a_version_that_is_retired_once_it_was_picked_hands_over_to_the_next(
 
     assert answering(served) == 2
     assert tried == [1, 2]
+
+
+def test_a_version_whose_folder_moves_before_it_is_loaded_is_loaded_from_there(
+    folder: Path, publish: Callable[..., Path]
+) -> None:
+    broken, moved = publish(1, broken=True), publish(2)
+    folders = {1: broken}
+    served = ServedModel("m", lambda: dict(folders), lambda number, path: Model("m", number, path))
+    with pytest.raises(ModelError, match="gives 3 scores"):
+        served.load()
+
+    folders[1] = moved
+    served.refresh()
+
+    assert answering(served) == 1
+    (model,) = served.versions().values()
+    served.refresh()
+    assert served.versions() == {1: model}

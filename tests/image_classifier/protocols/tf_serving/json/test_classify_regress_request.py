@@ -35,6 +35,20 @@ def test_features_are_of_the_type_of_their_values() -> None:
     assert features_of(found.examples[1]) == {"i": [1, -2], "f": [0.5, 1.5], "t": [b"a", b"\0\xff"]}
 
 
+@pytest.mark.parametrize("value", [-(2**63), 2**63 - 1])
+def test_the_smallest_and_the_largest_int64_stay_integers(value: int) -> None:
+    (found,) = parse_classify_regress({"examples": [{"i": value}]}).examples
+
+    assert features_of(found) == {"i": [value]}
+
+
+def test_integers_beyond_64_bits_are_floats() -> None:
+    document = {"examples": [{"low": -(2**63) - 1, "high": 2**64}]}
+    (found,) = parse_classify_regress(document).examples
+
+    assert features_of(found) == {"low": [-(2.0**63)], "high": [2.0**64]}
+
+
 def test_the_context_is_in_every_example_and_gives_way_to_it() -> None:
     document = {"context": {"c": 7, "x": 0.5}, "examples": [{"x": 1.5}, {"y": "a"}]}
     first, second = parse_classify_regress(document).examples
