@@ -304,3 +304,23 @@ def test_without_the_packages_a_line_says_what_to_install() -> None:
     assert done.stdout.split()[1] == "0"
     assert len(done.stderr.splitlines()) == 1
     assert "Install opentelemetry-sdk" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status", "is_fault"),
+    [
+        ("ok", 200, False),
+        ("InvalidRequest", 400, False),
+        ("Cancelled", 499, False),
+        ("InternalError", 500, True),
+        ("ModelError", 503, True),
+        ("FetchFailed", None, True),
+        ("ok", None, False),
+    ],
+)
+def test_a_failure_is_a_fault_if_the_caller_did_not_cause_it(
+    outcome: str, status: int | None, is_fault: bool
+) -> None:
+    record = Record("e", "GET /e", {}, lambda name: None, 0.0, outcome=outcome, status=status)
+
+    assert record.is_fault is is_fault
