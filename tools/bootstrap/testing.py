@@ -1,4 +1,4 @@
-"""Installs what tests need beside `.venv`, and says which cannot run on this machine.
+"""Installs the packages of tests beside `.venv`, and lists tests that cannot run here.
 
 Standard library only: `dev.py` imports this before anything is installed.
 """
@@ -61,7 +61,7 @@ def conformance_python() -> Path | None:
 
 
 def left_out() -> list[str]:
-    """What `test` cannot run on this machine, each with its reason."""
+    """Lists the tests that cannot run on this machine, each with its reason."""
     lines = []
     if not any(map(shutil.which, CHROMIUM_NAMES)):
         lines.append("the page in a real browser: no Chromium (Debian: apt-get install chromium)")
