@@ -184,6 +184,7 @@ def test_as_if_in_azure_without_settings_nobody_gets_in() -> None:
         assert requests.options(f"{published.url}/api/classify", timeout=30).status_code == 204
 
 
+@pytest.mark.tensorflow
 def test_the_real_export_answers_cat_and_dog_in_models_and_in_classify(
     fixtures: Path, tmp_path: Path
 ) -> None:

@@ -148,6 +148,7 @@ def test_one_client_asks_many_times_over_one_connection(app: LocalHost) -> None:
         assert answer.predictions[0].tag_name == tag
 
 
+@pytest.mark.tensorflow
 def test_real_exports_answer_as_the_exporter_does(
     fixtures: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

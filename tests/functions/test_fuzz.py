@@ -50,6 +50,7 @@ def test_the_first_inputs_cover_every_format_and_way_in() -> None:
     }
 
 
+@pytest.mark.slow
 @given(st.sampled_from(IMAGES), st.integers(0, 2**32))
 @RUN
 def test_a_changed_image_is_decoded_and_preprocessed_or_refused(
@@ -66,6 +67,7 @@ def test_a_changed_request_gets_an_answer_that_is_no_500(
     try_input(REQUEST + mutated(data, random.Random(seed), FIRST)[1:], demo)
 
 
+@pytest.mark.slow
 @given(
     st.text(max_size=60),
     st.dictionaries(st.sampled_from(["img", "model", "version", "code"]), st.text(max_size=30)),
@@ -80,6 +82,7 @@ def test_any_words_get_an_answer_that_is_no_500(
     try_input(REQUEST + line + b"\n" + query + b"\n" + body, demo)
 
 
+@pytest.mark.slow
 @given(st.recursive(st.none() | st.text() | st.integers() | st.floats(), st.lists, max_leaves=8))
 @RUN
 def test_any_json_gets_an_answer_that_is_no_500(demo: Classifier, value: object) -> None:

@@ -42,6 +42,7 @@ def test_a_panel_has_one_unit() -> None:
     assert all(list(panel.rows) == ["ours", "theirs"] for panel in panels)
 
 
+@pytest.mark.slow
 def test_results_are_written_as_json_page_and_plots(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="the plots need matplotlib")
     result_pages.save(record(), tmp_path)

@@ -153,7 +153,7 @@ def test_status_is_503_with_the_reason_when_it_does_not(classifier: Classifier) 
 
 def test_status_lists_models_without_loading_them(classifier: Classifier) -> None:
     model_folder(
-        Path(classifier.repository.display_name), "broken", graph=b"no graph", labels="a\nb"
+        Path(classifier.repository.display_name), "broken", onnx=b"no model", labels="a\nb"
     )
     response = http.answer(request(), status, service=classifier, function="status", methods="GET")
     broken = json.loads(response.get_body())["models"][0]

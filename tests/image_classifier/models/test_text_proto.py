@@ -315,12 +315,14 @@ TEXTS = messages(ModelServerConfig.DESCRIPTOR.fields_by_name["model_config_list"
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(TEXTS)
 def test_generated_messages_are_read_as_protobuf_reads_them(text: str) -> None:
     check_same(text)
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(TEXTS, st.data())
 def test_damaged_messages_are_read_as_protobuf_reads_them(text: str, data: st.DataObject) -> None:

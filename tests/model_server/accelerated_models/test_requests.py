@@ -76,6 +76,7 @@ def signatures_of_digits(server: ModelServer) -> Any:
     return answer["metadata"]["signature_def"]["signature_def"]
 
 
+@pytest.mark.tensorflow
 def test_score_file_gives_the_scores_of_the_default_model(digits: ModelServer) -> None:
     client = old(digits)
     scores = client.score_file(str(NINE))
@@ -147,6 +148,7 @@ def test_score_numpy_arrays_feeds_the_graph(server: ModelServer) -> None:
     assert old(server).score_numpy_arrays({"x": [[1.0]]}).tolist() == [[2.5]], "the default: half"
 
 
+@pytest.mark.tensorflow
 def test_a_service_that_is_no_model_is_answered_by_the_default_one(digits: ModelServer) -> None:
     for name in ("", "resnet-50", "no/such", "digits"):
         assert old(digits, service_name=name).score_file(str(NINE)).argmax() == 9
@@ -175,6 +177,7 @@ def test_what_the_caller_can_mend_is_not_tried_again(
     assert naps == []
 
 
+@pytest.mark.tensorflow
 def test_a_token_opens_and_a_wrong_one_does_not(naps: list[float]) -> None:
     with ModelServer(*DIGITS, env={"API_KEYS": "secret"}, rest=False) as server:
         assert old(server, access_token="secret").score_file(str(NINE)).argmax() == 9
@@ -186,6 +189,7 @@ def test_a_token_opens_and_a_wrong_one_does_not(naps: list[float]) -> None:
     assert naps == [1, 2, 4, 8], "it tries that again, as it does with all other codes"
 
 
+@pytest.mark.tensorflow
 def test_a_deadline_that_passes_and_nobody_there(digits: ModelServer, naps: list[float]) -> None:
     client = old(digits)
     assert client.score_file(str(NINE), timeout=60.0).argmax() == 9
@@ -201,6 +205,7 @@ def test_a_deadline_that_passes_and_nobody_there(digits: ModelServer, naps: list
     assert (code, len(naps)) == ("UNAVAILABLE", 8)
 
 
+@pytest.mark.tensorflow
 def test_a_server_that_starts_again_is_found_again(
     naps: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -223,6 +228,7 @@ def test_a_server_that_starts_again_is_found_again(
         assert naps == [1, 2, 4, 8][: len(naps)]
 
 
+@pytest.mark.tensorflow
 def test_over_tls(tmp_path: Path) -> None:
     """In a process of its own: gRPC reads once where the roots are that it trusts."""
     authority = trustme.CA()
@@ -246,6 +252,7 @@ def test_over_tls(tmp_path: Path) -> None:
     assert done.stdout.split() == ["9"], done.stderr
 
 
+@pytest.mark.tensorflow
 def test_tls_on_one_side_only_or_with_a_certificate_of_nobody(
     digits: ModelServer, tmp_path: Path, naps: list[float]
 ) -> None:

@@ -10,6 +10,8 @@ import pytest
 from tools.bootstrap.environments import EnvironmentSetupError
 from tools.bootstrap.server_process import ServerProcess
 
+pytestmark = pytest.mark.process
+
 
 def server(
     code: str, folder: Path, *, log: bool = False, own_session: bool = False
