@@ -183,7 +183,7 @@ def test_grpc_clients_come_to_know_new_pods_while_calls_go_on() -> None:
     }
 
 
-def test_the_functions_pods_are_ready_once_a_image_could_be_classified() -> None:
+def test_the_functions_pods_are_ready_once_an_image_could_be_classified() -> None:
     container = container_of(the("Deployment", "image-classifier-http"))
     image = read_image(ROOT / "deploy" / "container" / "functions.Dockerfile")
     command = container["startupProbe"]["exec"]["command"]

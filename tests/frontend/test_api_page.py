@@ -85,7 +85,7 @@ def test_what_the_form_is_filled_with_works_as_it_is(
 
 
 @pytest.mark.parametrize("kind", ["image/*", "multipart/form-data", "application/json"])
-def test_a_image_can_be_sent_in_each_way(page: Page, host: LocalHost, kind: str) -> None:
+def test_an_image_can_be_sent_in_each_way(page: Page, host: LocalHost, kind: str) -> None:
     operation = open_operation(page, host.url, "postApiClassify")
     operation.get_by_label("Body as").select_option(kind)
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 
-def test_a_url_without_a_image_is_explained(
+def test_a_url_without_an_image_is_explained(
     page: Page, host: LocalHost, expected_in_console: list[str]
 ) -> None:
     expected_in_console += ["404 (Not Found)", "424 (Failed Dependency)"]

@@ -105,7 +105,7 @@ def test_lists_end_and_tags_beyond_ten_are_others(page: Page, live_site: LiveSit
     assert len(page.locator(".codes span").all()) == 5
 
 
-def test_a_image_that_cannot_be_shown_leaves_its_place(
+def test_an_image_that_cannot_be_shown_leaves_its_place(
     page: Page, live_site: LiveSite, expected_in_console: list[str]
 ) -> None:
     expected_in_console.append("404")

@@ -50,7 +50,7 @@ def test_the_answer_is_the_containers_key_for_key(app: LocalHost) -> None:
 
 
 @pytest.mark.parametrize("shape", ["file", "field", "raw", "untyped"])
-def test_a_image_comes_in_every_way_that_the_container_took(app: LocalHost, shape: str) -> None:
+def test_an_image_comes_in_every_way_that_the_container_took(app: LocalHost, shape: str) -> None:
     data = colour_image("red")
     kind, form = multipart(("imageData", data))
     ways = {

@@ -34,7 +34,7 @@ def sdk(app: LocalHost) -> Iterator[NodeClient]:
 
 @pytest.mark.parametrize("method", ["classifyImage", "classifyImageWithNoStore"])
 @pytest.mark.parametrize("way", ["buffer", "file"])
-def test_a_image_is_classified_however_it_is_handed_over(
+def test_an_image_is_classified_however_it_is_handed_over(
     sdk: NodeClient, tmp_path: Path, method: str, way: str
 ) -> None:
     data = colour_image("blue", kind="JPEG")

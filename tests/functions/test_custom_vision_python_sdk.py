@@ -46,7 +46,7 @@ def caught(call: Any, *arguments: Any) -> Any:
 
 @pytest.mark.parametrize("method", ["classify_image", "classify_image_with_no_store"])
 @pytest.mark.parametrize("way", ["bytes", "BytesIO", "file"])
-def test_a_image_is_classified_however_it_is_handed_over(
+def test_an_image_is_classified_however_it_is_handed_over(
     app: LocalHost, tmp_path: Path, method: str, way: str
 ) -> None:
     data = colour_image("blue", kind="JPEG")

@@ -21,7 +21,7 @@ DEVELOPMENT = {"AZURE_FUNCTIONS_ENVIRONMENT": "Development"}
 
 
 @pytest.mark.parametrize("colour", ["red", "green", "blue"])
-def test_the_main_colour_of_a_image_is_its_tag(classifier: Classifier, colour: str) -> None:
+def test_the_main_colour_of_an_image_is_its_tag(classifier: Classifier, colour: str) -> None:
     prediction = classifier.classify_bytes(colour_image(colour))
 
     assert prediction.predicted_tag_name == colour.capitalize()

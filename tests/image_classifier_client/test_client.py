@@ -55,7 +55,7 @@ def test_score_file_gives_the_probabilities_in_label_order(client: Asker, nine: 
     assert client.score_file(nine, "image", "label", 5.0) == b"9"
 
 
-def test_of_several_outputs_a_image_gives_the_probabilities(
+def test_of_several_outputs_an_image_gives_the_probabilities(
     served: ModelServer, client: Asker, kind: str, nine: Path
 ) -> None:
     named = Asker(kind, served.address, model="digits", signature="probabilities")
@@ -68,7 +68,7 @@ def test_of_several_outputs_a_image_gives_the_probabilities(
         named.score_numpy_arrays({"image": [nine.read_bytes()]})
 
 
-def test_a_image_may_come_as_bytes_or_path_or_pillow_image_or_pixels(
+def test_an_image_may_come_as_bytes_or_path_or_pillow_image_or_pixels(
     client: Asker, nine: Path
 ) -> None:
     scores = client.score_file(nine)

@@ -205,7 +205,7 @@ def test_no_call_fails_while_the_server_is_ended_in_good_order_and_started_again
         assert [call.result() for call in calls] == [{"9"}] * 4
 
 
-def test_too_large_a_message_and_too_large_a_image(kind: str) -> None:
+def test_too_large_a_message_and_too_large_an_image(kind: str) -> None:
     limit = "--grpc_channel_arguments=grpc.max_receive_message_length=100000"
     with ModelServer(*DIGITS, limit, env={"MAX_IMAGE_BYTES": "4000"}, rest=False) as server:
         client = Asker(kind, server.address)

@@ -105,7 +105,7 @@ def test_metadata_that_cannot_be_written_do_not_matter(tag: tuple[int, int, int,
     assert not dict(sent.getexif())
 
 
-def test_a_image_keeps_its_colour_profile() -> None:
+def test_an_image_keeps_its_colour_profile() -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     image = Image.new("RGB", (4, 2))
     image.info["icc_profile"] = profile

@@ -71,7 +71,7 @@ def fail(classifier: Classifier) -> Fail:
 # --- A result
 
 
-def test_a_image_becomes_a_result_for_the_page(classifier: Classifier) -> None:
+def test_an_image_becomes_a_result_for_the_page(classifier: Classifier) -> None:
     with Server(ok(SEVEN)) as server:
         url = f"{server.url}/seven.png?sig=secret"
         body = json.dumps({"id": "run-7", "url": url, "model": "digits", "version": 1})

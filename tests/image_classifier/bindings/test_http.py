@@ -19,7 +19,7 @@ def ask(req: func.HttpRequest, classifier: Classifier) -> func.HttpResponse:
     )
 
 
-def test_a_image_is_answered_like_the_tutorial(classifier: Classifier) -> None:
+def test_an_image_is_answered_like_the_tutorial(classifier: Classifier) -> None:
     response = ask(request("POST", body=colour_image("blue")), classifier)
     body = json.loads(response.get_body())
 

@@ -170,7 +170,7 @@ def test_every_engine_names_the_colour(tmp_path: Path, export: Export, engine: s
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("export", EXPORTS)
-def test_every_engine_sees_the_centre_square_of_a_image_of_any_shape(
+def test_every_engine_sees_the_centre_square_of_an_image_of_any_shape(
     tmp_path: Path, export: Export, engine: str
 ) -> None:
     write(tmp_path, engine, graph(export, "place"), CONTRACTS[export], labels=PLACES)

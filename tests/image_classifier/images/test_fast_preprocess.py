@@ -62,7 +62,7 @@ def test_it_looks_at_the_very_places_that_exporters_look_at(
     assert difference(landscape(size), input_spec(side)) < 1.6
 
 
-def test_a_image_that_was_turned_upright_keeps_its_places() -> None:
+def test_an_image_that_was_turned_upright_keeps_its_places() -> None:
     data = landscape((3301, 2200))
 
     assert difference(data, input_spec(224), Image.Transpose.ROTATE_270) < 1.6

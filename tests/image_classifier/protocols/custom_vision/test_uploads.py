@@ -58,7 +58,7 @@ def test_a_form_without_exactly_one_image_is_refused(body: bytes) -> None:
         image_in(FORM, body)
 
 
-def test_json_sent_as_a_image_is_told_where_it_belongs() -> None:
+def test_json_sent_as_an_image_is_told_where_it_belongs() -> None:
     with pytest.raises(InvalidRequest, match="/url instead of"):
         image_in("application/json", b' {"url": "https://example.com/"}')
 

@@ -338,7 +338,7 @@ def _outcome(value: Any, dtype: str) -> object:
     return found.dtype, found.shape, found.tobytes()
 
 
-def test_a_image_of_floats_takes_the_quick_way(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_image_of_floats_takes_the_quick_way(monkeypatch: pytest.MonkeyPatch) -> None:
     pixels = np.random.default_rng(0).random((2, 64, 64, 3), np.float32)
     document = {"instances": json.loads(json.dumps(pixels.tolist()))}
 
