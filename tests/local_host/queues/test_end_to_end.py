@@ -313,8 +313,8 @@ def test_host_outlives_its_storage_and_finds_it_again(azurite: Azurite, tmp_path
         with storage:
             host.wait_for_log("Function reader is on: the storage at .* answers")
             given.create()
-            # As many as the host holds at once. A fetch whose answer the emulator took with it would
-            # stay hidden for ten minutes, so the emulator stops when nothing is left to fetch.
+            # As many as the host holds at once. A fetch whose answer the emulator took with it
+            # would stay hidden for ten minutes, so it stops when nothing is left to fetch.
             ids = given.put(*["300"] * 30)
             wait_until(lambda: not given.visible(), "it is at work on all of them")
         host.wait_for_log("Lost the storage at ")
