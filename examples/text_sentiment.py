@@ -98,8 +98,8 @@ def make_module(words: Sequence[str], layer: Any) -> Any:
         def words_in(self, texts: Any) -> Any:
             """Marks the words in each text: float32 [N, number of words]."""
             lower = tf.strings.lower(tf.convert_to_tensor(texts))
-            words = tf.strings.split(tf.strings.regex_replace(lower, "[^a-z']", " "))
-            numbers = self.table.lookup(words).to_tensor(default_value=-1)
+            tokens = tf.strings.split(tf.strings.regex_replace(lower, "[^a-z']", " "))
+            numbers = self.table.lookup(tokens).to_tensor(default_value=-1)
             times = tf.reduce_sum(tf.one_hot(numbers, len(words)), axis=1)
             return tf.minimum(times, 1.0)
 
