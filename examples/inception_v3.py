@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tools.shared.errors import ToolError
-
 # So that `python examples/inception_v3.py` works as well.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from examples.common import parser, seeded, show_how_to_serve
 from tools.export import export_classifier, preset
+from tools.shared.errors import ToolError
 from tools.zoo.imagenet import CLASSES, imagenet_labels, numbered, with_weights
 
 SIZE = 299
