@@ -147,6 +147,7 @@ def test_readmes_commands_run_as_printed(command: str, host: LocalHost) -> None:
         assert json.loads(done.stdout)["predictedTagName"] == "7"
 
 
+@pytest.mark.tensorflow
 def test_the_servers_commands_run_as_printed() -> None:
     """Those of docs/tensorflow-serving.md, in order, on other ports: the server, curl, Python."""
     page = (ROOT / "docs" / "tensorflow-serving.md").read_text("utf-8")

@@ -127,7 +127,9 @@ def test_a_model_whose_folder_comes_later_is_served_then(
     watcher.close()
 
 
-@pytest.mark.parametrize("engine", ["onnx", "tensorflow"])
+@pytest.mark.parametrize(
+    "engine", ["onnx", pytest.param("tensorflow", marks=pytest.mark.tensorflow)]
+)
 def test_the_memory_of_unloaded_versions_comes_back(tmp_path: Path, engine: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.support.reload_process", str(tmp_path), engine],
