@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -77,10 +77,23 @@ class LocalSettings:
         Returns:
             the names of the values that were skipped.
         """
-        skipped = [name for name in self.values if name in environ]
-        for name, value in self.values.items():
-            environ.setdefault(name, value)
-        return skipped
+        added = self.added_to(environ)
+        environ.update(added)
+        return [name for name in self.values if name not in added]
+
+    def added_to(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """Chooses the values that an environment leaves to the file.
+
+        A connection goes by several names: ``AzureWebJobsStorage__blobServiceUri`` in the
+        environment replaces the connection string ``AzureWebJobsStorage`` of the file, too, which
+        would go first otherwise.
+        """
+        connections = {name.partition("__")[0] for name in environ if "__" in name}
+        return {
+            name: value
+            for name, value in self.values.items()
+            if name not in environ and name not in connections
+        }
 
 
 def _values(values: Any, path: Path) -> dict[str, str]:

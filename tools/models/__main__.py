@@ -44,7 +44,7 @@ def _run(args: argparse.Namespace, root: Path) -> int:
 def _settings(root: Path) -> Mapping[str, str]:
     """Reads the app settings: the environment takes precedence over local.settings.json."""
     environ = {name: value for name, value in os.environ.items() if value.strip()}
-    return {**LocalSettings.read(root).values, **environ}
+    return {**LocalSettings.read(root).added_to(environ), **environ}
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -39,6 +39,20 @@ def test_variables_of_the_environment_win_and_are_named(tmp_path: Path) -> None:
     assert environ == {"A": "mine", "B": "true", "C": "3", "D": ""}
 
 
+def test_a_connection_named_for_an_identity_replaces_the_connection_string_of_the_file(
+    tmp_path: Path,
+) -> None:
+    """The host takes a connection string first, so the example's would hide what was asked for."""
+    values = {"AzureWebJobsStorage": "UseDevelopmentStorage=true", "AzureWebJobs": "1", "A": "2"}
+    (tmp_path / "local.settings.json.example").write_text(json.dumps({"Values": values}))
+    environ = {"AzureWebJobsStorage__blobServiceUri": "https://a.blob.core.windows.net"}
+    settings = LocalSettings.read(tmp_path)
+
+    assert settings.added_to(environ) == {"AzureWebJobs": "1", "A": "2"}
+    assert settings.apply(environ) == ["AzureWebJobsStorage"]
+    assert "AzureWebJobsStorage" not in environ
+
+
 def test_host_block_is_read(tmp_path: Path) -> None:
     host = {
         "CORS": "http://a:8080,http://b",
