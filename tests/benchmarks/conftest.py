@@ -1,4 +1,4 @@
-"""What several of these tests measure and send."""
+"""The workload and the images that several of these tests use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a reader of the page does and sees, in words that the tests are written with."""
+"""The actions and views of a reader of the page, in words that the tests are written with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the page shows of an answer, and while it waits for one."""
+"""The page shows an answer, and how long it has waited for one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the page says when something goes wrong."""
+"""The page explains each thing that goes wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What frontend/live.html makes of the messages, over the real SignalR client and emulator."""
+"""frontend/live.html shows the messages that come over the real SignalR client and emulator."""
 
 from __future__ import annotations
 

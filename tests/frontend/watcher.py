@@ -1,4 +1,4 @@
-"""What a watcher of the live page does and sees, in words that the tests are written with."""
+"""The actions and views of a watcher of the live page, in words that the tests are written with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the client gets from a model server: sync and asyncio, by path, bytes, pixels, arrays."""
+"""The client gets answers from a model server: sync and asyncio, by path, bytes, pixels, arrays."""
 
 from __future__ import annotations
 

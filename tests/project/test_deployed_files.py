@@ -1,4 +1,4 @@
-"""What ships: the files that are packed for Azure, and the packages that Azure installs."""
+"""The shipped app: the files that are packed for Azure, and the packages that Azure installs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the laws of the house are checked against: the folders and packages that there are."""
+"""The folders and packages that the laws of the house are checked against."""
 
 from __future__ import annotations
 

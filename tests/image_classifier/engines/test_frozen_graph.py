@@ -1,4 +1,4 @@
-"""What is refused as model.pb, and in which words. Every file is a real one of its kind."""
+"""Files that are refused as model.pb, with their messages. Every file is a real one of its kind."""
 
 import io
 import zipfile

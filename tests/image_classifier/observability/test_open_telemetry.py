@@ -1,4 +1,4 @@
-"""What a collector gets of requests to the app and to the model server, over real sockets."""
+"""A collector gets the requests to the app and to the model server, over real sockets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the emulator does on the wire: negotiation, handshakes, pings, and browsers that hang."""
+"""The emulator on the wire: negotiation, handshakes, pings, and browsers that hang."""
 
 from __future__ import annotations
 

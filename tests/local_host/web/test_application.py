@@ -1,4 +1,4 @@
-"""What a caller sees of a function behind the local host, over real sockets."""
+"""A caller sees a function behind the local host, over real sockets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a cluster relies on: probes of a busy server, and connections that do not last for ever."""
+"""The behaviour that a cluster relies on: probes of a busy server, and connections that do not last for ever."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which endpoints are understood, and what is said about the others."""
+"""Endpoints that are understood, and messages about the others."""
 
 from __future__ import annotations
 
