@@ -1,4 +1,4 @@
-"""The servers behind the live page: its files, the API's ``negotiate``, and the SignalR emulator."""
+"""The servers behind the live page: files, the API's ``negotiate`` and the SignalR emulator."""
 
 from __future__ import annotations
 

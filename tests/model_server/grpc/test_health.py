@@ -1,4 +1,4 @@
-"""The behaviour that a cluster relies on: probes of a busy server, and connections that do not last for ever."""
+"""Probes of a busy server, and connections that do not last for ever, as a cluster needs them."""
 
 from __future__ import annotations
 
