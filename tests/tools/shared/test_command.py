@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
+import subprocess
+import sys
 import threading
 
 import pytest
 
+from tests.support.app_tree import ROOT
 from tools.shared.command import run_command
 from tools.shared.errors import ToolError
 from tools.shared.signals import INTERRUPTED, TERMINATED
@@ -19,11 +21,6 @@ def refuse() -> None:
 
 def interrupt() -> None:
     raise KeyboardInterrupt
-
-
-def terminate_this_process() -> None:
-    signal.raise_signal(signal.SIGTERM)
-    raise AssertionError("the signal did not end the work")
 
 
 def test_the_status_is_that_of_the_work_and_0_without_one() -> None:
@@ -58,14 +55,27 @@ def test_ctrl_c_has_its_status_and_a_line_only_after_work_that_cleans_up(
     assert capsys.readouterr().err == (f"{stopped}\n" if stopped else "")
 
 
-@pytest.mark.skipif(os.name == "nt", reason="sends a signal")
-def test_sigterm_stops_work_that_cleans_up(capsys: pytest.CaptureFixture[str]) -> None:
-    before = signal.getsignal(signal.SIGTERM)
+SIGTERM = """
+import signal
+from tools.shared.command import run_command
+before = signal.getsignal(signal.SIGTERM)
+def end():
+    signal.raise_signal(signal.SIGTERM)
+    raise AssertionError("the signal was not raised")
+print(run_command(end, stopped="Stopped."), run_command(end, stopped="Stopped.", terminated=7))
+print(signal.getsignal(signal.SIGTERM) is before)
+"""
 
-    assert run_command(terminate_this_process, stopped="Stopped.") == TERMINATED
-    assert run_command(terminate_this_process, stopped="Stopped.", terminated=7) == 7
-    assert capsys.readouterr().err == "Stopped.\nStopped.\n"
-    assert signal.getsignal(signal.SIGTERM) is before
+
+@pytest.mark.skipif(os.name == "nt", reason="sends a signal")
+def test_sigterm_stops_work_that_cleans_up() -> None:
+    """In a process of its own, which a signal that nobody handles would end."""
+    done = subprocess.run(
+        [sys.executable, "-c", SIGTERM], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+
+    assert done.stdout == f"{TERMINATED} 7\nTrue\n"
+    assert done.stderr == "Stopped.\nStopped.\n"
 
 
 def test_a_command_runs_in_another_thread_too() -> None:
