@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import platform
 import random
 import re
 import sys
@@ -47,6 +48,8 @@ def pytest_configure(config: pytest.Config) -> None:
         assert "tensorflow" not in sys.modules
         hide_packages_everywhere(TENSORFLOW_PACKAGES)
     if config.getoption("--quick"):
+        # Python asks `uname` for this once in a process, in whichever test makes an SDK's client.
+        platform.platform()
         sys.addaudithook(_trap_processes)
 
 

@@ -26,6 +26,7 @@ from benchmarks.harness.records import case_record, verdicts
 SIZE = (3400, 800)  # large enough for the decoder's own scaling
 
 
+@pytest.mark.slow
 def test_both_ways_are_timed_on_both_kinds_of_jpeg(demo: Workload) -> None:
     samples = run_case(large_case(demo, quick=True, size=SIZE))
 

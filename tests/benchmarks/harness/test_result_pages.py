@@ -59,6 +59,7 @@ def test_results_are_written_as_json_page_and_plots(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "race.json").read_text("utf-8"))["goals"][0]["met"] is False
 
 
+@pytest.mark.slow
 def test_pages_are_made_anew_with_the_remarks_that_people_add(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="the plots need matplotlib")
     result_pages.save(record(), tmp_path)

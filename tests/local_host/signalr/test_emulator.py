@@ -269,6 +269,7 @@ def fill(emulator: RunningEmulator, quick: ClientConnection, line: str) -> int:
     return sent
 
 
+@pytest.mark.slow
 def test_a_slow_browser_is_told_to_come_back_and_slows_nobody() -> None:
     with (
         RunningEmulator() as emulator,
@@ -286,6 +287,7 @@ def test_a_slow_browser_is_told_to_come_back_and_slows_nobody() -> None:
     assert 0 < len(heard) < sent
 
 
+@pytest.mark.slow
 def test_a_browser_that_hangs_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clients, "CLOSE_SECONDS", 0.2)
     with (

@@ -134,6 +134,7 @@ def test_an_image_larger_than_the_cloud_takes_is_noted(
     assert "Images of more than 4 MB, which Custom Vision's cloud refuses: 1." in ran.out
 
 
+@pytest.mark.slow
 def test_a_reply_that_does_not_come_is_given_up(compare: Compare, service: Serve) -> None:
     over = threading.Event()
 

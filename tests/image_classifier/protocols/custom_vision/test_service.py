@@ -209,6 +209,7 @@ def test_names_that_callers_make_up_do_not_pile_up(vision: CustomVision) -> None
     assert len(vision._names._named) <= 1000
 
 
+@pytest.mark.slow
 def test_a_new_model_answers_to_its_name_within_a_second(
     tmp_path: Path, colours_onnx: bytes
 ) -> None:
