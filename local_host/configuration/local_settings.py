@@ -14,6 +14,8 @@ __all__ = ["Cors", "LocalSettings"]
 
 FILE = "local.settings.json"
 EXAMPLE = "local.settings.json.example"
+# How a setting such as AzureWebJobsStorage__blobServiceUri names what an identity opens.
+_ADDRESSES = ("accountName", "serviceUri", "ServiceUri")
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,8 @@ class LocalSettings:
         environment replaces the connection string ``AzureWebJobsStorage`` of the file, too, which
         would go first otherwise.
         """
-        connections = {name.partition("__")[0] for name in environ if "__" in name}
+        pairs = (name.partition("__") for name in environ)
+        connections = {name for name, _, part in pairs if part.endswith(_ADDRESSES)}
         return {
             name: value
             for name, value in self.values.items()

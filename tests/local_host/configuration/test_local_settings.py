@@ -45,7 +45,10 @@ def test_a_connection_named_for_an_identity_replaces_the_connection_string_of_th
     """The host takes a connection string first, so the example's would hide what was asked for."""
     values = {"AzureWebJobsStorage": "UseDevelopmentStorage=true", "AzureWebJobs": "1", "A": "2"}
     (tmp_path / "local.settings.json.example").write_text(json.dumps({"Values": values}))
-    environ = {"AzureWebJobsStorage__blobServiceUri": "https://a.blob.core.windows.net"}
+    environ = {
+        "AzureWebJobsStorage__blobServiceUri": "https://a.blob.core.windows.net",
+        "A__clientId": "names no address, so it replaces nothing",
+    }
     settings = LocalSettings.read(tmp_path)
 
     assert settings.added_to(environ) == {"AzureWebJobs": "1", "A": "2"}
